@@ -1,0 +1,275 @@
+//! The two ends of a channel: its words, by name, on the client's and on the server's side.
+//!
+//! Each word of the peer is loaded once per turn, into a private [`CallHead`] or [`ReplyHead`]; everything later
+//! uses that copy.
+
+use std::sync::Arc;
+
+use super::pair::Pair;
+use super::state;
+use crate::primitive::{AtomicU32, LongWord, Ordering, Word};
+use crate::sys::{cpu, futex};
+use crate::wire::layout::{Shape, call, presence, reply};
+
+/// What the client says with a turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CallHead {
+    pub(crate) step: u32,
+    pub(crate) generation: u64,
+    pub(crate) registration: u64,
+    pub(crate) total: u64,
+    pub(crate) part: u32,
+    pub(crate) pair: u32,
+    pub(crate) descriptors: u32,
+}
+
+/// What the server says with a turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReplyHead {
+    pub(crate) answer: u32,
+    pub(crate) generation: u64,
+    pub(crate) total: u64,
+    pub(crate) part: u32,
+    pub(crate) descriptors: u32,
+    pub(crate) code: u32,
+}
+
+/// The low half of a turn number: what the futex words hold, compared for equality only.
+#[inline]
+pub(crate) fn low(turn: u64) -> u32 {
+    let [b0, b1, b2, b3, ..] = turn.to_le_bytes();
+    u32::from_le_bytes([b0, b1, b2, b3])
+}
+
+/// The words of one channel in one pair.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pair: Arc<Pair>,
+    words: usize,
+    place: u32,
+}
+
+impl End {
+    /// The channel at `place` in the pair.
+    pub(crate) fn new(pair: Arc<Pair>, place: u32) -> Self {
+        Self { pair, words: Shape::words_at(place), place }
+    }
+
+    /// The pair that holds the words, and the first area.
+    pub(crate) fn pair(&self) -> &Arc<Pair> {
+        &self.pair
+    }
+
+    /// The channel's place among the areas of its pair.
+    pub(crate) fn place(&self) -> u32 {
+        self.place
+    }
+
+    #[inline]
+    fn own(&self, offset: usize) -> &AtomicU32 {
+        self.pair.ours.word(self.words.saturating_add(offset))
+    }
+
+    #[inline]
+    fn peer(&self, offset: usize) -> &AtomicU32 {
+        self.pair.theirs.word(self.words.saturating_add(offset))
+    }
+
+    #[inline]
+    fn own_long(&self, offset: usize) -> &impl LongWord {
+        self.pair.ours.long_word(self.words.saturating_add(offset))
+    }
+
+    #[inline]
+    fn peer_long(&self, offset: usize) -> &impl LongWord {
+        self.pair.theirs.long_word(self.words.saturating_add(offset))
+    }
+
+    #[inline]
+    fn tell(&self, offset: usize, value: u32) {
+        Word::store(self.own(offset), value, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn tell_long(&self, offset: usize, value: u64) {
+        self.own_long(offset).store(value, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn ask(&self, offset: usize) -> u32 {
+        Word::load(self.peer(offset), Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn ask_long(&self, offset: usize) -> u64 {
+        self.peer_long(offset).load(Ordering::Relaxed)
+    }
+}
+
+/// The client's end.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientEnd(pub(crate) End);
+
+impl ClientEnd {
+    /// Publishes a turn and wakes a sleeping server thread. True: the channel is quiet, ring the session socket.
+    #[inline]
+    pub(crate) fn publish(&self, head: &CallHead, turn: u64) -> bool {
+        let end = &self.0;
+        end.tell(call::MOVE, head.step);
+        end.tell_long(call::GENERATION, head.generation);
+        end.tell_long(call::REGISTRATION, head.registration);
+        end.tell_long(call::TOTAL, head.total);
+        end.tell(call::PART, head.part);
+        end.tell(call::PAIR, head.pair);
+        end.tell(call::DESCRIPTORS, head.descriptors);
+        end.tell(call::CPU, cpu::current());
+        match state::publish(end.own(call::TURN), low(turn), end.peer(reply::PRESENCE)) {
+            presence::AWAKE => false,
+            presence::SLEEPING => {
+                futex::wake(end.own(call::TURN));
+                false
+            }
+            // Quiet, or a value that means nothing: a ring too many is harmless.
+            _ => true,
+        }
+    }
+
+    /// Whether the answer to a turn is there.
+    #[inline]
+    pub(crate) fn answered(&self, turn: u64) -> bool {
+        state::look(self.0.peer(reply::TURN)) == low(turn)
+    }
+
+    /// The words of the answer, each loaded once.
+    #[inline]
+    pub(crate) fn read(&self) -> ReplyHead {
+        let end = &self.0;
+        ReplyHead {
+            answer: end.ask(reply::ANSWER),
+            generation: end.ask_long(reply::GENERATION),
+            total: end.ask_long(reply::TOTAL),
+            part: end.ask(reply::PART),
+            descriptors: end.ask(reply::DESCRIPTORS),
+            code: end.ask(reply::CODE),
+        }
+    }
+
+    /// The processor that the server's thread said it runs on.
+    #[inline]
+    pub(crate) fn peer_cpu(&self) -> u32 {
+        self.0.ask(reply::CPU)
+    }
+
+    /// Says that we sleep (or do not any more) on the answer. True: it is still not there, and its
+    /// publisher will wake us.
+    pub(crate) fn say_waiting(&self, waiting: bool, last: u32) -> bool {
+        let end = &self.0;
+        state::stop_looking(
+            end.own(call::WAITING),
+            u32::from(waiting),
+            end.peer(reply::TURN),
+            last,
+        )
+    }
+
+    /// The word that a client thread sleeps on.
+    pub(crate) fn sleep_word(&self) -> &AtomicU32 {
+        self.0.peer(reply::TURN)
+    }
+
+    /// Gives a call up. True: the server may have taken it.
+    pub(crate) fn give_up(&self, generation: u64) -> bool {
+        state::give_up(
+            self.0.own_long(call::ABANDONED),
+            generation,
+            self.0.peer_long(reply::TAKEN),
+        )
+    }
+
+    /// Whether the server had taken a call.
+    pub(crate) fn was_taken(&self, generation: u64) -> bool {
+        state::look_long(self.0.peer_long(reply::TAKEN)) == generation
+    }
+}
+
+/// The server's end.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerEnd(pub(crate) End);
+
+impl ServerEnd {
+    /// The number of the turn that the client published last.
+    #[inline]
+    pub(crate) fn turn(&self) -> u32 {
+        state::look(self.0.peer(call::TURN))
+    }
+
+    /// The words of a turn, each loaded once.
+    #[inline]
+    pub(crate) fn read(&self) -> CallHead {
+        let end = &self.0;
+        CallHead {
+            step: end.ask(call::MOVE),
+            generation: end.ask_long(call::GENERATION),
+            registration: end.ask_long(call::REGISTRATION),
+            total: end.ask_long(call::TOTAL),
+            part: end.ask(call::PART),
+            pair: end.ask(call::PAIR),
+            descriptors: end.ask(call::DESCRIPTORS),
+        }
+    }
+
+    /// The processor that the client's thread said it ran on.
+    #[inline]
+    pub(crate) fn peer_cpu(&self) -> u32 {
+        self.0.ask(call::CPU)
+    }
+
+    /// Takes a call. False: it was given up before and must not run.
+    #[inline]
+    pub(crate) fn take(&self, generation: u64) -> bool {
+        state::take(
+            self.0.own_long(reply::TAKEN),
+            generation,
+            self.0.peer_long(call::ABANDONED),
+        )
+    }
+
+    /// Publishes the answer to a turn and wakes a sleeping client.
+    #[inline]
+    pub(crate) fn publish(&self, head: &ReplyHead, turn: u64) {
+        let end = &self.0;
+        end.tell(reply::ANSWER, head.answer);
+        end.tell_long(reply::GENERATION, head.generation);
+        end.tell_long(reply::TOTAL, head.total);
+        end.tell(reply::PART, head.part);
+        end.tell(reply::DESCRIPTORS, head.descriptors);
+        end.tell(reply::CODE, head.code);
+        end.tell(reply::CPU, cpu::current());
+        if state::publish(end.own(reply::TURN), low(turn), end.peer(call::WAITING)) != 0 {
+            futex::wake(end.own(reply::TURN));
+        }
+    }
+
+    /// Says whether a thread is here. True: the client's turn is still `last`.
+    #[inline]
+    pub(crate) fn say_presence(&self, presence: u32, last: u64) -> bool {
+        let end = &self.0;
+        state::stop_looking(end.own(reply::PRESENCE), presence, end.peer(call::TURN), low(last))
+    }
+
+    /// Says that a thread is here, where nothing has to be looked at afterwards.
+    #[inline]
+    pub(crate) fn say_awake(&self) {
+        self.0.tell(reply::PRESENCE, presence::AWAKE);
+    }
+
+    /// Says that no thread is here; the owner of the channel puts its state down, passes a fence and looks.
+    pub(crate) fn say_quiet(&self) {
+        self.0.tell(reply::PRESENCE, presence::QUIET);
+    }
+
+    /// The word that a server thread sleeps on.
+    pub(crate) fn sleep_word(&self) -> &AtomicU32 {
+        self.0.peer(call::TURN)
+    }
+}

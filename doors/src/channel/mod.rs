@@ -1,0 +1,10 @@
+//! One conversation between a caller and a server thread, through shared words.
+//!
+//! A channel moves in *turns*. The client stores its words and then the number of the turn; the server answers by
+//! storing its own words and then the same number. The sides alternate strictly, every word has one writer, and
+//! the numbers only grow: that is why neither side ever has to undo anything the other has seen.
+
+pub(crate) mod ends;
+pub(crate) mod pair;
+pub(crate) mod state;
+pub(crate) mod wait;

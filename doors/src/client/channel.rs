@@ -1,0 +1,193 @@
+//! A channel as the client has it.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::Instant;
+
+use super::session::Session;
+use crate::channel::ends::{CallHead, ClientEnd, low};
+use crate::channel::pair::Pair;
+use crate::channel::wait::Patience;
+use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::server::core::lock;
+use crate::sys::futex;
+use crate::wire::message::Violation;
+
+/// No pool yet: the first call decides.
+const NO_POOL: u64 = u64::MAX;
+
+/// A channel.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) index: u32,
+    pub(crate) end: ClientEnd,
+    /// The pool of server threads that this channel belongs to.
+    pool: AtomicU64,
+    /// A thread of ours waits here: the watcher's table.
+    waited_on: AtomicBool,
+    /// Who has the lock has the channel.
+    state: Mutex<State>,
+    socket: Mutex<Option<Arc<OwnedFd>>>,
+}
+
+/// The private state of a channel.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The last turn that was published.
+    pub(crate) turn: u64,
+    pub(crate) patience: Patience,
+    /// The pair whose area is in use.
+    pub(crate) area: Arc<Pair>,
+}
+
+/// How waiting for an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// The answer is there.
+    Answered,
+    /// The deadline passed.
+    TimedOut,
+    /// The session is over.
+    Dead,
+    /// The server stored a turn that it cannot have.
+    Broken(Violation),
+}
+
+impl Channel {
+    pub(crate) fn new(index: u32, end: ClientEnd) -> Self {
+        let area = Arc::clone(end.0.pair());
+        Self {
+            index,
+            end,
+            pool: AtomicU64::new(NO_POOL),
+            waited_on: AtomicBool::new(false),
+            state: Mutex::new(State { turn: 0, patience: Patience::new(), area }),
+            socket: Mutex::new(None),
+        }
+    }
+
+    /// Takes the channel if it is free, belongs to the pool (or to none yet), and its last turn is answered: a call
+    /// that was given up keeps it until the server is done with it.
+    #[inline]
+    pub(crate) fn try_take(&self, pool: u64) -> Option<MutexGuard<'_, State>> {
+        let belongs = self.pool.load(Ordering::Relaxed);
+        if belongs != pool && belongs != NO_POOL {
+            return None;
+        }
+        let state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        if !self.end.answered(state.turn) {
+            return None;
+        }
+        if belongs == NO_POOL {
+            // Under the lock: two doors of different pools do not both get it.
+            let now = self.pool.load(Ordering::Relaxed);
+            if now != NO_POOL && now != pool {
+                return None;
+            }
+            self.pool.store(pool, Ordering::Relaxed);
+        }
+        Some(state)
+    }
+
+    /// Publishes a turn and waits for its answer.
+    #[inline]
+    pub(crate) fn exchange(
+        &self,
+        session: &Session,
+        state: &mut State,
+        head: &CallHead,
+        until: Option<Instant>,
+    ) -> Waited {
+        let last = state.turn;
+        let turn = last.wrapping_add(1);
+        state.turn = turn;
+        if self.end.publish(head, turn) {
+            session.ring();
+        }
+        let end = &self.end;
+        let seen = state.patience.spend(
+            || end.peer_cpu(),
+            || end.answered(turn),
+            || session.is_dead(),
+        );
+        if seen { Waited::Answered } else { self.sleep(session, last, turn, until) }
+    }
+
+    /// Sleeps until the answer is there.
+    #[cold]
+    fn sleep(&self, session: &Session, last: u64, turn: u64, until: Option<Instant>) -> Waited {
+        let _entry = Entry::new(&self.waited_on);
+        let result = loop {
+            if self.end.answered(turn) {
+                break Waited::Answered;
+            }
+            if session.is_dead() {
+                // The server may have answered before it died.
+                break if self.end.answered(turn) { Waited::Answered } else { Waited::Dead };
+            }
+            if !self.end.say_waiting(true, low(last)) {
+                let sound = self.end.answered(turn);
+                break if sound { Waited::Answered } else { Waited::Broken(Violation::Turn) };
+            }
+            if session.is_dead() {
+                continue;
+            }
+            let slept = futex::wait(self.end.sleep_word(), low(last), until);
+            if slept == futex::Slept::TimedOut && !self.end.answered(turn) {
+                break Waited::TimedOut;
+            }
+        };
+        self.end.say_waiting(false, low(last));
+        result
+    }
+
+    /// Whether a thread of ours sleeps, or is about to, or has not yet left.
+    pub(crate) fn is_waited_on(&self) -> bool {
+        self.waited_on.load(Ordering::Acquire)
+    }
+
+    /// Wakes our own sleeper: its peer never will.
+    pub(crate) fn wake(&self) {
+        futex::wake(self.end.sleep_word());
+    }
+
+    /// Our end of the channel's descriptor socket.
+    pub(crate) fn socket(&self) -> Option<Arc<OwnedFd>> {
+        lock(&self.socket).clone()
+    }
+
+    /// The server has made a (new) descriptor socket.
+    pub(crate) fn install_socket(&self, socket: OwnedFd) {
+        *lock(&self.socket) = Some(Arc::new(socket));
+    }
+
+    /// The other end is closed: forget it, unless a new one has come.
+    pub(crate) fn drop_socket(&self, closed: &Arc<OwnedFd>) {
+        let mut socket = lock(&self.socket);
+        if socket.as_ref().is_some_and(|current| Arc::ptr_eq(current, closed)) {
+            *socket = None;
+        }
+    }
+}
+
+/// An entry in the watcher's table. It is made before the dead flag is looked at, with a fence between: either this
+/// thread sees the flag, or the watcher sees the entry and wakes until it is gone.
+struct Entry<'a>(&'a AtomicBool);
+
+impl<'a> Entry<'a> {
+    fn new(flag: &'a AtomicBool) -> Self {
+        flag.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        Self(flag)
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,118 @@
+//! How a token becomes callable: through the session that we have with its server, or a new one.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, TryLockError};
+use std::time::Duration;
+
+use super::petition::{Answer, Petition, deadline, system};
+use super::process::ClientProcess;
+use super::session::Session;
+use crate::error::DoorError;
+use crate::sys::fork;
+use crate::sys::peer::{Process, peer_pidfd};
+use crate::wire::limits::PROTOCOL_DEADLINE;
+use crate::wire::message::{Message, Violation};
+
+/// A token as it can be called.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) session: Arc<Session>,
+    pub(crate) registration: u64,
+    pub(crate) pool: u64,
+    pub(crate) door: u64,
+}
+
+impl Link {
+    /// Whether calls can still go this way.
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        !self.session.is_dead() && self.session.life == fork::life()
+    }
+}
+
+/// Makes a token callable.
+pub(crate) fn establish(token: BorrowedFd<'_>) -> Result<Link, DoorError> {
+    let process = ClientProcess::current().map_err(|e| system("set up the client's side", e))?;
+    // Only a hint: with an inherited listener it names whoever made the socket.
+    let hint = peer_pidfd(token).ok().map(|server| server.id());
+    let gate = hint.map(|server| process.gate(server));
+    // Many threads that come at once end up with one session. A server that is stuck must not hold up those that
+    // call it later for longer than the protocol allows; a second session is harmless.
+    let until = deadline(PROTOCOL_DEADLINE);
+    let _turn = loop {
+        let Some(gate) = &gate else { break None };
+        match gate.try_lock() {
+            Ok(turn) => break Some(turn),
+            Err(TryLockError::Poisoned(poisoned)) => break Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if std::time::Instant::now() >= until => break None,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_micros(100)),
+        }
+    };
+    if let Some(session) = hint.and_then(|server| process.session(server))
+        && let Some(link) = register(token, &session)?
+    {
+        return Ok(link);
+    }
+    hello(token, &process)
+}
+
+/// Registers the token's door in a session; `None` if its server does not know the session (it is another one).
+fn register(token: BorrowedFd<'_>, session: &Arc<Session>) -> Result<Option<Link>, DoorError> {
+    let mut petition = Petition::send(token, &Message::Register { session: session.id })?;
+    let answer = match petition.receive() {
+        Ok(answer) => answer,
+        // A door that is gone says the same as a server that does not know us; HELLO tells them apart.
+        Err(DoorError::NoDoor) => return Ok(None),
+        Err(other) => return Err(other),
+    };
+    let (server, _private) = petition.finish()?;
+    if !server.same_as(&session.server).unwrap_or(false) {
+        return Err(DoorError::Protocol(Violation::Sender));
+    }
+    link(session, answer.message).map(Some)
+}
+
+fn link(session: &Arc<Session>, message: Message) -> Result<Link, DoorError> {
+    match message {
+        Message::Registered { session: id, registration, door, pool, .. } if id == session.id => {
+            Ok(Link { session: Arc::clone(session), registration, pool, door })
+        }
+        _ => Err(DoorError::Protocol(Violation::Turn)),
+    }
+}
+
+/// Opens a session: windows, acknowledgement, ready.
+fn hello(token: BorrowedFd<'_>, process: &ClientProcess) -> Result<Link, DoorError> {
+    let mut petition = Petition::send(token, &Message::Hello { channels: 1 })?;
+    let windows = petition.receive()?;
+    let Message::Windows { session: id, .. } = windows.message else {
+        return Err(DoorError::Protocol(Violation::Turn));
+    };
+    let registered = petition.receive()?.message;
+    // The session object takes over the private end; the rest of the conversation is read here, and by the
+    // watcher from then on.
+    let (server, private) = petition.finish()?;
+    let copy = private.try_clone().map_err(|e| io("copy the session socket", &e))?;
+    let mut rest = Petition::resume(copy, same(&server)?);
+    let session = Session::new(id, process.life, server, private);
+    session.packet(windows).map_err(DoorError::Protocol)?;
+    let ready: Answer = rest.receive()?;
+    if !matches!(ready.message, Message::Ready { .. }) {
+        return Err(DoorError::Protocol(Violation::Turn));
+    }
+    session.packet(ready).map_err(DoorError::Protocol)?;
+    let link = link(&session, registered)?;
+    process.watcher.watch(&session).map_err(|e| system("watch the session", e))?;
+    process.enter(&session);
+    Ok(link)
+}
+
+fn same(server: &Process) -> Result<Process, DoorError> {
+    let copy = server.as_fd().try_clone_to_owned().map_err(|e| io("copy a pidfd", &e))?;
+    Process::from_pidfd(copy).map_err(|_| DoorError::NoDoor)
+}
+
+fn io(op: &'static str, error: &std::io::Error) -> DoorError {
+    let number = error.raw_os_error().unwrap_or(0);
+    system(op, nix::errno::Errno::from_raw(number))
+}

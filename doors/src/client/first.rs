@@ -1,0 +1,237 @@
+//! A first call without windows, on the fresh connection that opened the door.
+//!
+//! A one-shot client never pays for a session: one packet there, one back.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
+
+use super::call::{Arguments, condition};
+use super::petition::{deadline, poll_until};
+use crate::error::CallCondition;
+use crate::server::line::borrowed;
+use crate::sys::peer::Process;
+use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET, Received};
+use crate::sys::memfd;
+use crate::wire::code::Failure;
+use crate::wire::layout::usize_of;
+use crate::wire::limits::{
+    CONTROL_BYTES, DESCRIPTORS, LARGEST_CALL_BYTES, PACKET_DATA_BYTES, PROTOCOL_DEADLINE,
+};
+use crate::wire::message::{Message, Violation};
+
+/// The generation of the only call that travels on a connection.
+const GENERATION: u64 = 1;
+/// How long a server has to say whether a call that is given up had begun.
+const GIVE_UP_GRACE: Duration = Duration::from_millis(50);
+
+/// Whether a call may travel as a packet.
+pub(crate) fn fits(arguments: &Arguments<'_>) -> bool {
+    arguments.data.len() <= PACKET_DATA_BYTES
+        && arguments.descriptors.len() < DESCRIPTORS_PER_PACKET
+}
+
+/// A call that is on its way.
+struct First<'a> {
+    connection: &'a OwnedFd,
+    arguments: &'a Arguments<'a>,
+    /// The server's process, once a packet of it has named it.
+    server: Option<Process>,
+    /// The server has the call: from here on only its death or the caller's deadline ends the wait.
+    arrived: bool,
+    taken: bool,
+    /// The descriptors of the reply, while they come.
+    early: Vec<OwnedFd>,
+    buffer: Vec<u8>,
+}
+
+/// Makes the first call; appends the results to `out`.
+pub(crate) fn call(
+    connection: &OwnedFd,
+    arguments: &Arguments<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Vec<OwnedFd>, CallCondition> {
+    let descriptors = u32::try_from(arguments.descriptors.len()).unwrap_or(u32::MAX);
+    let message = Message::Call { generation: GENERATION, descriptors };
+    let header = message.encode(arguments.data.len());
+    let fds = borrowed(arguments.descriptors);
+    socket::send(connection, &[&header, arguments.data], &fds).map_err(|error| match error {
+        Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN => CallCondition::NoDoor,
+        Errno::EAGAIN | Errno::ETOOMANYREFS => CallCondition::NoRoom,
+        source => CallCondition::System { op: "send the call", source },
+    })?;
+    let mut first = First {
+        connection,
+        arguments,
+        server: None,
+        arrived: false,
+        taken: false,
+        early: Vec::new(),
+        buffer: vec![0; PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES)],
+    };
+    first.wait(out)
+}
+
+impl First<'_> {
+    fn wait(&mut self, out: &mut Vec<u8>) -> Result<Vec<OwnedFd>, CallCondition> {
+        let protocol = deadline(PROTOCOL_DEADLINE);
+        loop {
+            match socket::receive(self.connection, &mut self.buffer) {
+                Ok(Some(received)) => {
+                    if let Some(descriptors) = self.packet(received, out)? {
+                        return Ok(descriptors);
+                    }
+                    continue;
+                }
+                Err(Errno::EAGAIN) => {}
+                // Before TAKEN a reset means that nobody has read the call.
+                Ok(None) | Err(_) => {
+                    return Err(CallCondition::ServerDied { taken: self.taken || self.arrived });
+                }
+            }
+            if self.server.as_ref().is_some_and(|server| !server.is_alive().unwrap_or(false)) {
+                return Err(CallCondition::ServerDied { taken: true });
+            }
+            let bound = if self.arrived { None } else { Some(protocol) };
+            let until = [bound, self.arguments.until].into_iter().flatten().min();
+            if !self.poll(until)? {
+                return self.give_up(out);
+            }
+        }
+    }
+
+    fn poll(&self, until: Option<Instant>) -> Result<bool, CallCondition> {
+        let mut fds = vec![PollFd::new(self.connection.as_fd(), PollFlags::POLLIN)];
+        if let Some(server) = &self.server {
+            fds.push(PollFd::new(server.as_fd(), PollFlags::POLLIN));
+        }
+        poll_until(&mut fds, until)
+            .map_err(|source| CallCondition::System { op: "wait for the server", source })
+    }
+
+    /// The time is over. A call that had not begun can still be taken back.
+    fn give_up(&mut self, out: &mut Vec<u8>) -> Result<Vec<OwnedFd>, CallCondition> {
+        let over = self.arguments.until.is_some_and(|until| until <= Instant::now());
+        let packet = Message::GiveUp { generation: GENERATION }.encode(0);
+        let _told = socket::send(self.connection, &[&packet], &[]);
+        let grace = deadline(GIVE_UP_GRACE);
+        while !self.taken && self.poll(Some(grace))? {
+            match socket::receive(self.connection, &mut self.buffer) {
+                Ok(Some(received)) => {
+                    if let Some(descriptors) = self.packet(received, out)? {
+                        return Ok(descriptors);
+                    }
+                }
+                Err(Errno::EAGAIN) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        if over {
+            // Without a word from the server the packet may still be read and run later.
+            Err(CallCondition::TimedOut { taken: true })
+        } else {
+            Err(CallCondition::NotResponding { within: PROTOCOL_DEADLINE, taken: true })
+        }
+    }
+
+    /// Takes a packet; the descriptors of the reply if the call is over.
+    fn packet(
+        &mut self,
+        received: Received,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Vec<OwnedFd>>, CallCondition> {
+        let broken =
+            |violation, taken| Err(CallCondition::Protocol { violation, taken });
+        if received.cut || received.fds_lost {
+            return Err(CallCondition::ReplyLost);
+        }
+        let Received { len, fds, pidfd, pid, .. } = received;
+        self.arrived = true;
+        self.identify(pidfd, pid)?;
+        let bytes = self.buffer.get(..len).unwrap_or_default();
+        let (message, payload) = match Message::decode(bytes) {
+            Ok(decoded) => decoded,
+            Err(violation) => return broken(violation, true),
+        };
+        match message {
+            Message::Queued { .. } => Ok(None),
+            Message::Taken { .. } => {
+                self.taken = true;
+                Ok(None)
+            }
+            Message::Descriptors { index, .. } => {
+                self.taken = true;
+                if index == 0 {
+                    self.early.clear();
+                }
+                let sum = self.early.len().saturating_add(fds.len());
+                if sum > DESCRIPTORS || usize_of(index) != self.early.len() {
+                    return broken(Violation::Descriptors, true);
+                }
+                self.early.extend(fds);
+                Ok(None)
+            }
+            Message::Reply { code: 0, descriptors, bytes, .. } => {
+                if self.early.len() != usize_of(descriptors) {
+                    return broken(Violation::Descriptors, true);
+                }
+                take_data(payload, bytes, fds, out)?;
+                Ok(Some(std::mem::take(&mut self.early)))
+            }
+            Message::Reply { code, .. } => match Failure::from_number(code) {
+                Some(Failure::Abandoned) => Err(CallCondition::TimedOut { taken: false }),
+                Some(code) => Err(condition(code, self.arguments)),
+                None => broken(Violation::Value, true),
+            },
+            _ => broken(Violation::Turn, true),
+        }
+    }
+
+    /// Who answers: always the same process.
+    fn identify(&mut self, pidfd: Option<OwnedFd>, pid: i32) -> Result<(), CallCondition> {
+        let sender = match pidfd {
+            Some(pidfd) => Process::from_pidfd(pidfd),
+            None => Process::open(pid),
+        };
+        match (sender, &self.server) {
+            (Ok(sender), None) => {
+                self.server = Some(sender);
+                Ok(())
+            }
+            (Ok(sender), Some(first)) if first.same_as(&sender).unwrap_or(false) => Ok(()),
+            // It answered and died: what it said stands, and the connection will end.
+            (Err(_), _) => Ok(()),
+            (Ok(_), Some(_)) => {
+                Err(CallCondition::Protocol { violation: Violation::Sender, taken: true })
+            }
+        }
+    }
+}
+
+/// The data of a reply: in the packet, or in a frozen memfd.
+fn take_data(
+    payload: &[u8],
+    bytes: u64,
+    fds: Vec<OwnedFd>,
+    out: &mut Vec<u8>,
+) -> Result<(), CallCondition> {
+    let broken = CallCondition::Protocol { violation: Violation::Memory, taken: true };
+    if u64::try_from(payload.len()) == Ok(bytes) {
+        out.extend_from_slice(payload);
+        return Ok(());
+    }
+    let too_large = CallCondition::ReplyTooLarge { len: bytes };
+    if bytes > LARGEST_CALL_BYTES {
+        return Err(too_large);
+    }
+    let len = usize::try_from(bytes).map_err(|_| too_large.clone())?;
+    let [memory] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| broken.clone())?;
+    let data = memfd::read_frozen(&memory, len).map_err(|error| match error {
+        Errno::ENOMEM => too_large,
+        _ => broken,
+    })?;
+    out.extend_from_slice(&data);
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! The client's side of a process: its sessions with servers.
+
+pub(crate) mod call;
+pub(crate) mod channel;
+pub(crate) mod establish;
+pub(crate) mod first;
+pub(crate) mod petition;
+pub(crate) mod process;
+pub(crate) mod session;
+pub(crate) mod watcher;

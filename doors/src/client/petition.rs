@@ -1,0 +1,160 @@
+//! A petition on a token: one packet with a private end, and the answers that come there.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::error::DoorError;
+use crate::sys::peer::Process;
+use crate::sys::socket::{self, Received};
+use crate::wire::code::Failure;
+use crate::wire::limits::{CONTROL_BYTES, PROTOCOL_DEADLINE};
+use crate::wire::message::{Message, Violation};
+
+/// A private conversation with the server of a token.
+#[derive(Debug)]
+pub(crate) struct Petition {
+    pub(crate) private: OwnedFd,
+    /// The process that has answered, by the kernel's word for its first packet.
+    server: Option<Process>,
+    until: Instant,
+}
+
+/// One answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) message: Message,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+impl Petition {
+    /// Sends a petition. `NoDoor` if the server's end is closed.
+    pub(crate) fn send(token: impl AsFd, message: &Message) -> Result<Self, DoorError> {
+        let until = deadline(PROTOCOL_DEADLINE);
+        let (ours, theirs) = socket::pair().map_err(|source| system("make a socket pair", source))?;
+        let packet = message.encode(0);
+        loop {
+            match socket::send(&token, &[&packet], &[theirs.as_fd()]) {
+                Ok(()) => break,
+                Err(Errno::EAGAIN) => {
+                    wait(token.as_fd(), PollFlags::POLLOUT, until)?;
+                }
+                Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) => {
+                    return Err(DoorError::NoDoor);
+                }
+                Err(Errno::ETOOMANYREFS) => return Err(DoorError::NoRoom),
+                Err(source) => return Err(system("send to the door", source)),
+            }
+        }
+        Ok(Self { private: ours, server: None, until })
+    }
+
+    /// The next answer. `NoDoor` if the server closed its end: it died, or the door is gone.
+    pub(crate) fn receive(&mut self) -> Result<Answer, DoorError> {
+        let mut buffer = [0_u8; CONTROL_BYTES];
+        let received = loop {
+            match socket::receive(&self.private, &mut buffer) {
+                Ok(Some(received)) => break received,
+                Err(Errno::EAGAIN) => wait(self.private.as_fd(), PollFlags::POLLIN, self.until)?,
+                Ok(None) | Err(Errno::ECONNRESET) => return Err(DoorError::NoDoor),
+                Err(source) => return Err(system("receive from the door", source)),
+            }
+        };
+        if received.fds_lost {
+            return Err(DoorError::NoRoom);
+        }
+        let bytes = buffer.get(..received.len).unwrap_or_default();
+        let (message, payload) = Message::decode(bytes).map_err(DoorError::Protocol)?;
+        let payload = payload.to_vec();
+        let Received { fds, pidfd, pid, .. } = received;
+        self.identify(pidfd, pid)?;
+        if let Message::Refused { code, .. } = message {
+            return Err(refusal(code));
+        }
+        Ok(Answer { message, payload, fds })
+    }
+
+    /// Who the server is: the sender of the first answer, and of every other.
+    fn identify(&mut self, pidfd: Option<OwnedFd>, pid: i32) -> Result<(), DoorError> {
+        let sender = match pidfd {
+            Some(pidfd) => Process::from_pidfd(pidfd),
+            None => Process::open(pid),
+        };
+        // A server that died after it answered has no process any more.
+        let sender = sender.map_err(|_| DoorError::NoDoor)?;
+        match &self.server {
+            None => self.server = Some(sender),
+            Some(first) if first.same_as(&sender).unwrap_or(false) => {}
+            Some(_) => return Err(DoorError::Protocol(Violation::Sender)),
+        }
+        Ok(())
+    }
+
+    /// The server and the private socket, after the last answer.
+    pub(crate) fn finish(self) -> Result<(Process, OwnedFd), DoorError> {
+        let server = self.server.ok_or(DoorError::Protocol(Violation::Turn))?;
+        Ok((server, self.private))
+    }
+}
+
+/// What a refusal means to somebody who is not in a call.
+pub(crate) fn refusal(code: u32) -> DoorError {
+    match Failure::from_number(code) {
+        Some(Failure::NotAllowed) => DoorError::NotAllowed,
+        Some(Failure::NoRoom | Failure::Draining) => DoorError::NoRoom,
+        Some(Failure::NoDoor | Failure::UnknownSession) => DoorError::NoDoor,
+        Some(_) | None => DoorError::Protocol(Violation::Value),
+    }
+}
+
+pub(crate) fn system(op: &'static str, source: Errno) -> DoorError {
+    DoorError::System { op, source }
+}
+
+/// The time so long from now.
+pub(crate) fn deadline(after: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(after).unwrap_or(now)
+}
+
+/// Waits for a socket; `NotResponding` when the time is over.
+fn wait(fd: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> Result<(), DoorError> {
+    let mut fds = [PollFd::new(fd, flags)];
+    if poll_until(&mut fds, Some(until)).map_err(|source| system("wait for the door", source))? {
+        Ok(())
+    } else {
+        Err(DoorError::NotResponding { within: PROTOCOL_DEADLINE })
+    }
+}
+
+/// poll(2) with an absolute time; false when it is over. A signal only means another look.
+pub(crate) fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> Result<bool, Errno> {
+    loop {
+        let timeout = match until {
+            None => PollTimeout::NONE,
+            Some(at) => {
+                let left = at.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Ok(false);
+                }
+                let millis = left.as_millis().saturating_add(1);
+                PollTimeout::from(u16::try_from(millis).unwrap_or(u16::MAX))
+            }
+        };
+        match poll(fds, timeout) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(other) => return Err(other),
+        }
+    }
+}
+
+impl Petition {
+    /// Goes on with a conversation whose server is known.
+    pub(crate) fn resume(private: OwnedFd, server: Process) -> Self {
+        Self { private, server: Some(server), until: deadline(PROTOCOL_DEADLINE) }
+    }
+}

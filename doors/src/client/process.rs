@@ -1,0 +1,85 @@
+//! What one process has as a client, made at its first session.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwapOption;
+
+use super::session::Session;
+use super::watcher::Watcher;
+use crate::server::core::lock;
+use crate::sys::peer::ProcessId;
+use crate::sys::{self, fork};
+
+/// The client's side of a process.
+#[derive(Debug)]
+pub(crate) struct ClientProcess {
+    pub(crate) life: u64,
+    pub(crate) watcher: Arc<Watcher>,
+    sessions: Mutex<HashMap<ProcessId, Arc<Session>>>,
+    /// One at a time opens a session with a server, so that many threads end up with one.
+    gates: Mutex<HashMap<ProcessId, Arc<Mutex<()>>>>,
+}
+
+static CURRENT: ArcSwapOption<ClientProcess> = ArcSwapOption::const_empty();
+
+impl ClientProcess {
+    /// The client's side of this process; a forked child gets its own, never its parent's.
+    pub(crate) fn current() -> sys::Result<Arc<Self>> {
+        let life = fork::life();
+        let seen = CURRENT.load_full();
+        if let Some(process) = &seen
+            && process.life == life
+        {
+            return Ok(Arc::clone(process));
+        }
+        let watcher = Watcher::new()?;
+        let fresh = Arc::new(Self {
+            life,
+            watcher,
+            sessions: Mutex::new(HashMap::new()),
+            gates: Mutex::new(HashMap::new()),
+        });
+        let before = CURRENT.compare_and_swap(&seen, Some(Arc::clone(&fresh)));
+        let won = before.as_ref().map(Arc::as_ptr) == seen.as_ref().map(Arc::as_ptr);
+        drop(before);
+        if !won {
+            return Self::current();
+        }
+        if let Some(inherited) = seen {
+            keep_inherited(inherited);
+        }
+        Watcher::start(&fresh.watcher)?;
+        Ok(fresh)
+    }
+
+    /// The living session with a server process.
+    pub(crate) fn session(&self, server: ProcessId) -> Option<Arc<Session>> {
+        let mut sessions = lock(&self.sessions);
+        let found = sessions.get(&server).cloned()?;
+        if found.is_dead() {
+            sessions.remove(&server);
+            return None;
+        }
+        Some(found)
+    }
+
+    /// Enters a session.
+    pub(crate) fn enter(&self, session: &Arc<Session>) {
+        let mut sessions = lock(&self.sessions);
+        sessions.retain(|_, other| !other.is_dead());
+        sessions.insert(session.server.id(), Arc::clone(session));
+        lock(&self.gates).retain(|_, gate| Arc::strong_count(gate) > 1);
+    }
+
+    /// The gate of a server.
+    pub(crate) fn gate(&self, server: ProcessId) -> Arc<Mutex<()>> {
+        Arc::clone(lock(&self.gates).entry(server).or_default())
+    }
+}
+
+/// The parent's sessions live on in a forked child as memory only; see the server's runtime.
+#[expect(clippy::mem_forget, reason = "the drop would run the parent's clean-up in the child")]
+fn keep_inherited(inherited: Arc<ClientProcess>) {
+    std::mem::forget(inherited);
+}

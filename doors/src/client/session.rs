@@ -1,0 +1,256 @@
+//! One server process as the client knows it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use nix::errno::Errno;
+
+use super::channel::Channel;
+use super::petition::{Answer, deadline};
+use crate::channel::ends::{ClientEnd, End};
+use crate::channel::pair::Pair;
+use crate::error::CallCondition;
+use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::server::core::lock;
+use crate::sys::peer::Process;
+use crate::sys::socket;
+use crate::wire::code::Failure;
+use crate::wire::layout::{Shape, usize_of};
+use crate::wire::limits::{PROTOCOL_DEADLINE, SESSION_CHANNELS};
+use crate::wire::message::{Message, Violation};
+
+/// A conversation with one server process.
+pub(crate) struct Session {
+    pub(crate) id: u128,
+    pub(crate) life: u64,
+    /// The kernel's handle of the server's process.
+    pub(crate) server: Process,
+    /// Our end of the private pair. Any thread sends; only the watcher receives.
+    pub(crate) socket: OwnedFd,
+    /// The channels that may be used. Grows only.
+    pub(crate) channels: ArcSwap<Vec<Arc<Channel>>>,
+    dead: AtomicBool,
+    next_wanted: AtomicU64,
+    /// Threads that wait until some channel is free.
+    pub(crate) starved: AtomicUsize,
+    inbox: Mutex<Inbox>,
+    arrived: Condvar,
+}
+
+/// What has come on the session socket for threads that wait.
+#[derive(Default)]
+struct Inbox {
+    /// Pairs that are mapped here and not sealed yet.
+    offered: HashMap<u32, Offered>,
+    /// Answers by request number.
+    granted: HashMap<u64, Result<Granted, Failure>>,
+    /// A channel has become free, or there are more.
+    freed: bool,
+}
+
+struct Offered {
+    pair: Arc<Pair>,
+    first: u32,
+}
+
+/// What a request brought.
+#[derive(Clone, Debug)]
+pub(crate) enum Granted {
+    /// A pair that may be used: an area, or more channels.
+    Pair(Arc<Pair>),
+    /// A descriptor socket was installed in its channel.
+    Socket,
+}
+
+impl Session {
+    pub(crate) fn new(id: u128, life: u64, server: Process, socket: OwnedFd) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            life,
+            server,
+            socket,
+            channels: ArcSwap::from_pointee(Vec::new()),
+            dead: AtomicBool::new(false),
+            next_wanted: AtomicU64::new(1),
+            starved: AtomicUsize::new(0),
+            inbox: Mutex::new(Inbox::default()),
+            arrived: Condvar::new(),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+
+    /// The server died or broke the protocol: every waiting thread leaves. Called by the watcher, which then
+    /// repeats the wake of sleeping threads until they have left.
+    pub(crate) fn die(&self) {
+        self.dead.store(true, Ordering::Release);
+        // Pairs with the fence between a waiter's entry in its table and its look at the flag.
+        fence(Ordering::SeqCst);
+        let _inbox = lock(&self.inbox);
+        self.arrived.notify_all();
+    }
+
+    /// Sends on the session socket. A full queue counts as sent for a ring: the leader scans all channels anyway.
+    pub(crate) fn ring(&self) {
+        let _rung = socket::send(&self.socket, &[&Message::Ring {}.encode(0)], &[]);
+    }
+
+    /// Tells the server something that needs no answer.
+    pub(crate) fn tell(&self, message: &Message) -> Result<(), Errno> {
+        socket::send(&self.socket, &[&message.encode(0)], &[])
+    }
+
+    /// Asks the server for something and waits for it.
+    pub(crate) fn ask(&self, message: impl FnOnce(u64) -> Message) -> Result<Granted, CallCondition> {
+        let wanted = self.next_wanted.fetch_add(1, Ordering::Relaxed);
+        self.tell(&message(wanted)).map_err(|source| match source {
+            Errno::EAGAIN => CallCondition::NoRoom,
+            Errno::EPIPE | Errno::ECONNRESET => CallCondition::ServerDied { taken: false },
+            source => CallCondition::System { op: "send on the session socket", source },
+        })?;
+        let until = deadline(PROTOCOL_DEADLINE);
+        let mut inbox = lock(&self.inbox);
+        loop {
+            match inbox.granted.remove(&wanted) {
+                Some(Ok(granted)) => return Ok(granted),
+                Some(Err(_)) => return Err(CallCondition::NoRoom),
+                None => {}
+            }
+            if self.is_dead() {
+                return Err(CallCondition::ServerDied { taken: false });
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(CallCondition::NotResponding { within: PROTOCOL_DEADLINE, taken: false });
+            }
+            inbox = self
+                .arrived
+                .wait_timeout(inbox, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Waits until something has changed that may free a channel or bring a descriptor socket; false when the time
+    /// is over.
+    pub(crate) fn wait_for_change(
+        &self,
+        until: Option<Instant>,
+        ready: impl Fn() -> bool,
+    ) -> bool {
+        let mut inbox = lock(&self.inbox);
+        loop {
+            if ready() || self.is_dead() {
+                return true;
+            }
+            let left = until.map(|at| at.saturating_duration_since(Instant::now()));
+            inbox.freed = false;
+            inbox = match left {
+                Some(left) if left.is_zero() => return false,
+                Some(left) => {
+                    self.arrived
+                        .wait_timeout(inbox, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+                None => self.arrived.wait(inbox).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// A channel has become free while somebody waits for one.
+    #[cold]
+    pub(crate) fn channel_freed(&self) {
+        lock(&self.inbox).freed = true;
+        self.arrived.notify_all();
+    }
+
+    /// Takes a packet of the server: from the watcher, or from the thread that opens the session.
+    pub(crate) fn packet(self: &Arc<Self>, answer: Answer) -> Result<(), Violation> {
+        let Answer { message, fds, .. } = answer;
+        match message {
+            Message::Windows { pair, first, channels, area_bytes, .. } => {
+                self.map(pair, first, channels, area_bytes, fds)
+            }
+            Message::Ready { wanted, pair } => self.ready(wanted, pair),
+            Message::Socket { wanted, channel } => self.install(wanted, channel, fds),
+            Message::Refused { wanted, code } => {
+                let code = Failure::from_number(code).ok_or(Violation::Value)?;
+                lock(&self.inbox).granted.insert(wanted, Err(code));
+                self.arrived.notify_all();
+                Ok(())
+            }
+            _ => Err(Violation::Turn),
+        }
+    }
+
+    /// A pair is offered: verify, map, acknowledge. It is not used before it is ready.
+    fn map(
+        &self,
+        number: u32,
+        first: u32,
+        channels: u32,
+        area_bytes: u64,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), Violation> {
+        let [call, reply] = <[OwnedFd; 2]>::try_from(fds).map_err(|_| Violation::Descriptors)?;
+        let shape = Shape::new(channels, area_bytes).ok_or(Violation::Value)?;
+        let pair = Pair::map(number, shape, call, reply).map_err(|_| Violation::Memory)?;
+        let offered = Offered { pair: Arc::new(pair), first };
+        let before = lock(&self.inbox).offered.insert(number, offered);
+        if before.is_some() {
+            return Err(Violation::Turn);
+        }
+        self.tell(&Message::Mapped { pair: number }).map_err(|_| Violation::Turn)
+    }
+
+    fn ready(self: &Arc<Self>, wanted: u64, number: u32) -> Result<(), Violation> {
+        let Offered { pair, first } =
+            lock(&self.inbox).offered.remove(&number).ok_or(Violation::Turn)?;
+        if pair.shape.channels() > 0 {
+            let mut channels = Vec::clone(&self.channels.load());
+            let all = channels.len().saturating_add(usize_of(pair.shape.channels()));
+            if usize_of(first) != channels.len() || all > usize_of(SESSION_CHANNELS) {
+                return Err(Violation::Value);
+            }
+            for place in 0..pair.shape.channels() {
+                let index = u32::try_from(channels.len()).unwrap_or(u32::MAX);
+                let end = ClientEnd(End::new(Arc::clone(&pair), place));
+                channels.push(Arc::new(Channel::new(index, end)));
+            }
+            self.channels.store(Arc::new(channels));
+        }
+        lock(&self.inbox).granted.insert(wanted, Ok(Granted::Pair(pair)));
+        self.arrived.notify_all();
+        Ok(())
+    }
+
+    fn install(&self, wanted: u64, channel: u32, fds: Vec<OwnedFd>) -> Result<(), Violation> {
+        let [socket] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| Violation::Descriptors)?;
+        if !socket::is_packet_socket(socket.as_fd()) {
+            return Err(Violation::Descriptors);
+        }
+        let channels = self.channels.load();
+        let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
+        channel.install_socket(socket);
+        if wanted != 0 {
+            lock(&self.inbox).granted.insert(wanted, Ok(Granted::Socket));
+        }
+        drop(lock(&self.inbox));
+        self.arrived.notify_all();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("server", &self.server.pid()).finish_non_exhaustive()
+    }
+}

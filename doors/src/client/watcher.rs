@@ -1,0 +1,149 @@
+//! The one thread that receives on all session sockets and learns of the death of servers.
+//!
+//! A futex waiter is not woken when its peer dies. The watcher sees the hang-up of the session socket, and the pidfd
+//! for the case that a forked child keeps a dead server's socket open; it marks the session dead and wakes the
+//! session's sleepers until each has left. It sleeps without a timeout while nothing happens.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use super::petition::Answer;
+use super::session::Session;
+use crate::primitive::{AtomicU64, Ordering};
+use crate::server::core::lock;
+use crate::server::petition::sent_by;
+use crate::sys::{self, socket};
+use crate::wire::limits::CONTROL_BYTES;
+use crate::wire::message::{Message, Violation};
+
+/// Watches the sessions of one process.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    epoll: Epoll,
+    next_key: AtomicU64,
+    watched: Mutex<HashMap<u64, Watched>>,
+}
+
+#[derive(Clone, Debug)]
+enum Watched {
+    Socket(Arc<Session>),
+    Process(Arc<Session>),
+}
+
+impl Watcher {
+    pub(crate) fn new() -> sys::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            next_key: AtomicU64::new(0),
+            watched: Mutex::new(HashMap::new()),
+        }))
+    }
+
+    /// Starts the thread.
+    pub(crate) fn start(watcher: &Arc<Self>) -> sys::Result<()> {
+        let watcher = Arc::clone(watcher);
+        let started = std::thread::Builder::new().name("door-watcher".into()).spawn(move || {
+            loop {
+                watcher.turn();
+            }
+        });
+        started.map(drop).map_err(|e| e.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw))
+    }
+
+    /// Watches a session from now on.
+    pub(crate) fn watch(&self, session: &Arc<Session>) -> sys::Result<()> {
+        let socket = self.next_key.fetch_add(2, Ordering::Relaxed);
+        let process = socket.saturating_add(1);
+        {
+            let mut watched = lock(&self.watched);
+            watched.insert(socket, Watched::Socket(Arc::clone(session)));
+            watched.insert(process, Watched::Process(Arc::clone(session)));
+        }
+        let added = self
+            .epoll
+            .add(&session.socket, EpollEvent::new(EpollFlags::EPOLLIN, socket))
+            .and_then(|()| {
+                self.epoll.add(&session.server, EpollEvent::new(EpollFlags::EPOLLIN, process))
+            });
+        if added.is_err() {
+            self.forget(session);
+        }
+        added
+    }
+
+    fn forget(&self, session: &Arc<Session>) {
+        let _gone = self.epoll.delete(&session.socket);
+        let _gone = self.epoll.delete(&session.server);
+        lock(&self.watched).retain(|_, watched| {
+            let (Watched::Socket(other) | Watched::Process(other)) = watched;
+            !Arc::ptr_eq(other, session)
+        });
+    }
+
+    fn turn(&self) {
+        let mut events = [EpollEvent::empty(); 32];
+        let count = self.epoll.wait(&mut events, EpollTimeout::NONE).unwrap_or(0);
+        for event in events.iter().take(count) {
+            let watched = lock(&self.watched).get(&event.data()).cloned();
+            match watched {
+                Some(Watched::Socket(session)) => self.receive(&session),
+                Some(Watched::Process(session)) => self.bury(&session),
+                None => {}
+            }
+        }
+    }
+
+    fn receive(&self, session: &Arc<Session>) {
+        let mut buffer = [0_u8; CONTROL_BYTES];
+        loop {
+            let done = match socket::receive(&session.socket, &mut buffer) {
+                Ok(Some(mut received)) => {
+                    let bytes = buffer.get(..received.len).unwrap_or_default();
+                    if received.cut || received.fds_lost {
+                        Err(Violation::Descriptors)
+                    } else if sent_by(&mut received, &session.server) {
+                        Message::decode(bytes).and_then(|(message, _)| {
+                            session.packet(Answer { message, payload: Vec::new(), fds: received.fds })
+                        })
+                    } else {
+                        Err(Violation::Sender)
+                    }
+                }
+                Err(Errno::EAGAIN) => return,
+                Ok(None) | Err(_) => return self.bury(session),
+            };
+            if let Err(_found) = done {
+                #[cfg(feature = "tracing")]
+                tracing::warn!(server = session.server.pid(), violation = %_found, "a server broke the protocol");
+                return self.bury(session);
+            }
+        }
+    }
+
+    /// The server is dead, or as good as dead to us.
+    fn bury(&self, session: &Arc<Session>) {
+        self.forget(session);
+        session.die();
+        let mut rounds = 0_u32;
+        loop {
+            let sleepers: Vec<_> =
+                session.channels.load().iter().filter(|c| c.is_waited_on()).cloned().collect();
+            if sleepers.is_empty() {
+                return;
+            }
+            for channel in sleepers {
+                channel.wake();
+            }
+            rounds = rounds.saturating_add(1);
+            if rounds < 32 {
+                std::thread::yield_now();
+            } else {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}

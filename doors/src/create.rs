@@ -1,0 +1,208 @@
+//! Making a door out of a server procedure.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::access::Access;
+use crate::attributes::DoorAttributes;
+use crate::client::petition::system;
+use crate::door::Door;
+use crate::error::DoorError;
+use crate::invocation::{Invocation, Returned};
+use crate::pool::{Pool, PoolLimits, ServerThread};
+use crate::server::core::{Core, Notice, Parts, Procedure};
+use crate::server::runtime::Runtime;
+
+/// What runs when a door has become unreferenced: no handed-out descriptor, no connection through a name and no name
+/// is left, after there has been one. Asking for the attribute is giving the closure.
+pub enum Unreferenced {
+    /// Told the first time only (`DOOR_UNREF`).
+    Once(Box<dyn FnMut() + Send>),
+    /// Told each time (`DOOR_UNREF_MULTI`); notices that come while one runs are merged, never lost.
+    Multi(Box<dyn FnMut() + Send>),
+}
+
+impl Unreferenced {
+    /// Told the first time only.
+    #[doc(alias = "DOOR_UNREF")]
+    pub fn once(notice: impl FnMut() + Send + 'static) -> Self {
+        Self::Once(Box::new(notice))
+    }
+
+    /// Told each time.
+    #[doc(alias = "DOOR_UNREF_MULTI")]
+    pub fn multi(notice: impl FnMut() + Send + 'static) -> Self {
+        Self::Multi(Box::new(notice))
+    }
+}
+
+impl fmt::Debug for Unreferenced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Once(_) => "Once",
+            Self::Multi(_) => "Multi",
+        })
+    }
+}
+
+/// Makes a server thread for a pool: see [`ServerThread`].
+pub type ThreadCreator = Arc<dyn Fn(ServerThread) + Send + Sync>;
+
+/// What a new door is like.
+pub struct Options {
+    /// Among [`DoorAttributes::CREATE`].
+    pub attributes: DoorAttributes,
+    /// Who is told when nobody refers to the door any more.
+    pub unreferenced: Option<Unreferenced>,
+    /// Who may call; the default is every process that the kernel can name to us.
+    pub access: Access,
+    /// Threads of a private door ([`DoorAttributes::PRIVATE`]); ignored otherwise.
+    pub threads: PoolLimits,
+    /// Makes the threads of a private door (`door_xcreate`); ignored otherwise. The default starts a plain thread.
+    pub create_thread: Option<ThreadCreator>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            attributes: DoorAttributes::empty(),
+            unreferenced: None,
+            access: Access::anyone(),
+            threads: PoolLimits::default(),
+            create_thread: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("attributes", &self.attributes)
+            .field("unreferenced", &self.unreferenced)
+            .field("access", &self.access)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Door {
+    /// Makes a door of a server procedure. Nobody can call it yet: hand out a
+    /// [`descriptor`](Door::descriptor), or [`attach`](Door::attach) a name.
+    ///
+    /// The procedure runs on threads of the library, many at once. Dropping the `Door` while descriptors or names
+    /// are out keeps it serving; without any it ends the door.
+    ///
+    /// # Errors
+    /// [`DoorError::BadAttributes`] (EINVAL) for one outside [`DoorAttributes::CREATE`]; [`DoorError::System`] when the
+    /// first door of the process cannot set up the server's side.
+    ///
+    /// # Panics
+    /// Never. A panic inside the procedure is caught; its caller gets
+    /// [`CallCondition::Panicked`](crate::CallCondition::Panicked).
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let door = Door::create(
+    ///     |call| {
+    ///         let answer = call.data().to_ascii_uppercase();
+    ///         call.door_return(&answer, vec![])
+    ///     },
+    ///     DoorAttributes::empty(),
+    /// )?;
+    /// assert_eq!(door.call(b"hello", vec![])?.data, b"HELLO");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "door_create")]
+    pub fn create(
+        procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
+        attributes: DoorAttributes,
+    ) -> Result<Self, DoorError> {
+        Self::create_with(procedure, Options { attributes, ..Options::default() })
+    }
+
+    /// As [`create`](Self::create), with everything that can be chosen.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    #[doc(alias = "door_xcreate")]
+    pub fn create_with(
+        procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
+        options: Options,
+    ) -> Result<Self, DoorError> {
+        let core = core(Box::new(procedure), options)?;
+        if core.pool.id == core.id {
+            core.pool.create_thread(false);
+        } else if let Some(runtime) = Runtime::existing() {
+            runtime.staff();
+        }
+        Ok(Self::own(core))
+    }
+
+    /// A door without any transport: calls run the procedure on the calling thread. For unit tests of services;
+    /// everything that does not need a second process behaves as with a real one.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn in_process(
+        procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
+    ) -> Result<Self, DoorError> {
+        core(Box::new(procedure), Options::default()).map(Self::in_process_of)
+    }
+}
+
+fn core(procedure: Procedure, options: Options) -> Result<Arc<Core>, DoorError> {
+    let Options { attributes, unreferenced, access, threads, create_thread } = options;
+    if !DoorAttributes::CREATE.contains(attributes) {
+        return Err(DoorError::BadAttributes(attributes - DoorAttributes::CREATE));
+    }
+    let runtime = Runtime::current().map_err(|e| system("set up the server's side", e))?;
+    let id = runtime.next_door_id();
+    let private = attributes.contains(DoorAttributes::PRIVATE);
+    let pool = if private {
+        Pool::new(id, threads, create_thread)
+    } else {
+        Arc::clone(&runtime.pool)
+    };
+    let (asked, notice): (_, Option<Notice>) = match unreferenced {
+        None => (DoorAttributes::empty(), None),
+        Some(Unreferenced::Once(notice)) => (DoorAttributes::UNREF, Some(notice)),
+        Some(Unreferenced::Multi(notice)) => (DoorAttributes::UNREF_MULTI, Some(notice)),
+    };
+    let attributes = attributes | asked;
+    Ok(Core::create(&runtime, id, Parts { procedure, attributes, access, pool, notice }))
+}
+
+/// Replaces the callback that makes the threads of the process pool; returns the one before, the library's own at
+/// first.
+///
+/// It is called once when the first door that is not private is created, on the creating thread, and then by the server
+/// thread whose call leaves nobody parked, before the server procedure runs.
+///
+/// # Errors
+/// [`DoorError::System`] when the server's side of the process cannot be set up.
+#[doc(alias = "door_server_create")]
+pub fn replace_thread_creator(creator: ThreadCreator) -> Result<ThreadCreator, DoorError> {
+    let runtime = Runtime::current().map_err(|e| system("set up the server's side", e))?;
+    Ok(runtime.pool.replace_creator(creator))
+}
+
+/// Sets floor and ceiling of the process pool.
+///
+/// # Errors
+/// As [`replace_thread_creator`].
+pub fn set_pool_limits(limits: PoolLimits) -> Result<(), DoorError> {
+    let runtime = Runtime::current().map_err(|e| system("set up the server's side", e))?;
+    runtime.pool.set_limits(limits);
+    Ok(())
+}
+
+/// A place in the process pool for the calling thread: [`ServerThread::serve`] turns it into a server thread.
+///
+/// # Errors
+/// As [`replace_thread_creator`].
+pub fn join_pool() -> Result<ServerThread, DoorError> {
+    let runtime = Runtime::current().map_err(|e| system("set up the server's side", e))?;
+    Ok(ServerThread::of(&runtime.pool))
+}

@@ -1,0 +1,44 @@
+//! A descriptor on its way to the other side: lent or released.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A descriptor that travels with a call or its reply.
+///
+/// The receiver gets a descriptor of its own for the same open file either way. What differs is the
+/// sender's: a lent one stays open here, a released one is closed here, whether the call succeeds or not.
+#[derive(Debug)]
+#[doc(alias = "door_desc_t")]
+pub enum DoorDesc<'fd> {
+    /// The sender keeps its descriptor.
+    Lent(BorrowedFd<'fd>),
+    /// The sender's descriptor is closed with the hand-over (`DOOR_RELEASE`).
+    #[doc(alias = "DOOR_RELEASE")]
+    Released(OwnedFd),
+}
+
+impl AsFd for DoorDesc<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Lent(fd) => *fd,
+            Self::Released(fd) => fd.as_fd(),
+        }
+    }
+}
+
+impl<'fd> From<BorrowedFd<'fd>> for DoorDesc<'fd> {
+    fn from(fd: BorrowedFd<'fd>) -> Self {
+        Self::Lent(fd)
+    }
+}
+
+impl From<OwnedFd> for DoorDesc<'_> {
+    fn from(fd: OwnedFd) -> Self {
+        Self::Released(fd)
+    }
+}
+
+impl From<std::fs::File> for DoorDesc<'_> {
+    fn from(file: std::fs::File) -> Self {
+        Self::Released(file.into())
+    }
+}

@@ -1,0 +1,382 @@
+//! A reference to a door.
+
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+
+use crate::client::call::{self, Arguments};
+use crate::client::establish::{Link, establish};
+use crate::client::first;
+use crate::client::petition::{Petition, system};
+use crate::cred::{Caller, Credentials};
+use crate::desc::DoorDesc;
+use crate::error::{CallCondition, CallError, DoorError, DoorLabel, Violation};
+use crate::local::{LocalCall, Mailbox};
+use crate::primitive::{AtomicBool, AtomicU64, Ordering};
+use crate::server::core::{Core, Kind};
+use crate::server::line::Line;
+use crate::server::runtime::Runtime;
+use crate::sys::{fork, socket};
+use crate::wire::message::Message;
+
+/// A reference to a door.
+///
+/// It comes from [`Door::create`] (this process serves it), from [`Door::open`] (by name), or from a descriptor that
+/// arrived with a call ([`Door::from_descriptor`]). Clones share one reference. What can be done with it is in the
+/// modules of the verbs: call, pass on, attach, ask, revoke.
+#[derive(Clone, Debug)]
+pub struct Door {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) enum Inner {
+    /// Created by this process.
+    Own(Own),
+    /// A token, or a connection through a name.
+    Remote(Remote),
+    /// No transport: calls run on the calling thread.
+    InProcess(Arc<Core>),
+}
+
+/// A door of this process.
+pub(crate) struct Own {
+    pub(crate) core: Arc<Core>,
+    /// A token to ourselves, made at the first call from this process.
+    to_self: ArcSwapOption<Remote>,
+}
+
+/// A holder's end.
+pub(crate) struct Remote {
+    pub(crate) token: OwnedFd,
+    /// Where it was opened.
+    pub(crate) path: Option<Arc<Path>>,
+    /// How calls go, once the first petition was answered.
+    link: ArcSwapOption<Link>,
+    /// The first call may travel on the connection itself: it was opened here and used by nobody yet.
+    fresh: AtomicBool,
+    /// The life of the process that opened it.
+    life: u64,
+    /// The door's unique id, once known; 0 before.
+    id: AtomicU64,
+}
+
+/// What a call brought back.
+#[derive(Debug, Default)]
+pub struct Reply {
+    /// The data; empty if there are none.
+    pub data: Vec<u8>,
+    /// The descriptors, close-on-exec, in order. Foreign: see [`Invocation::descriptors`](crate::Invocation::descriptors).
+    pub descriptors: Vec<OwnedFd>,
+}
+
+impl Door {
+    pub(crate) fn own(core: Arc<Core>) -> Self {
+        let own = Own { core, to_self: ArcSwapOption::const_empty() };
+        Self { inner: Arc::new(Inner::Own(own)) }
+    }
+
+    pub(crate) fn in_process_of(core: Arc<Core>) -> Self {
+        Self { inner: Arc::new(Inner::InProcess(core)) }
+    }
+
+    pub(crate) fn remote(remote: Remote) -> Self {
+        Self { inner: Arc::new(Inner::Remote(remote)) }
+    }
+
+    /// Makes a door of a descriptor that arrived with a call or reply, was inherited, or came over any socket.
+    ///
+    /// Nothing is sent yet: whether a door server is at the other end shows at the first use.
+    ///
+    /// # Errors
+    /// [`DoorError::NotADoor`] (EBADF) with the descriptor closed, if it is not a packet socket at all.
+    pub fn from_descriptor(descriptor: OwnedFd) -> Result<Self, DoorError> {
+        if !socket::is_packet_socket(&descriptor) {
+            return Err(DoorError::NotADoor);
+        }
+        // A door that came without stamps (from a C program, say) must name its senders too.
+        socket::name_senders(&descriptor).map_err(|e| system("set up the descriptor", e))?;
+        Ok(Self::remote(Remote::new(descriptor, None, false)))
+    }
+
+    /// Calls the door with data and descriptors, and waits for the results as long as it takes.
+    ///
+    /// Lent descriptors stay open here, released ones are closed with the call, whether it succeeds or not. A process
+    /// may call its own door, also from inside its procedure.
+    ///
+    /// # Blocking
+    /// Until the server procedure returns. While no server thread is free the call waits; each step of the protocol
+    /// itself is bounded by 5 s. See [`call_until`](Self::call_until) for a bound on all of it.
+    ///
+    /// # Errors
+    /// [`CallError`] with the condition; [`CallError::call_state`] tells whether the procedure may have run.
+    ///
+    /// # Death
+    /// If the server dies or is killed the call ends with [`CallCondition::ServerDied`], within milliseconds. If this
+    /// process is forked the child's copy of the door opens a session of its own.
+    #[doc(alias = "door_call")]
+    pub fn call(&self, data: &[u8], descriptors: Vec<DoorDesc<'_>>) -> Result<Reply, CallError> {
+        let mut reply = Reply::default();
+        reply.descriptors = self.call_into(data, descriptors, None, &mut reply.data)?;
+        Ok(reply)
+    }
+
+    /// As [`call`](Self::call), with a deadline (monotonic clock).
+    ///
+    /// # Errors
+    /// As [`call`](Self::call), and [`CallCondition::TimedOut`], which tells whether the server had taken the call. A
+    /// call that was taken goes on in the server; its invocation sees
+    /// [`is_cancelled`](crate::Invocation::is_cancelled), and its results are thrown away.
+    pub fn call_until(
+        &self,
+        data: &[u8],
+        descriptors: Vec<DoorDesc<'_>>,
+        deadline: Instant,
+    ) -> Result<Reply, CallError> {
+        let mut reply = Reply::default();
+        reply.descriptors = self.call_into(data, descriptors, Some(deadline), &mut reply.data)?;
+        Ok(reply)
+    }
+
+    /// As [`call`](Self::call), with the results appended to a buffer that can be used again; returns the descriptors.
+    /// After an error the buffer may have grown by a part of the results.
+    ///
+    /// # Errors
+    /// As [`call_until`](Self::call_until).
+    #[inline]
+    pub fn call_into(
+        &self,
+        data: &[u8],
+        descriptors: Vec<DoorDesc<'_>>,
+        deadline: Option<Instant>,
+        results: &mut Vec<u8>,
+    ) -> Result<Vec<OwnedFd>, CallError> {
+        let arguments = Arguments { data, descriptors: &descriptors, until: deadline };
+        let done = match &*self.inner {
+            Inner::Remote(remote) => remote.call(&arguments, results),
+            Inner::Own(own) => own.call(&arguments, results),
+            Inner::InProcess(core) => call_in_process(core, &arguments, results),
+        };
+        done.map_err(|condition| CallError { door: self.label(), condition })
+    }
+
+    /// A descriptor of the door, to be passed to another process by any means.
+    ///
+    /// Each is a reference of its own: the server learns when the last copy of each is gone. For a door of another
+    /// process it is asked of that server; if the server is gone, it is a copy of our own.
+    ///
+    /// # Errors
+    /// [`DoorError::NotCreator`] in a forked child of the creator; [`DoorError::NoRoom`], [`DoorError::System`].
+    pub fn descriptor(&self) -> Result<OwnedFd, DoorError> {
+        match &*self.inner {
+            Inner::Own(own) => {
+                let runtime = own.runtime()?;
+                runtime.mint(&own.core, false).map_err(|e| system("make a reference", e))
+            }
+            Inner::Remote(remote) => remote.remint(),
+            Inner::InProcess(_) => Err(DoorError::NotADoor),
+        }
+    }
+
+    /// As [`descriptor`](Self::descriptor), ready to travel with a call or reply.
+    ///
+    /// # Errors
+    /// As [`descriptor`](Self::descriptor).
+    pub fn to_desc(&self) -> Result<DoorDesc<'static>, DoorError> {
+        self.descriptor().map(DoorDesc::Released)
+    }
+
+    /// Which door this is, for messages.
+    #[must_use]
+    pub fn label(&self) -> DoorLabel {
+        match &*self.inner {
+            Inner::Own(own) => DoorLabel { path: None, id: Some(own.core.id) },
+            Inner::InProcess(core) => DoorLabel { path: None, id: Some(core.id) },
+            Inner::Remote(remote) => {
+                let id = remote.id.load(Ordering::Relaxed);
+                DoorLabel { path: remote.path.clone(), id: (id != 0).then_some(id) }
+            }
+        }
+    }
+}
+
+impl Own {
+    /// The runtime that serves the door; an error in a forked child.
+    pub(crate) fn runtime(&self) -> Result<Arc<Runtime>, DoorError> {
+        Runtime::existing()
+            .filter(|runtime| runtime.life == self.core.life)
+            .ok_or(DoorError::NotCreator)
+    }
+
+    fn call(
+        &self,
+        arguments: &Arguments<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<OwnedFd>, CallCondition> {
+        if let Some(remote) = &*self.to_self.load() {
+            return if remote.life == fork::life() {
+                remote.call(arguments, out)
+            } else {
+                Err(CallCondition::Forked)
+            };
+        }
+        let runtime = self.runtime().map_err(|_| CallCondition::Forked)?;
+        let token = runtime
+            .mint(&self.core, true)
+            .map_err(|source| CallCondition::System { op: "make a reference", source })?;
+        let remote = Arc::new(Remote::new(token, None, false));
+        remote.id.store(self.core.id, Ordering::Relaxed);
+        // Two threads may race: one's token is closed again, unused.
+        self.to_self.compare_and_swap(&None::<Arc<Remote>>, Some(Arc::clone(&remote)));
+        let remote = self.to_self.load_full().unwrap_or(remote);
+        remote.call(arguments, out)
+    }
+}
+
+impl Remote {
+    pub(crate) fn new(token: OwnedFd, path: Option<Arc<Path>>, fresh: bool) -> Self {
+        Self {
+            token,
+            path,
+            link: ArcSwapOption::const_empty(),
+            fresh: AtomicBool::new(fresh),
+            life: fork::life(),
+            id: AtomicU64::new(0),
+        }
+    }
+
+    #[inline]
+    fn call(
+        &self,
+        arguments: &Arguments<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<OwnedFd>, CallCondition> {
+        if let Some(link) = &*self.link.load()
+            && link.is_live()
+        {
+            return call::call(link, arguments, out);
+        }
+        self.first_call(arguments, out)
+    }
+
+    #[cold]
+    fn first_call(
+        &self,
+        arguments: &Arguments<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<OwnedFd>, CallCondition> {
+        let fresh = self.fresh.swap(false, Ordering::AcqRel) && self.life == fork::life();
+        if fresh && first::fits(arguments) {
+            return first::call(&self.token, arguments, out);
+        }
+        let link = self.connect().map_err(|error| not_connected(error, arguments))?;
+        call::call(&link, arguments, out)
+    }
+
+    /// The way to call: the one we have, or a new one.
+    pub(crate) fn connect(&self) -> Result<Arc<Link>, DoorError> {
+        if let Some(link) = self.link.load_full()
+            && link.is_live()
+        {
+            return Ok(link);
+        }
+        let link = Arc::new(establish(self.token.as_fd())?);
+        self.id.store(link.door, Ordering::Relaxed);
+        self.link.store(Some(Arc::clone(&link)));
+        Ok(link)
+    }
+
+    fn remint(&self) -> Result<OwnedFd, DoorError> {
+        let minted = Petition::send(&self.token, &Message::Remint {})
+            .and_then(|mut petition| petition.receive());
+        match minted {
+            Ok(answer) => {
+                let [token] = <[OwnedFd; 1]>::try_from(answer.fds)
+                    .map_err(|_| DoorError::Protocol(Violation::Descriptors))?;
+                if socket::is_packet_socket(&token) {
+                    Ok(token)
+                } else {
+                    Err(DoorError::Protocol(Violation::Descriptors))
+                }
+            }
+            Err(DoorError::NoDoor) => {
+                // The connection is shared from now on: nothing may travel on it that expects an answer there.
+                self.fresh.store(false, Ordering::Release);
+                self.token.try_clone().map_err(|error| {
+                    let number = error.raw_os_error().unwrap_or(0);
+                    system("copy the descriptor", nix::errno::Errno::from_raw(number))
+                })
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    pub(crate) fn known_id(&self) -> Option<u64> {
+        Some(self.id.load(Ordering::Relaxed)).filter(|id| *id != 0)
+    }
+
+    pub(crate) fn learn_id(&self, id: u64) {
+        self.id.store(id, Ordering::Relaxed);
+    }
+}
+
+/// A call that never left, because the door could not be reached.
+fn not_connected(error: DoorError, _arguments: &Arguments<'_>) -> CallCondition {
+    match error {
+        DoorError::NotAllowed => CallCondition::NotAllowed,
+        DoorError::NoRoom => CallCondition::NoRoom,
+        DoorError::NotResponding { within } => CallCondition::NotResponding { within, taken: false },
+        DoorError::Protocol(violation) => CallCondition::Protocol { violation, taken: false },
+        DoorError::System { op, source } => CallCondition::System { op, source },
+        _ => CallCondition::NoDoor,
+    }
+}
+
+/// Runs the procedure on the calling thread.
+fn call_in_process(
+    core: &Arc<Core>,
+    arguments: &Arguments<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Vec<OwnedFd>, CallCondition> {
+    let count = u32::try_from(arguments.descriptors.len()).unwrap_or(u32::MAX);
+    let bytes = u64::try_from(arguments.data.len()).unwrap_or(u64::MAX);
+    if let Some(code) = core.refuses(bytes, count) {
+        return Err(call::condition(code, arguments));
+    }
+    let me = Credentials::of_this_process()
+        .map_err(|source| CallCondition::System { op: "read our own credentials", source })?;
+    let lent = arguments.descriptors.iter().map(|d| DoorDesc::Lent(d.as_fd())).collect();
+    let fds = crate::local::copies(lent).map_err(|_| CallCondition::NoRoom)?;
+    let mailbox = Arc::new(Mailbox::default());
+    let line = Line::Local(Box::new(LocalCall::new(Arc::new(Caller::Known(me)), &mailbox)));
+    crate::server::desk::run_here(core, line, arguments.data, fds);
+    match mailbox.take() {
+        Ok((data, descriptors)) => {
+            out.extend_from_slice(&data);
+            Ok(descriptors)
+        }
+        Err(code) => Err(call::condition(code, arguments)),
+    }
+}
+
+impl Drop for Own {
+    /// Tokens and names keep the door alive; without any it ends here.
+    fn drop(&mut self) {
+        if self.core.life == fork::life() {
+            self.core.release(Kind::Owner);
+        }
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(own) => f.debug_tuple("Own").field(&own.core).finish(),
+            Self::Remote(remote) => f.debug_tuple("Remote").field(&remote.path).finish(),
+            Self::InProcess(core) => f.debug_tuple("InProcess").field(core).finish(),
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! What can go wrong, one type per verb.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+pub use crate::sys::listen::InheritError;
+pub use crate::wire::message::Violation;
+
+/// Which door an error is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DoorLabel {
+    pub(crate) path: Option<Arc<std::path::Path>>,
+    pub(crate) id: Option<u64>,
+}
+
+impl fmt::Display for DoorLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.path, self.id) {
+            (Some(path), _) => write!(f, "door {}", path.display()),
+            (None, Some(id)) => write!(f, "door #{id}"),
+            (None, None) => f.write_str("door of an unknown server"),
+        }
+    }
+}
+
+/// Whether the server procedure ran for a call that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallState {
+    /// It certainly did not: calling again is safe.
+    NotExecuted,
+    /// It may have begun, and may even have finished: calling again may do the work twice.
+    MayHaveExecuted,
+    /// It ran, but gave no results.
+    Executed,
+}
+
+/// Why a call failed, and on which door.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("call on {door}: {condition}")]
+pub struct CallError {
+    /// The door that was called.
+    pub door: DoorLabel,
+    /// What happened.
+    #[source]
+    pub condition: CallCondition,
+}
+
+impl CallError {
+    /// Whether the server procedure ran.
+    #[must_use]
+    pub fn call_state(&self) -> CallState {
+        self.condition.call_state()
+    }
+
+    /// The number that door_call(3C) would leave in `errno`.
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        self.condition.errno()
+    }
+}
+
+/// What can become of a call instead of results.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallCondition {
+    /// The door was revoked, or its server is gone (EBADF). Open or obtain it anew.
+    #[error("the door is revoked or its server is gone")]
+    NoDoor,
+    /// Fewer or more bytes than the door's parameters allow (ENOBUFS).
+    #[error("{len} bytes of data are fewer or more than the door takes")]
+    DataSize {
+        /// How many the call brought.
+        len: usize,
+    },
+    /// The door takes no descriptors (ENOTSUP).
+    #[error("the door takes no descriptors")]
+    RefusesDescriptors,
+    /// More descriptors than the door's parameter allows (ENFILE), or than any call may bring (1,024: E2BIG).
+    #[error("{count} descriptors are more than the door takes")]
+    TooManyDescriptors {
+        /// How many the call brought.
+        count: usize,
+    },
+    /// The server's policy refuses this process (EACCES).
+    #[error("the server does not admit this process")]
+    NotAllowed,
+    /// The server could not receive all descriptors (EMFILE): its table is full.
+    #[error("the server could not receive all descriptors of the call")]
+    DescriptorsLost,
+    /// The server is about to be replaced (EAGAIN): call again, if need be after [`Door::reopen`](crate::Door::reopen).
+    #[error("the server is draining for a restart; call again")]
+    Draining,
+    /// Memory, descriptors in flight, or a quota of the server is short (EAGAIN): call again later.
+    #[error("the server or this process is short of memory, descriptors or quota; call again later")]
+    NoRoom,
+    /// The deadline passed (EAGAIN before the server took the call, else EINTR).
+    #[error("the deadline passed {}", if *taken { "while the server procedure ran" } else { "before the server took the call" })]
+    TimedOut {
+        /// The server had taken the call.
+        taken: bool,
+    },
+    /// The server did not answer a step of the protocol in time (EAGAIN, EINTR): it is stopped, or stuck.
+    #[error("the server did not answer within {within:?}: it is stopped or stuck")]
+    NotResponding {
+        /// How long it had.
+        within: Duration,
+        /// The call may have reached it.
+        taken: bool,
+    },
+    /// The server died (EBADF before it took the call, else EINTR).
+    #[error("the server died {}", if *taken { "while it served the call" } else { "before it took the call" })]
+    ServerDied {
+        /// The server had taken the call.
+        taken: bool,
+    },
+    /// The server procedure ended without an answer (EINTR).
+    #[error("the server procedure ended without an answer")]
+    Unanswered,
+    /// The server procedure panicked (EINTR).
+    #[error("the server procedure panicked")]
+    Panicked,
+    /// The server procedure answered, but the answer could not be handed over (EMFILE).
+    #[error("the answer of the server procedure could not be handed over")]
+    ReplyLost,
+    /// The results are larger than this process can hold (EOVERFLOW).
+    #[error("{len} bytes of results are more than this process can hold")]
+    ReplyTooLarge {
+        /// How many there are.
+        len: u64,
+    },
+    /// This `Door` was made by the parent process; a forked child needs a descriptor of it
+    /// ([`Door::descriptor`](crate::Door::descriptor)).
+    #[error("the door belongs to the process that forked this one")]
+    Forked,
+    /// The server broke the protocol (EPROTO).
+    #[error("the server broke the protocol")]
+    Protocol {
+        /// How.
+        #[source]
+        violation: Violation,
+        /// The call may have executed.
+        taken: bool,
+    },
+    /// A system call failed here, before the call was made.
+    #[error("{op} failed")]
+    System {
+        /// What was tried.
+        op: &'static str,
+        /// The kernel's answer.
+        #[source]
+        source: Errno,
+    },
+}
+
+impl CallCondition {
+    /// Whether the server procedure ran.
+    #[must_use]
+    pub fn call_state(&self) -> CallState {
+        match self {
+            Self::NoDoor
+            | Self::DataSize { .. }
+            | Self::RefusesDescriptors
+            | Self::TooManyDescriptors { .. }
+            | Self::NotAllowed
+            | Self::DescriptorsLost
+            | Self::Draining
+            | Self::NoRoom
+            | Self::Forked
+            | Self::System { .. } => CallState::NotExecuted,
+            Self::TimedOut { taken }
+            | Self::NotResponding { taken, .. }
+            | Self::ServerDied { taken }
+            | Self::Protocol { taken, .. } => {
+                if *taken {
+                    CallState::MayHaveExecuted
+                } else {
+                    CallState::NotExecuted
+                }
+            }
+            Self::Unanswered | Self::Panicked => CallState::MayHaveExecuted,
+            Self::ReplyLost | Self::ReplyTooLarge { .. } => CallState::Executed,
+        }
+    }
+
+    /// The number that door_call(3C) would leave in `errno`.
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        let errno = match self {
+            Self::NoDoor | Self::ServerDied { taken: false } | Self::Forked => Errno::EBADF,
+            Self::DataSize { .. } => Errno::ENOBUFS,
+            Self::RefusesDescriptors => Errno::ENOTSUP,
+            Self::TooManyDescriptors { count } if *count > crate::wire::limits::DESCRIPTORS => {
+                Errno::E2BIG
+            }
+            Self::TooManyDescriptors { .. } => Errno::ENFILE,
+            Self::NotAllowed => Errno::EACCES,
+            Self::DescriptorsLost | Self::ReplyLost => Errno::EMFILE,
+            Self::Draining
+            | Self::NoRoom
+            | Self::TimedOut { taken: false }
+            | Self::NotResponding { taken: false, .. } => Errno::EAGAIN,
+            Self::TimedOut { taken: true }
+            | Self::NotResponding { taken: true, .. }
+            | Self::ServerDied { taken: true }
+            | Self::Unanswered
+            | Self::Panicked => Errno::EINTR,
+            Self::ReplyTooLarge { .. } => Errno::EOVERFLOW,
+            Self::Protocol { .. } => Errno::EPROTO,
+            Self::System { source, .. } => *source,
+        };
+        raw(errno)
+    }
+}
+
+#[expect(clippy::as_conversions, reason = "the enum of nix is the kernel's number")]
+fn raw(errno: Errno) -> i32 {
+    errno as i32
+}
+
+/// Why a reply could not be handed over. The caller goes on waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReturnError {
+    /// A reply was handed over before (EINVAL).
+    #[error("the invocation has been replied to")]
+    AlreadyReplied,
+    /// More descriptors than a reply may bring (E2BIG).
+    #[error("{count} descriptors are more than the {limit} that a reply may bring")]
+    TooManyDescriptors {
+        /// How many there were.
+        count: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// Memory for the copy is short (ENOMEM).
+    #[error("no memory for the copy of the results")]
+    NoRoom,
+    /// A system call failed.
+    #[error("cannot {op}")]
+    System {
+        /// What was tried.
+        op: &'static str,
+        /// The kernel's answer.
+        #[source]
+        source: Errno,
+    },
+}
+
+/// Why a door could not be created, changed, passed on or asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DoorError {
+    /// An attribute that cannot be asked for (EINVAL).
+    #[error("the attributes {0:?} cannot be given to a new door")]
+    BadAttributes(crate::DoorAttributes),
+    /// A parameter that contradicts another or the door's attributes (EINVAL, ERANGE, ENOTSUP).
+    #[error("{what}")]
+    BadParameter {
+        /// What is wrong, in words.
+        what: &'static str,
+        /// The kernel's number for it.
+        errno: Errno,
+    },
+    /// Only the process that created the door may do this (EPERM).
+    #[error("only the process that created the door may do this")]
+    NotCreator,
+    /// The door is revoked or its server is gone (EBADF).
+    #[error("the door is revoked or its server is gone")]
+    NoDoor,
+    /// The descriptor is not a door's (EBADF).
+    #[error("the descriptor is not a door")]
+    NotADoor,
+    /// The door is not private (EINVAL).
+    #[error("the door has no threads of its own")]
+    NotPrivate,
+    /// The server refuses this process (EACCES).
+    #[error("the server does not admit this process")]
+    NotAllowed,
+    /// The server is short of something or draining (EAGAIN).
+    #[error("the server is short of memory, descriptors or quota, or is draining; try again later")]
+    NoRoom,
+    /// The server did not answer in time (EAGAIN).
+    #[error("the server did not answer within {within:?}: it is stopped or stuck")]
+    NotResponding {
+        /// How long it had.
+        within: Duration,
+    },
+    /// The server broke the protocol (EPROTO).
+    #[error("the server broke the protocol")]
+    Protocol(#[source] Violation),
+    /// A name could not be bound, opened or removed.
+    #[error(transparent)]
+    Name(#[from] crate::NameError),
+    /// The descriptors announced by `LISTEN_FDS` are not what they should be (EINVAL).
+    #[error(transparent)]
+    Inherit(#[from] InheritError),
+    /// A system call failed.
+    #[error("cannot {op}")]
+    System {
+        /// What was tried.
+        op: &'static str,
+        /// The kernel's answer.
+        #[source]
+        source: Errno,
+    },
+}

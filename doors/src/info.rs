@@ -1,0 +1,260 @@
+//! Asking about a door, from any process that holds a descriptor of it.
+
+use std::time::Duration;
+
+use crate::attributes::DoorAttributes;
+use crate::client::petition::Petition;
+use crate::door::{Door, Inner, Remote};
+use crate::error::{DoorError, Violation};
+use crate::primitive::Ordering;
+use crate::server::core::Core;
+use crate::server::runtime::Runtime;
+use crate::sys::fork;
+use crate::wire::message::Message;
+
+/// What a door tells about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[doc(alias = "door_info_t")]
+pub struct DoorInfo {
+    /// The process that serves the door, by the kernel's word; `None` once it has exited (-1 in C).
+    #[doc(alias = "di_target")]
+    pub target: Option<i32>,
+    /// The attributes at this moment, with LOCAL, REVOKED and `IS_UNREF` as they stand.
+    #[doc(alias = "di_attributes")]
+    pub attributes: DoorAttributes,
+    /// The number that no other door of this host has.
+    #[doc(alias = "di_uniquifier")]
+    pub id: u64,
+    /// The parameters.
+    pub params: DoorParams,
+    /// Figures of a running door; `None` once the server has exited.
+    pub figures: Option<DoorFigures>,
+}
+
+/// The parameters of a door: they limit what calls may bring, never what replies bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DoorParams {
+    /// Descriptors per call (`DOOR_PARAM_DESC_MAX`); 0 for a door that refuses them.
+    #[doc(alias = "DOOR_PARAM_DESC_MAX")]
+    pub desc_max: u32,
+    /// The fewest bytes per call (`DOOR_PARAM_DATA_MIN`).
+    #[doc(alias = "DOOR_PARAM_DATA_MIN")]
+    pub data_min: u64,
+    /// The most bytes per call (`DOOR_PARAM_DATA_MAX`).
+    #[doc(alias = "DOOR_PARAM_DATA_MAX")]
+    pub data_max: u64,
+}
+
+/// Figures of a running door.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DoorFigures {
+    /// Calls that were executed, since the door was made.
+    pub calls: u64,
+    /// Calls that are being executed.
+    pub active: u32,
+    /// Calls and sessions that the access policy refused.
+    pub refused: u64,
+    /// Client processes with a session in the server.
+    pub sessions: u32,
+    /// References: handed-out descriptors, connections and names.
+    pub references: u32,
+    /// Threads of the door's pool.
+    pub threads: u32,
+    /// How long the oldest running call has been running; zero if none is.
+    pub oldest_call: Duration,
+    /// Durations of the server procedure for one call in 64: element n counts those below 2^(n+1) us.
+    pub histogram: Vec<u64>,
+}
+
+impl Door {
+    /// Asks about the door. Works on revoked doors; a door whose server has exited still tells its id if it was used
+    /// before.
+    ///
+    /// # Blocking
+    /// At most 5 s for a server that is stopped.
+    ///
+    /// # Errors
+    /// [`DoorError::NoDoor`] (EBADF) if the server has exited and this process never knew the door;
+    /// [`DoorError::NotResponding`], [`DoorError::NotAllowed`].
+    #[doc(alias = "door_info")]
+    pub fn info(&self) -> Result<DoorInfo, DoorError> {
+        match &*self.inner {
+            Inner::Own(own) if own.core.life == fork::life() => {
+                let sessions = Runtime::existing().map_or(0, |runtime| runtime.sessions().len());
+                Ok(of_core(&own.core, u32::try_from(sessions).unwrap_or(u32::MAX)))
+            }
+            Inner::Own(_) => Err(DoorError::NotCreator),
+            Inner::InProcess(core) => Ok(of_core(core, 0)),
+            Inner::Remote(remote) => of_remote(remote),
+        }
+    }
+
+    /// Reads the parameters (`door_getparam`).
+    ///
+    /// # Errors
+    /// As [`info`](Self::info).
+    #[doc(alias = "door_getparam")]
+    pub fn params(&self) -> Result<DoorParams, DoorError> {
+        self.info().map(|info| info.params)
+    }
+
+    /// Sets the parameters, for calls that start later (`door_setparam`).
+    ///
+    /// # Errors
+    /// [`DoorError::NotCreator`] (EPERM), [`DoorError::NoDoor`] (EBADF) if revoked, [`DoorError::BadParameter`] with the
+    /// number of the C function: ERANGE for `desc_max` above 2^31-1, ENOTSUP for any on a door that refuses descriptors,
+    /// EINVAL for `data_min` above `data_max`.
+    #[doc(alias = "door_setparam")]
+    pub fn set_params(&self, params: DoorParams) -> Result<(), DoorError> {
+        use nix::errno::Errno;
+        let core = match &*self.inner {
+            Inner::Own(own) if own.core.life == fork::life() => &own.core,
+            Inner::InProcess(core) => core,
+            Inner::Own(_) | Inner::Remote(_) => return Err(DoorError::NotCreator),
+        };
+        if core.is_revoked() {
+            return Err(DoorError::NoDoor);
+        }
+        let bad = |what, errno| Err(DoorError::BadParameter { what, errno });
+        if params.desc_max > i32::MAX.unsigned_abs() {
+            return bad("more than 2147483647 descriptors", Errno::ERANGE);
+        }
+        if params.desc_max != 0 && core.attributes().contains(DoorAttributes::REFUSE_DESC) {
+            return bad("the door refuses descriptors", Errno::ENOTSUP);
+        }
+        if params.data_min > params.data_max {
+            return bad("the fewest bytes are more than the most", Errno::EINVAL);
+        }
+        core.limits.desc_max.store(params.desc_max, Ordering::Relaxed);
+        core.limits.data_min.store(params.data_min, Ordering::Relaxed);
+        core.limits.data_max.store(params.data_max, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Ends the door for new calls, for ever. Calls in progress finish; calls that were not taken fail with
+    /// [`CallCondition::NoDoor`](crate::CallCondition::NoDoor), and no unreferenced notice comes any more. Revoking
+    /// twice succeeds. Descriptors and names stay and show REVOKED.
+    ///
+    /// # Errors
+    /// [`DoorError::NotCreator`] (EPERM).
+    #[doc(alias = "door_revoke")]
+    pub fn revoke(&self) -> Result<(), DoorError> {
+        let Inner::Own(own) = &*self.inner else { return Err(DoorError::NotCreator) };
+        let runtime = own.runtime()?;
+        own.core.revoke();
+        // Calls that wait for a thread are told at once.
+        for session in runtime.sessions().values() {
+            session.scan();
+        }
+        own.core.retire_pool();
+        Ok(())
+    }
+
+    /// A place among the threads of this private door, for the calling thread (`door_bind`).
+    ///
+    /// # Errors
+    /// [`DoorError::NotCreator`], [`DoorError::NotPrivate`] (both EINVAL in C).
+    #[doc(alias = "door_bind")]
+    pub fn bind(&self) -> Result<crate::ServerThread, DoorError> {
+        let Inner::Own(own) = &*self.inner else { return Err(DoorError::NotCreator) };
+        own.runtime()?;
+        if own.core.pool.id == own.core.id {
+            Ok(crate::ServerThread::of(&own.core.pool))
+        } else {
+            Err(DoorError::NotPrivate)
+        }
+    }
+}
+
+fn of_core(core: &Core, sessions: u32) -> DoorInfo {
+    let references = core.references();
+    let limits = &core.limits;
+    DoorInfo {
+        target: Some(own_pid()),
+        attributes: core.attributes() | DoorAttributes::LOCAL,
+        id: core.id,
+        params: DoorParams {
+            desc_max: limits.desc_max.load(Ordering::Relaxed),
+            data_min: limits.data_min.load(Ordering::Relaxed),
+            data_max: limits.data_max.load(Ordering::Relaxed),
+        },
+        figures: Some(DoorFigures {
+            calls: core.meter.calls(),
+            active: u32::try_from(core.active()).unwrap_or(u32::MAX),
+            refused: core.meter.refused(),
+            sessions,
+            references: u32::try_from(references.outside()).unwrap_or(u32::MAX),
+            threads: u32::try_from(core.pool.threads()).unwrap_or(u32::MAX),
+            oldest_call: Duration::from_nanos(core.pool.oldest_ns(core.id)),
+            histogram: core.meter.classes().to_vec(),
+        }),
+    }
+}
+
+fn own_pid() -> i32 {
+    i32::try_from(std::process::id()).unwrap_or(0)
+}
+
+fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorError> {
+    let mut petition = match Petition::send(&remote.token, &Message::Info {}) {
+        Ok(petition) => petition,
+        Err(DoorError::NoDoor) => return gone(remote),
+        Err(other) => return Err(other),
+    };
+    let answer = match petition.receive() {
+        Ok(answer) => answer,
+        Err(DoorError::NoDoor) => return gone(remote),
+        Err(other) => return Err(other),
+    };
+    let Message::Described {
+        door,
+        attributes,
+        desc_max,
+        data_min,
+        data_max,
+        calls,
+        active,
+        sessions,
+        references,
+        threads,
+        oldest_ns,
+        refused,
+    } = answer.message
+    else {
+        return Err(DoorError::Protocol(Violation::Turn));
+    };
+    let (server, _private) = petition.finish()?;
+    remote.learn_id(door);
+    let mut attributes = DoorAttributes::from_bits_truncate(attributes) - DoorAttributes::LOCAL;
+    attributes.set(DoorAttributes::LOCAL, server.pid() == own_pid());
+    Ok(DoorInfo {
+        target: Some(server.pid()),
+        attributes,
+        id: door,
+        params: DoorParams { desc_max, data_min, data_max },
+        figures: Some(DoorFigures {
+            calls,
+            active,
+            refused,
+            sessions,
+            references,
+            threads,
+            oldest_call: Duration::from_nanos(oldest_ns),
+            histogram: answer.payload.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect(),
+        }),
+    })
+}
+
+/// A door whose server is gone: what is known of it.
+fn gone(remote: &Remote) -> Result<DoorInfo, DoorError> {
+    let id = remote.known_id().ok_or(DoorError::NoDoor)?;
+    Ok(DoorInfo {
+        target: None,
+        attributes: DoorAttributes::empty(),
+        id,
+        params: DoorParams { desc_max: 0, data_min: 0, data_max: 0 },
+        figures: None,
+    })
+}

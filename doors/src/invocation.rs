@@ -1,0 +1,273 @@
+//! One call as its server procedure sees it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use crate::cred::Caller;
+use crate::desc::DoorDesc;
+use crate::error::ReturnError;
+use crate::server::core::Core;
+use crate::server::duty::Active;
+use crate::server::line::Line;
+use crate::wire::code::Failure;
+
+/// One call as its server procedure sees it.
+///
+/// The data are a private copy: nothing the caller does changes them. An invocation is answered by
+/// [`door_return`](Self::door_return), [`door_reply_now`](Self::door_reply_now) or [`hold`](Self::hold), each of which
+/// consumes it and gives the [`Returned`] that the procedure must give back. An invocation that is dropped (by a
+/// panic, say) answers its caller with an error that says so.
+pub struct Invocation<'call> {
+    line: &'call mut Option<Line>,
+    data: &'call [u8],
+    descriptors: Vec<OwnedFd>,
+    core: &'call Arc<Core>,
+}
+
+/// Proof that an invocation was answered, or is held to be answered later.
+#[derive(Debug)]
+#[must_use = "a server procedure gives this back"]
+pub struct Returned(PhantomData<*const ()>);
+
+impl<'call> Invocation<'call> {
+    pub(crate) fn new(
+        line: &'call mut Option<Line>,
+        data: &'call [u8],
+        descriptors: Vec<OwnedFd>,
+        core: &'call Arc<Core>,
+    ) -> Self {
+        Self { line, data, descriptors, core }
+    }
+
+    /// The caller's data; empty if there are none. The bytes live until the procedure has returned.
+    #[must_use]
+    pub fn data(&self) -> &'call [u8] {
+        self.data
+    }
+
+    /// The descriptors that came with the call, in order; close-on-exec.
+    ///
+    /// They are foreign: a read from one may block for ever, and its file may be changed by others at any time.
+    #[must_use]
+    pub fn descriptors(&self) -> &[OwnedFd] {
+        &self.descriptors
+    }
+
+    /// Takes the descriptors; those that are not taken are closed with the invocation.
+    #[must_use]
+    pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors)
+    }
+
+    /// Who calls, by the kernel's word.
+    #[must_use]
+    #[doc(alias = "door_cred")]
+    #[doc(alias = "door_ucred")]
+    pub fn caller(&self) -> Arc<Caller> {
+        match &*self.line {
+            Some(line) => line.caller(),
+            None => Arc::new(Caller::Unknown),
+        }
+    }
+
+    /// The unique id of the door that is called.
+    #[must_use]
+    pub fn door_id(&self) -> u64 {
+        self.core.id
+    }
+
+    /// Whether the caller has given up (its deadline passed) or died. Never true for a door with
+    /// [`DoorAttributes::NO_CANCEL`](crate::DoorAttributes::NO_CANCEL).
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.core.tells_cancellation() && self.line.as_ref().is_some_and(Line::is_cancelled)
+    }
+
+    /// Runs `callback` once if the caller gives up or dies before the call is over.
+    ///
+    /// It runs on a thread of the library, or at once if the caller has already gone; it should only set a flag or
+    /// wake somebody. A second callback replaces the first.
+    pub fn on_cancel(&mut self, callback: impl FnOnce() + Send + 'static) {
+        if let Some(line) = &mut *self.line
+            && self.core.tells_cancellation()
+        {
+            line.on_cancel(Box::new(callback));
+        }
+    }
+
+    /// Answers the call. The data are copied out at once; the caller goes on when the server procedure has returned
+    /// and its destructors have run.
+    ///
+    /// After a [`door_reply`](Self::door_reply) that succeeded the arguments are ignored (released descriptors are
+    /// still closed). A caller that has gone is no error: the answer is discarded. If the answer cannot be handed
+    /// over, the caller gets [`CallCondition::ReplyLost`](crate::CallCondition::ReplyLost); a procedure that wants to
+    /// react to that uses `door_reply` first.
+    pub fn door_return(mut self, data: &[u8], descriptors: Vec<DoorDesc<'_>>) -> Returned {
+        match self.door_reply(data, descriptors) {
+            Ok(()) | Err(ReturnError::AlreadyReplied) => {}
+            Err(_lost) => {
+                #[cfg(feature = "tracing")]
+                tracing::warn!(door = self.core.id, error = %_lost, "a reply could not be handed over");
+                if let Some(line) = &mut *self.line {
+                    line.lose_reply();
+                }
+            }
+        }
+        Returned(PhantomData)
+    }
+
+    /// Hands the reply over and keeps control: when it returns, data and descriptors have been copied out, so
+    /// that the procedure can free, unlock or log. The caller still waits; it goes on with the `door_return`
+    /// that follows.
+    ///
+    /// # Errors
+    /// Nothing was handed over and the caller goes on waiting; the procedure may try again.
+    /// [`ReturnError::AlreadyReplied`] (EINVAL) on a second reply, [`ReturnError::TooManyDescriptors`] (E2BIG),
+    /// [`ReturnError::NoRoom`] (ENOMEM), [`ReturnError::System`] when the descriptors could not be sent.
+    pub fn door_reply(
+        &mut self,
+        data: &[u8],
+        descriptors: Vec<DoorDesc<'_>>,
+    ) -> Result<(), ReturnError> {
+        match &mut *self.line {
+            Some(line) => line.put_reply(data, descriptors),
+            None => Err(ReturnError::AlreadyReplied),
+        }
+    }
+
+    /// Answers the call and lets the caller go at once, while the procedure goes on with its clean-up. The call has
+    /// then ended for all accounting; the caller's next call is served by another thread.
+    ///
+    /// # Errors
+    /// As [`door_reply`](Self::door_reply); the invocation comes back with the error and can be answered otherwise.
+    pub fn door_reply_now(
+        mut self,
+        data: &[u8],
+        descriptors: Vec<DoorDesc<'_>>,
+    ) -> Result<Returned, (Self, ReturnError)> {
+        if let Err(error) = self.door_reply(data, descriptors) {
+            return Err((self, error));
+        }
+        if let Some(mut line) = self.line.take() {
+            // Said before the answer is published: the caller's next call must not wait for this thread.
+            line.leave_thread();
+            line.finish(Failure::Unanswered);
+            line.put_back(self.core);
+            self.core.end();
+        }
+        Ok(Returned(PhantomData))
+    }
+
+    /// Takes the call off its thread, to be answered later from any thread. The data are copied.
+    ///
+    /// The call stays active until the [`Held`] is answered or dropped.
+    #[doc(alias = "door_hold")]
+    pub fn hold(mut self) -> (Held, Returned) {
+        let line = self.line.take().map(|mut line| {
+            line.leave_thread();
+            line
+        });
+        let held = Held {
+            line,
+            data: self.data.to_vec(),
+            descriptors: std::mem::take(&mut self.descriptors),
+            active: Active::begun(self.core),
+        };
+        (held, Returned(PhantomData))
+    }
+}
+
+impl fmt::Debug for Invocation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invocation")
+            .field("door", &self.core.id)
+            .field("bytes", &self.data.len())
+            .field("descriptors", &self.descriptors.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call that was taken off its thread.
+///
+/// Dropped unanswered, it answers the caller with
+/// [`CallCondition::Unanswered`](crate::CallCondition::Unanswered): never a hang.
+#[doc(alias = "door_hold")]
+pub struct Held {
+    line: Option<Line>,
+    data: Vec<u8>,
+    descriptors: Vec<OwnedFd>,
+    active: Active,
+}
+
+impl Held {
+    /// The caller's data.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The descriptors that came with the call.
+    #[must_use]
+    pub fn descriptors(&self) -> &[OwnedFd] {
+        &self.descriptors
+    }
+
+    /// Takes the descriptors.
+    #[must_use]
+    pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors)
+    }
+
+    /// Who calls.
+    #[must_use]
+    pub fn caller(&self) -> Arc<Caller> {
+        self.line.as_ref().map_or_else(|| Arc::new(Caller::Unknown), Line::caller)
+    }
+
+    /// Whether the caller has given up or died, so that nobody waits for the answer.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.line.as_ref().is_some_and(Line::is_cancelled)
+    }
+
+    /// Answers the call; the caller goes on at once. A caller that has gone is no error.
+    ///
+    /// # Errors
+    /// As [`Invocation::door_reply`]; the call comes back with the error and can be answered otherwise.
+    #[doc(alias = "door_reply_to")]
+    pub fn door_return(
+        mut self,
+        data: &[u8],
+        descriptors: Vec<DoorDesc<'_>>,
+    ) -> Result<(), (Self, ReturnError)> {
+        let handed = match &mut self.line {
+            Some(line) => line.put_reply(data, descriptors),
+            None => Ok(()),
+        };
+        match handed {
+            Ok(()) => Ok(()),
+            Err(error) => Err((self, error)),
+        }
+    }
+}
+
+impl Drop for Held {
+    /// Publishes the answer, or that there is none.
+    fn drop(&mut self) {
+        if let Some(mut line) = self.line.take() {
+            line.finish(Failure::Unanswered);
+            line.put_back(self.active.core());
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("door", &self.active.core().id)
+            .field("bytes", &self.data.len())
+            .finish_non_exhaustive()
+    }
+}

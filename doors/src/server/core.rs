@@ -1,0 +1,327 @@
+//! A door as its server holds it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::meter::Meter;
+use super::runtime::Runtime;
+use crate::access::Access;
+use crate::attributes::DoorAttributes;
+use crate::invocation::{Invocation, Returned};
+use crate::pool::Pool;
+use crate::primitive::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sys::fork;
+use crate::wire::code::Failure;
+
+/// The server procedure of a door.
+pub(crate) type Procedure = Box<dyn Fn(Invocation<'_>) -> Returned + Send + Sync>;
+/// What runs when the door has become unreferenced.
+pub(crate) type Notice = Box<dyn FnMut() + Send>;
+
+/// A door.
+pub(crate) struct Core {
+    /// The number that no other door of this host has, or ever had while it was up.
+    pub(crate) id: u64,
+    /// The life of the process that made it (`sys::fork::life`).
+    pub(crate) life: u64,
+    /// The procedure.
+    pub(crate) procedure: Procedure,
+    /// Who may call.
+    pub(crate) access: Access,
+    /// The threads that serve it.
+    pub(crate) pool: Arc<Pool>,
+    /// What `door_setparam` sets.
+    pub(crate) limits: Limits,
+    /// What can be seen from outside.
+    pub(crate) meter: Meter,
+    /// The notice, while it may still have to be delivered.
+    pub(crate) notice: Mutex<Option<Notice>>,
+    runtime: Arc<Runtime>,
+    attributes: AtomicU32,
+    revoked: AtomicBool,
+    /// Calls that have been taken and are not over.
+    active: AtomicUsize,
+    /// The last reference is gone; whoever ends the last active call must say so.
+    bare: AtomicBool,
+    references: Mutex<References>,
+}
+
+/// The parameters of a door; read for each call.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    pub(crate) desc_max: AtomicU32,
+    pub(crate) data_min: AtomicU64,
+    pub(crate) data_max: AtomicU64,
+}
+
+/// What refers to a door, by kind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct References {
+    /// Pairs that were handed out and whose holder end exists.
+    pub(crate) tokens: usize,
+    /// Connections through a name.
+    pub(crate) paths: usize,
+    /// Names.
+    pub(crate) attachments: usize,
+    /// `Door` values of this process.
+    pub(crate) owners: usize,
+    /// There has been a reference since the last notice.
+    armed: bool,
+    /// A notice is queued and has not begun.
+    queued: bool,
+}
+
+impl References {
+    /// References that keep the door from being unreferenced. The owner's own values are none.
+    pub(crate) fn outside(&self) -> usize {
+        self.tokens.saturating_add(self.paths).saturating_add(self.attachments)
+    }
+}
+
+/// A kind of reference that comes and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A handed-out pair.
+    Token,
+    /// A connection through a name.
+    Path,
+    /// A name.
+    Attachment,
+    /// A `Door` value of the owner, or a token the owner made for calls on its own door.
+    Owner,
+}
+
+/// What a new door is made of.
+pub(crate) struct Parts {
+    pub(crate) procedure: Procedure,
+    pub(crate) attributes: DoorAttributes,
+    pub(crate) access: Access,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) notice: Option<Notice>,
+}
+
+impl Core {
+    /// Makes a door with one owner and enters it in the runtime's table.
+    pub(crate) fn create(runtime: &Arc<Runtime>, id: u64, parts: Parts) -> Arc<Self> {
+        let refuses = parts.attributes.contains(DoorAttributes::REFUSE_DESC);
+        let core = Arc::new(Self {
+            id,
+            life: fork::life(),
+            procedure: parts.procedure,
+            access: parts.access,
+            pool: parts.pool,
+            limits: Limits {
+                desc_max: AtomicU32::new(if refuses { 0 } else { i32::MAX.unsigned_abs() }),
+                data_min: AtomicU64::new(0),
+                data_max: AtomicU64::new(u64::MAX),
+            },
+            meter: Meter::new(),
+            notice: Mutex::new(parts.notice),
+            runtime: Arc::clone(runtime),
+            attributes: AtomicU32::new(parts.attributes.bits()),
+            revoked: AtomicBool::new(false),
+            active: AtomicUsize::new(0),
+            bare: AtomicBool::new(false),
+            references: Mutex::new(References { owners: 1, ..References::default() }),
+        });
+        runtime.doors().insert(id, Arc::clone(&core));
+        core
+    }
+
+    /// The attributes at this moment, except those that depend on who asks.
+    pub(crate) fn attributes(&self) -> DoorAttributes {
+        let mut attributes =
+            DoorAttributes::from_bits_truncate(self.attributes.load(Ordering::Relaxed));
+        attributes.set(DoorAttributes::REVOKED, self.is_revoked());
+        attributes.set(DoorAttributes::IS_UNREF, self.references().outside() == 0);
+        attributes
+    }
+
+    /// Whether the door was revoked.
+    #[inline]
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::Relaxed)
+    }
+
+    /// Ends the door for new calls; a call that was taken finishes.
+    pub(crate) fn revoke(&self) {
+        self.revoked.store(true, Ordering::Relaxed);
+        // Pairs with the fence that a server thread passes between `begin` and its look at the flag.
+        fence(Ordering::SeqCst);
+        // No notice after a revocation (SEMANTICS 12).
+        drop(lock(&self.notice).take());
+    }
+
+    /// Counts a call as active. The caller passes a `SeqCst` fence and looks again whether the door still takes
+    /// calls before it runs the procedure.
+    #[inline]
+    pub(crate) fn begin(&self) {
+        self.active.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The call is over in every respect.
+    #[inline]
+    pub(crate) fn end(&self) {
+        let before = self.active.fetch_sub(1, Ordering::AcqRel);
+        if before == 1 {
+            fence(Ordering::SeqCst);
+            if self.bare.load(Ordering::Relaxed) {
+                self.weigh();
+            }
+        }
+    }
+
+    /// How many calls are active.
+    pub(crate) fn active(&self) -> usize {
+        self.active.load(Ordering::Acquire)
+    }
+
+    /// Why a call of this size may not run; `None` if it may. In the order of SEMANTICS 6.1.
+    #[inline]
+    pub(crate) fn refuses(&self, bytes: u64, descriptors: u32) -> Option<Failure> {
+        if self.is_revoked() {
+            return Some(Failure::NoDoor);
+        }
+        let limits = &self.limits;
+        if bytes < limits.data_min.load(Ordering::Relaxed)
+            || bytes > limits.data_max.load(Ordering::Relaxed)
+        {
+            return Some(Failure::DataSize);
+        }
+        if descriptors > 0 {
+            return self.refuses_descriptors(descriptors);
+        }
+        if self.runtime.is_draining() { Some(Failure::Draining) } else { None }
+    }
+
+    fn refuses_descriptors(&self, descriptors: u32) -> Option<Failure> {
+        let attributes = self.attributes.load(Ordering::Relaxed);
+        if attributes & DoorAttributes::REFUSE_DESC.bits() != 0 {
+            return Some(Failure::RefusesDescriptors);
+        }
+        if descriptors > self.limits.desc_max.load(Ordering::Relaxed) {
+            return Some(Failure::TooManyDescriptors);
+        }
+        if self.runtime.is_draining() { Some(Failure::Draining) } else { None }
+    }
+
+    /// Whether invocations of this door are told that their caller gave up.
+    pub(crate) fn tells_cancellation(&self) -> bool {
+        self.attributes.load(Ordering::Relaxed) & DoorAttributes::NO_CANCEL.bits() == 0
+    }
+
+    /// The references at this moment.
+    pub(crate) fn references(&self) -> References {
+        *lock(&self.references)
+    }
+
+    /// One more reference.
+    pub(crate) fn refer(&self, kind: Kind) {
+        let mut references = lock(&self.references);
+        *references.of(kind) = references.of(kind).saturating_add(1);
+        if kind != Kind::Owner {
+            references.armed = true;
+            self.bare.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// One reference less; perhaps the last.
+    pub(crate) fn release(&self, kind: Kind) {
+        let bare = {
+            let mut references = lock(&self.references);
+            *references.of(kind) = references.of(kind).saturating_sub(1);
+            let bare = references.outside() == 0;
+            self.bare.store(bare, Ordering::Relaxed);
+            bare
+        };
+        if bare {
+            fence(Ordering::SeqCst);
+            self.weigh();
+        }
+    }
+
+    /// Looks whether the door is unreferenced now: delivers the notice, then lets go of a door that nobody can
+    /// reach any more.
+    ///
+    /// Runs at the drop of a reference and at the end of the last active call. Each stores its own change
+    /// before a `SeqCst` fence and looks at the other's after it, so one of them sees both.
+    #[cold]
+    fn weigh(&self) {
+        if self.active() != 0 {
+            return;
+        }
+        let mut references = lock(&self.references);
+        if references.outside() != 0 {
+            return;
+        }
+        let wanted = references.armed && lock(&self.notice).is_some();
+        if wanted {
+            if !references.queued {
+                references.queued = true;
+                drop(references);
+                self.runtime.deliver_unreferenced(self.id);
+            }
+        } else if references.owners == 0 {
+            drop(references);
+            self.runtime.forget_door(self.id);
+        }
+    }
+
+    /// Whether a queued notice is still due: a new reference may have been handed out since. Disarms it.
+    pub(crate) fn claim_notice(&self) -> bool {
+        let mut references = lock(&self.references);
+        references.queued = false;
+        let due = references.armed && references.outside() == 0 && self.active() == 0;
+        if due {
+            references.armed = false;
+        }
+        due && !self.is_revoked()
+    }
+
+    /// After a notice was weighed: one that was delivered once and for all clears the attribute; then the door may
+    /// be unreachable, or unreferenced once more.
+    pub(crate) fn notice_over(&self, delivered: bool) {
+        let once = self.attributes.load(Ordering::Relaxed) & DoorAttributes::UNREF.bits() != 0;
+        if once && delivered {
+            self.attributes.fetch_and(!DoorAttributes::UNREF.bits(), Ordering::Relaxed);
+            drop(lock(&self.notice).take());
+        }
+        self.weigh();
+    }
+}
+
+impl Core {
+    /// Ends the threads of a private door.
+    pub(crate) fn retire_pool(&self) {
+        if self.pool.id == self.id {
+            self.pool.close();
+        }
+    }
+}
+
+impl References {
+    fn of(&mut self, kind: Kind) -> &mut usize {
+        match kind {
+            Kind::Token => &mut self.tokens,
+            Kind::Path => &mut self.paths,
+            Kind::Attachment => &mut self.attachments,
+            Kind::Owner => &mut self.owners,
+        }
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("id", &self.id)
+            .field("attributes", &self.attributes())
+            .field("active", &self.active())
+            .field("references", &self.references())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Locks a mutex whose data no panic can leave half changed (nothing of ours panics while it holds one).
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,147 @@
+//! The descriptors of a call or reply, on the channel's own socket.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use super::core::lock;
+use super::duty::Channel;
+use super::line::borrowed;
+use crate::desc::DoorDesc;
+use crate::error::ReturnError;
+use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET};
+use crate::wire::code::Failure;
+use crate::wire::limits::CONTROL_BYTES;
+use crate::wire::message::Message;
+
+/// Sends all descriptors of a generation in as many packets as it takes.
+pub(crate) fn send_all(
+    socket: impl AsFd,
+    generation: u64,
+    descriptors: &[DoorDesc<'_>],
+) -> Result<(), Errno> {
+    let count = u32::try_from(descriptors.len()).unwrap_or(u32::MAX);
+    let fds = borrowed(descriptors);
+    let mut index = 0_u32;
+    for part in fds.chunks(DESCRIPTORS_PER_PACKET) {
+        let packet = Message::Descriptors { generation, index, count }.encode(0);
+        socket::send(&socket, &[&packet], part)?;
+        index = index.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX));
+    }
+    Ok(())
+}
+
+/// What has been received of one generation's descriptors.
+#[derive(Debug)]
+pub(crate) struct Gathering {
+    generation: u64,
+    count: usize,
+    have: Vec<OwnedFd>,
+}
+
+/// How receiving stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Gathered {
+    /// All are here.
+    All,
+    /// The socket is empty and some are missing.
+    Missing,
+    /// The other end is closed.
+    Closed,
+    /// They cannot be had: our table is full, or the packets are not what the protocol says.
+    Lost,
+}
+
+impl Gathering {
+    pub(crate) fn new(generation: u64, count: usize) -> Self {
+        Self { generation, count, have: Vec::new() }
+    }
+
+    /// Receives what is there. Packets of another generation belong to a call that was given up: their
+    /// descriptors are closed by being dropped. A packet with index 0 starts again (the sender had to).
+    pub(crate) fn receive(&mut self, socket: impl AsFd) -> Gathered {
+        let mut buffer = [0_u8; CONTROL_BYTES];
+        while self.have.len() < self.count {
+            let packet = match socket::receive(&socket, &mut buffer) {
+                Ok(Some(packet)) => packet,
+                Err(Errno::EAGAIN) => return Gathered::Missing,
+                Ok(None) | Err(Errno::ECONNRESET) => return Gathered::Closed,
+                Err(_) => return Gathered::Lost,
+            };
+            let bytes = buffer.get(..packet.len).unwrap_or_default();
+            let Ok((Message::Descriptors { generation, index, count }, _)) = Message::decode(bytes)
+            else {
+                return Gathered::Lost;
+            };
+            if generation != self.generation {
+                continue;
+            }
+            if packet.fds_lost || packet.cut {
+                return Gathered::Lost;
+            }
+            if index == 0 {
+                self.have.clear();
+            }
+            let next = usize::try_from(index) == Ok(self.have.len());
+            let sum = self.have.len().saturating_add(packet.fds.len());
+            if !next || usize::try_from(count) != Ok(self.count) || sum > self.count {
+                return Gathered::Lost;
+            }
+            self.have.extend(packet.fds);
+        }
+        Gathered::All
+    }
+
+    /// The descriptors, in order.
+    pub(crate) fn take(self) -> Vec<OwnedFd> {
+        self.have
+    }
+}
+
+impl Channel {
+    /// The descriptors that a client sent before it published its call: all of them, or the call does not run.
+    pub(crate) fn receive_descriptors(
+        &self,
+        generation: u64,
+        count: usize,
+    ) -> Result<Vec<OwnedFd>, Failure> {
+        let socket = lock(&self.socket).clone().ok_or(Failure::DescriptorsLost)?;
+        let mut gathering = Gathering::new(generation, count);
+        match gathering.receive(&*socket) {
+            Gathered::All => Ok(gathering.take()),
+            Gathered::Missing | Gathered::Closed | Gathered::Lost => Err(Failure::DescriptorsLost),
+        }
+    }
+
+    /// Sends the descriptors of a reply before it is published.
+    pub(crate) fn send_descriptors(
+        &self,
+        generation: u64,
+        descriptors: &[DoorDesc<'_>],
+    ) -> Result<(), ReturnError> {
+        let system = |source| ReturnError::System { op: "send the descriptors of a reply", source };
+        let socket = self.reply_socket().map_err(system)?;
+        send_all(&*socket, generation, descriptors).map_err(system)
+    }
+
+    /// The channel's socket; a new one is sent to the client if there is none.
+    fn reply_socket(&self) -> Result<Arc<OwnedFd>, Errno> {
+        let existing = lock(&self.socket).clone();
+        match existing {
+            Some(socket) => Ok(socket),
+            None => self.make_socket(0),
+        }
+    }
+
+    /// Makes the channel's descriptor socket and sends the client its end.
+    pub(crate) fn make_socket(&self, wanted: u64) -> Result<Arc<OwnedFd>, Errno> {
+        let (ours, theirs) = socket::plain_pair()?;
+        let ours = Arc::new(ours);
+        // Installed before the client can use its end.
+        *lock(&self.socket) = Some(Arc::clone(&ours));
+        let packet = Message::Socket { wanted, channel: self.index }.encode(0);
+        self.session.send(&packet, &[theirs.as_fd()])?;
+        Ok(ours)
+    }
+}

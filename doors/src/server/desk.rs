@@ -1,0 +1,300 @@
+//! What a server thread does with a turn.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::core::Core;
+use super::duty::{Active, Collecting, Duty, Event, Progress};
+use super::line::Line;
+use super::meter::Running;
+use super::packet::PacketCall;
+use super::session::Registration;
+use crate::channel::ends::{CallHead, low};
+use crate::invocation::Invocation;
+use crate::pool::{Job, Pool};
+use crate::wire::code::{Failure, Move};
+use crate::wire::layout::usize_of;
+use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
+use crate::wire::message::Violation;
+
+/// A private copy above this size is given back after its call.
+const KEEP_BYTES: usize = 1024 * 1024;
+
+/// The private memory of one server thread.
+pub(crate) struct Desk {
+    /// The arguments of the current call: copied once, never re-read from the window.
+    data: Vec<u8>,
+    /// The way back to the caller, while the invocation has not taken it.
+    line: Option<Line>,
+    /// What this thread does, for those who look from outside.
+    running: Arc<Running>,
+}
+
+/// What became of a turn.
+enum Step {
+    /// Answered, or the client has to go on; the thread stays on the channel.
+    Stay(Box<Duty>),
+    /// The invocation was held or answered early: the thread has no channel any more.
+    Free,
+}
+
+impl Desk {
+    pub(crate) fn new(running: Arc<Running>) -> Self {
+        Self { data: Vec::new(), line: None, running }
+    }
+
+    /// Does a job. The thread counts as parked when it comes, and not when it leaves.
+    pub(crate) fn serve(&mut self, pool: &Arc<Pool>, job: Job) {
+        match job {
+            Job::Channel(duty) => self.staff(pool, duty),
+            Job::Packet(call) => self.packet(pool, call),
+        }
+    }
+
+    /// Serves one channel until it falls quiet, is lost, or the thread is needed elsewhere.
+    fn staff(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>) {
+        duty.channel.end.say_awake();
+        loop {
+            match duty.await_turn(pool) {
+                Event::Turn => {
+                    let depleted = pool.unpark();
+                    match self.turn(pool, duty, depleted) {
+                        Step::Stay(same) => duty = same,
+                        Step::Free => return,
+                    }
+                    pool.park();
+                    if crate::pool::leaves() {
+                        // The thread goes; the channel waits for another.
+                        match duty.go_quiet() {
+                            Some(same) => pool.dispatch(Job::Channel(same)),
+                            None => {}
+                        }
+                        break;
+                    }
+                    if duty.channel.session.is_dead() {
+                        break;
+                    }
+                }
+                Event::Leave => match duty.go_quiet() {
+                    Some(same) => duty = same,
+                    None => break,
+                },
+                Event::Dead => break,
+            }
+        }
+        pool.unpark();
+    }
+
+    #[inline]
+    fn turn(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>, depleted: bool) -> Step {
+        let next = duty.turn.wrapping_add(1);
+        if duty.channel.end.turn() != low(next) {
+            return violation(duty, Violation::Turn);
+        }
+        let head = duty.channel.end.read();
+        match Move::from_number(head.step) {
+            Some(Move::Call) => self.call(pool, duty, &head, depleted),
+            Some(Move::Arguments) => self.arguments(duty, &head),
+            Some(Move::Next) => match duty.send_next(&head) {
+                Ok(()) => Step::Stay(duty),
+                Err(found) => violation(duty, found),
+            },
+            None => violation(duty, Violation::Value),
+        }
+    }
+
+    /// A call begins.
+    #[inline]
+    fn call(
+        &mut self,
+        pool: &Arc<Pool>,
+        mut duty: Box<Duty>,
+        head: &CallHead,
+        depleted: bool,
+    ) -> Step {
+        if head.generation != duty.turn.wrapping_add(1) || !duty.choose_area(head) {
+            return violation(duty, Violation::Value);
+        }
+        let part = usize_of(head.part);
+        if part > duty.area_bytes() || u64::from(head.part) > head.total {
+            return violation(duty, Violation::Value);
+        }
+        duty.generation = head.generation;
+        duty.progress = Progress::Idle;
+        let Some(registration) = duty.registration(head.registration) else {
+            duty.fail(Failure::NoDoor);
+            return Step::Stay(duty);
+        };
+        let core = &registration.core;
+        if core.pool.id != pool.id {
+            return violation(duty, Violation::Value);
+        }
+        if let Some(code) = size_refused(core, head) {
+            duty.fail(code);
+            return Step::Stay(duty);
+        }
+        core.begin();
+        // The fence inside `take` also orders the count before the look at the door below.
+        let given_up = !duty.channel.end.take(head.generation);
+        if given_up || !registration.is_live() || core.is_revoked() {
+            core.end();
+            duty.fail(if given_up { Failure::Abandoned } else { Failure::NoDoor });
+            return Step::Stay(duty);
+        }
+        if depleted {
+            pool.create_thread(true);
+        }
+        self.data.clear();
+        if !duty.area.theirs.load(duty.area_at(), part, &mut self.data) {
+            core.end();
+            duty.fail(Failure::NoRoom);
+            return Step::Stay(duty);
+        }
+        if u64::from(head.part) < head.total {
+            let collecting = Collecting {
+                active: Active::begun(core),
+                registration: Arc::clone(&registration),
+                total: head.total,
+                data: std::mem::take(&mut self.data),
+                descriptors: head.descriptors,
+            };
+            duty.ask_more(collecting);
+            return Step::Stay(duty);
+        }
+        self.run(duty, &registration, head.descriptors)
+    }
+
+    /// The next part of the arguments.
+    #[cold]
+    fn arguments(&mut self, mut duty: Box<Duty>, head: &CallHead) -> Step {
+        let Progress::Collecting(mut call) = std::mem::replace(&mut duty.progress, Progress::Idle)
+        else {
+            return violation(duty, Violation::Turn);
+        };
+        let part = usize_of(head.part);
+        let have = u64::try_from(call.data.len()).unwrap_or(u64::MAX);
+        let whole = have.saturating_add(u64::from(head.part));
+        let sound = head.generation == duty.generation
+            && part > 0
+            && whole <= call.total
+            && duty.choose_area(head)
+            && part <= duty.area_bytes();
+        if !sound {
+            return violation(duty, Violation::Value);
+        }
+        if !duty.area.theirs.load(duty.area_at(), part, &mut call.data) {
+            drop(call);
+            duty.fail(Failure::NoRoom);
+            return Step::Stay(duty);
+        }
+        if whole < call.total {
+            duty.ask_more(*call);
+            return Step::Stay(duty);
+        }
+        let Collecting { active, registration, data, descriptors, .. } = *call;
+        self.data = data;
+        // From here on the call is counted by hand, as one that came in a single part.
+        active.core().begin();
+        drop(active);
+        self.run(duty, &registration, descriptors)
+    }
+
+    /// Runs the server procedure and publishes what it answered. The call is counted as active.
+    #[inline]
+    fn run(
+        &mut self,
+        mut duty: Box<Duty>,
+        registration: &Arc<Registration>,
+        descriptors: u32,
+    ) -> Step {
+        let core = &registration.core;
+        let mut fds = Vec::new();
+        if descriptors > 0 {
+            match duty.channel.receive_descriptors(duty.generation, usize_of(descriptors)) {
+                Ok(all) => fds = all,
+                Err(code) => {
+                    duty.fail(code);
+                    core.end();
+                    return Step::Stay(duty);
+                }
+            }
+        }
+        self.line = Some(Line::Channel(duty));
+        self.invoke(core, fds);
+        match self.line.take() {
+            Some(Line::Channel(duty)) => {
+                core.end();
+                Step::Stay(duty)
+            }
+            // Held: the invocation's owner answers, ends the count and gives the channel back.
+            _ => Step::Free,
+        }
+    }
+
+    /// Runs the procedure of a door for the line that is on the desk; publishes unless the line was taken away.
+    fn invoke(&mut self, core: &Arc<Core>, fds: Vec<std::os::fd::OwnedFd>) {
+        let timed = core.meter.call();
+        self.running.begin(core.id);
+        let invocation = Invocation::new(&mut self.line, &self.data, fds, core);
+        // A procedure that panics must not take the thread, or the peers of its channel, with it.
+        let outcome = catch_unwind(AssertUnwindSafe(|| (core.procedure)(invocation)));
+        self.running.end();
+        if let Some(since) = timed {
+            core.meter.timed(since.elapsed());
+        }
+        if self.data.capacity() > KEEP_BYTES {
+            self.data = Vec::new();
+        }
+        if let Some(line) = &mut self.line {
+            line.finish(if outcome.is_ok() { Failure::Unanswered } else { Failure::Panicked });
+        }
+    }
+
+    /// Serves a first call that came as a packet.
+    fn packet(&mut self, pool: &Arc<Pool>, mut call: Box<PacketCall>) {
+        let depleted = pool.unpark();
+        let Some(core) = call.take() else { return };
+        if depleted {
+            pool.create_thread(true);
+        }
+        self.data = std::mem::take(&mut call.data);
+        let fds = std::mem::take(&mut call.fds);
+        self.line = Some(Line::Packet(call));
+        self.invoke(&core, fds);
+        if self.line.take().is_some() {
+            core.end();
+        }
+    }
+}
+
+/// What the sizes of a call are refused for, before a byte or a thread's time is spent on it.
+#[inline]
+fn size_refused(core: &Core, head: &CallHead) -> Option<Failure> {
+    if head.total > LARGEST_CALL_BYTES {
+        return Some(Failure::DataSize);
+    }
+    let refused = core.refuses(head.total, head.descriptors);
+    if refused.is_none() && usize_of(head.descriptors) > DESCRIPTORS {
+        return Some(Failure::TooManyDescriptors);
+    }
+    refused
+}
+
+/// The peer broke the protocol: its session ends.
+#[cold]
+fn violation(duty: Box<Duty>, found: Violation) -> Step {
+    duty.channel.session.violated(found);
+    Step::Stay(duty)
+}
+
+/// Runs a procedure on the calling thread, for a door without a transport.
+pub(crate) fn run_here(core: &Arc<Core>, line: Line, data: &[u8], fds: Vec<std::os::fd::OwnedFd>) {
+    core.begin();
+    let mut desk = Desk::new(Arc::new(Running::default()));
+    desk.data.extend_from_slice(data);
+    desk.line = Some(line);
+    desk.invoke(core, fds);
+    if desk.line.is_some() {
+        core.end();
+    }
+}

@@ -1,0 +1,280 @@
+//! The one thread that watches everything which is not a staffed channel.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
+
+use super::core::lock;
+use super::packet::{Progress, TELL_AFTER};
+use super::petition::sent_by;
+use super::runtime::{Attached, Runtime, Source};
+use super::session::Session;
+use super::token::{Origin, Token};
+use crate::sys::peer::peer_cred;
+use crate::sys::{self, socket};
+use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
+use crate::wire::message::{Message, Violation};
+
+/// Packets taken from one source before the others get their turn.
+const PACKETS_A_TURN: usize = 16;
+/// The first and the longest pause before a faked hang-up is looked at again.
+const RECHECK_FIRST: Duration = Duration::from_millis(10);
+const RECHECK_LONGEST: Duration = Duration::from_secs(5);
+
+/// The leader's own state.
+pub(crate) struct Leader {
+    pub(crate) runtime: Arc<Runtime>,
+    buffer: Vec<u8>,
+    /// First calls whose opener has not heard anything yet.
+    untold: Vec<(Arc<Token>, Arc<Progress>)>,
+    /// Tokens with a hang-up that somebody faked.
+    faked: Vec<Faked>,
+    /// Given up when the descriptor table is full, so that a connection can be taken and refused.
+    reserve: Option<nix::sys::eventfd::EventFd>,
+}
+
+struct Faked {
+    token: Weak<Token>,
+    at: Instant,
+    pause: Duration,
+}
+
+/// Starts the leader of a runtime.
+pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
+    let mut leader = Leader {
+        runtime: Arc::clone(runtime),
+        buffer: vec![0; PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES)],
+        untold: Vec::new(),
+        faked: Vec::new(),
+        reserve: spare(),
+    };
+    let started = std::thread::Builder::new().name("door-leader".into()).spawn(move || {
+        loop {
+            leader.turn();
+        }
+    });
+    started.map(drop).map_err(|error| error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw))
+}
+
+fn spare() -> Option<nix::sys::eventfd::EventFd> {
+    nix::sys::eventfd::EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_CLOEXEC).ok()
+}
+
+impl Leader {
+    fn turn(&mut self) {
+        let mut events = [EpollEvent::empty(); 64];
+        let count = self.runtime.epoll.wait(&mut events, self.timeout()).unwrap_or(0);
+        for event in events.iter().take(count) {
+            // A source that was forgotten between the wait and now meets nobody.
+            if let Some(source) = self.runtime.source(event.data()) {
+                self.event(source, event.events());
+            }
+        }
+        for id in self.runtime.graves() {
+            self.end_session(id);
+        }
+        self.tell();
+        self.recheck();
+    }
+
+    /// Sleeps for ever unless a first call or a faked hang-up wants another look.
+    fn timeout(&self) -> EpollTimeout {
+        let told = self.untold.iter().map(|(_, call)| call.since + TELL_AFTER);
+        let rechecked = self.faked.iter().map(|faked| faked.at);
+        match told.chain(rechecked).min() {
+            None => EpollTimeout::NONE,
+            Some(at) => {
+                let left = at.saturating_duration_since(Instant::now());
+                let millis = u16::try_from(left.as_millis()).unwrap_or(u16::MAX);
+                EpollTimeout::from(millis.saturating_add(1))
+            }
+        }
+    }
+
+    fn event(&mut self, source: Source, flags: EpollFlags) {
+        match source {
+            Source::Wakeup => {
+                let _spurious = self.runtime.wakeup.read();
+            }
+            Source::Names => self.names_changed(),
+            Source::Listener(attached) => self.accept(&attached),
+            Source::Token(token) => self.token(&token, flags),
+            Source::Session(session) => self.session(&session),
+            Source::Client(session) => self.end_session(session.id),
+        }
+    }
+
+    /// Takes connections. Lack of descriptors costs the newest connection, never the server.
+    fn accept(&mut self, attached: &Arc<Attached>) {
+        for _ in 0..PACKETS_A_TURN {
+            let connection = match socket::accept(&attached.listener) {
+                Ok(connection) => connection,
+                Err(Errno::EMFILE | Errno::ENFILE) => {
+                    self.reserve = None;
+                    drop(socket::accept(&attached.listener));
+                    self.reserve = spare();
+                    return;
+                }
+                Err(_) => return,
+            };
+            let Ok(peer) = peer_cred(&connection) else { continue };
+            let Some(charge) = self.runtime.quotas.charge(peer.uid) else { continue };
+            let key = self.runtime.next_key();
+            let origin = Origin::Path { _charge: charge };
+            let token = Token::new(key, &attached.core, connection, origin);
+            let source = Source::Token(Arc::clone(&token));
+            if self.runtime.watch_at(key, &token.socket, source).is_err() {
+                token.end();
+            }
+        }
+    }
+
+    fn token(&mut self, token: &Arc<Token>, flags: EpollFlags) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        for _ in 0..PACKETS_A_TURN {
+            match socket::receive(&token.socket, &mut buffer) {
+                Ok(Some(received)) => {
+                    let bytes = buffer.get(..received.len).unwrap_or_default();
+                    if let Err(_found) = self.petition(token, bytes, received) {
+                        #[cfg(feature = "tracing")]
+                        tracing::warn!(door = token.core.id, violation = %_found, "a packet was refused");
+                    }
+                }
+                Err(Errno::EAGAIN) => {
+                    if flags.contains(EpollFlags::EPOLLHUP) {
+                        self.hung_up(token);
+                    }
+                    break;
+                }
+                Ok(None) | Err(_) => {
+                    self.hung_up(token);
+                    break;
+                }
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    fn hung_up(&mut self, token: &Arc<Token>) {
+        if token.is_gone() {
+            if self.runtime.unwatch(token.key, &token.socket).is_some() {
+                token.end();
+            }
+            return;
+        }
+        // Somebody called shutdown(2). The hang-up would be reported for ever (epoll is level-triggered), so the
+        // socket leaves epoll, though not the table of sources, and is looked at now and then.
+        let _gone = self.runtime.epoll.delete(&token.socket);
+        let pause = RECHECK_FIRST;
+        let at = later(pause);
+        self.faked.push(Faked { token: Arc::downgrade(token), at, pause });
+    }
+
+    fn recheck(&mut self) {
+        let now = Instant::now();
+        let mut ended = Vec::new();
+        self.faked.retain_mut(|faked| {
+            if faked.at > now {
+                return true;
+            }
+            let Some(token) = faked.token.upgrade() else { return false };
+            if token.is_gone() {
+                ended.push(token);
+                return false;
+            }
+            faked.pause = faked.pause.saturating_mul(2).min(RECHECK_LONGEST);
+            faked.at = later(faked.pause);
+            true
+        });
+        for token in ended {
+            if self.runtime.unwatch(token.key, &token.socket).is_some() {
+                token.end();
+            }
+        }
+    }
+
+    fn session(&mut self, session: &Arc<Session>) {
+        let mut buffer = [0_u8; CONTROL_BYTES];
+        for _ in 0..PACKETS_A_TURN {
+            match socket::receive(&session.socket, &mut buffer) {
+                Ok(Some(mut received)) => {
+                    let bytes = buffer.get(..received.len).unwrap_or_default();
+                    let done = if received.cut || !received.fds.is_empty() {
+                        Err(Violation::Descriptors)
+                    } else if sent_by(&mut received, &session.client) {
+                        Message::decode(bytes).and_then(|(message, _)| session.packet(message))
+                    } else {
+                        Err(Violation::Sender)
+                    };
+                    if let Err(found) = done {
+                        session.violated(found);
+                        return;
+                    }
+                }
+                Err(Errno::EAGAIN) => return,
+                Ok(None) | Err(_) => {
+                    self.end_session(session.id);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn end_session(&mut self, id: u128) {
+        let session = self.runtime.sessions().remove(&id);
+        if let Some(session) = session {
+            for key in std::mem::take(&mut *lock(&session.keys)) {
+                match self.runtime.source(key) {
+                    Some(Source::Session(session)) => {
+                        self.runtime.unwatch(key, &session.socket);
+                    }
+                    Some(Source::Client(session)) => {
+                        self.runtime.unwatch(key, &session.client);
+                    }
+                    _ => {}
+                }
+            }
+            session.end();
+        }
+    }
+
+    /// An opener hears within some milliseconds that its first call has arrived or begun.
+    pub(crate) fn told_later(&mut self, token: &Arc<Token>, call: &Arc<Progress>) {
+        self.untold.push((Arc::clone(token), Arc::clone(call)));
+    }
+
+    fn tell(&mut self) {
+        let now = Instant::now();
+        self.untold.retain(|(token, call)| {
+            if call.is_done() {
+                return false;
+            }
+            if now.saturating_duration_since(call.since) < TELL_AFTER {
+                return true;
+            }
+            let notice = call.notice();
+            let _gone = socket::send(&token.socket, &[&notice.encode(0)], &[]);
+            // One that still waits for a thread is told again when it has begun.
+            matches!(notice, Message::Queued { .. })
+        });
+    }
+
+    /// A name was removed or replaced by somebody.
+    fn names_changed(&mut self) {
+        if let Some(names) = &self.runtime.names {
+            let _events = names.read_events();
+        }
+        for attached in self.runtime.listeners() {
+            if attached.name.as_ref().is_some_and(crate::name::Name::is_gone) {
+                self.runtime.unlisten(&attached);
+            }
+        }
+    }
+}
+
+fn later(pause: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(pause).unwrap_or(now)
+}

@@ -1,0 +1,245 @@
+//! The way back to a caller.
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::duty::{CancelCallback, Duty, Progress, Sending};
+use super::packet::PacketCall;
+use super::session::Registration;
+use crate::channel::ends::{CallHead, ReplyHead};
+use crate::cred::Caller;
+use crate::desc::DoorDesc;
+use crate::error::ReturnError;
+use crate::local::LocalCall;
+use crate::wire::code::{Answer, Failure};
+use crate::wire::layout::usize_of;
+use crate::wire::limits::DESCRIPTORS;
+use crate::wire::message::Violation;
+
+/// Where the answer of an invocation goes.
+pub(crate) enum Line {
+    /// Through a channel of a session.
+    Channel(Box<Duty>),
+    /// As a packet on the connection that brought the call.
+    Packet(Box<PacketCall>),
+    /// To a caller in this process, without any transport.
+    Local(Box<LocalCall>),
+}
+
+impl Line {
+    /// Hands a reply over; the caller goes on with [`Self::finish`].
+    pub(crate) fn put_reply(
+        &mut self,
+        data: &[u8],
+        descriptors: Vec<DoorDesc<'_>>,
+    ) -> Result<(), ReturnError> {
+        if descriptors.len() > DESCRIPTORS {
+            return Err(ReturnError::TooManyDescriptors {
+                count: descriptors.len(),
+                limit: DESCRIPTORS,
+            });
+        }
+        match self {
+            Self::Channel(duty) => duty.put_reply(data, &descriptors),
+            Self::Packet(call) => call.put_reply(data, &descriptors),
+            Self::Local(call) => call.put_reply(data, descriptors),
+        }
+    }
+
+    /// Lets the caller go: with the reply that was handed over, else with the code.
+    pub(crate) fn finish(&mut self, without: Failure) {
+        match self {
+            Self::Channel(duty) => duty.finish(without),
+            Self::Packet(call) => call.finish(without),
+            Self::Local(call) => call.finish(without),
+        }
+    }
+
+    /// The reply could not be handed over: the caller is told so instead.
+    pub(crate) fn lose_reply(&mut self) {
+        match self {
+            Self::Channel(duty) => {
+                let head = ReplyHead {
+                    answer: Answer::Failed.number(),
+                    generation: duty.generation,
+                    code: Failure::ReplyLost.number(),
+                    ..ReplyHead::default()
+                };
+                duty.reply = Some(Prepared { head, rest: Vec::new() });
+            }
+            Self::Packet(call) => call.lose_reply(),
+            Self::Local(call) => call.lose_reply(),
+        }
+    }
+
+    /// The invocation leaves its thread: whoever calls next on this channel has to ring.
+    pub(crate) fn leave_thread(&mut self) {
+        if let Self::Channel(duty) = self {
+            duty.channel.end.say_quiet();
+            crate::primitive::fence(crate::primitive::Ordering::SeqCst);
+        }
+    }
+
+    /// After the answer of an invocation that had left its thread: the channel is open for the next call.
+    pub(crate) fn put_back(self, core: &Core) {
+        if let Self::Channel(duty) = self {
+            duty.retire_to(&core.pool);
+        }
+    }
+
+    /// Who calls.
+    pub(crate) fn caller(&self) -> Arc<Caller> {
+        match self {
+            Self::Channel(duty) => duty.channel.session.caller(),
+            Self::Packet(call) => call.caller(),
+            Self::Local(call) => call.caller(),
+        }
+    }
+
+    /// Whether the caller has given up or died.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Channel(duty) => duty.channel.is_cancelled(duty.generation),
+            Self::Packet(call) => call.is_cancelled(),
+            Self::Local(_) => false,
+        }
+    }
+
+    /// Runs the callback when the caller gives up or dies.
+    pub(crate) fn on_cancel(&mut self, callback: CancelCallback) {
+        match self {
+            Self::Channel(duty) => {
+                duty.callback_set = true;
+                duty.channel.set_on_cancel(duty.generation, callback);
+            }
+            Self::Packet(call) => call.set_on_cancel(callback),
+            Self::Local(_) => drop(callback),
+        }
+    }
+}
+
+/// A reply that was handed over and not yet published.
+pub(crate) struct Prepared {
+    head: ReplyHead,
+    /// What did not fit the area.
+    rest: Vec<u8>,
+}
+
+impl Duty {
+    fn put_reply(&mut self, data: &[u8], descriptors: &[DoorDesc<'_>]) -> Result<(), ReturnError> {
+        if self.reply.is_some() {
+            return Err(ReturnError::AlreadyReplied);
+        }
+        if !descriptors.is_empty() {
+            self.channel.send_descriptors(self.generation, descriptors)?;
+        }
+        let area_bytes = self.area_bytes();
+        let (now, rest) = data.split_at_checked(area_bytes).unwrap_or((data, &[]));
+        if !self.area.ours.store(self.area_at(), now) {
+            return Err(ReturnError::NoRoom);
+        }
+        let mut later = Vec::new();
+        if !rest.is_empty() {
+            later.try_reserve_exact(rest.len()).map_err(|_| ReturnError::NoRoom)?;
+            later.extend_from_slice(rest);
+        }
+        let answer = if later.is_empty() { Answer::Returned } else { Answer::Part };
+        let head = ReplyHead {
+            answer: answer.number(),
+            generation: self.generation,
+            total: u64::try_from(data.len()).unwrap_or(u64::MAX),
+            part: u32::try_from(now.len()).unwrap_or(0),
+            descriptors: u32::try_from(descriptors.len()).unwrap_or(0),
+            code: 0,
+        };
+        self.reply = Some(Prepared { head, rest: later });
+        Ok(())
+    }
+
+    #[inline]
+    fn finish(&mut self, without: Failure) {
+        if self.callback_set {
+            self.callback_set = false;
+            self.channel.clear_on_cancel();
+        }
+        match self.reply.take() {
+            Some(Prepared { head, rest }) => {
+                if !rest.is_empty() {
+                    let (total, descriptors) = (head.total, head.descriptors);
+                    let sending = Sending { rest, sent: 0, total, descriptors };
+                    self.progress = Progress::Sending(Box::new(sending));
+                }
+                self.answer(&head);
+            }
+            None => self.fail(without),
+        }
+    }
+
+    /// Sends the next part of the results.
+    pub(crate) fn send_next(&mut self, head: &CallHead) -> Result<(), Violation> {
+        if head.generation != self.generation || !self.choose_area(head) {
+            return Err(Violation::Value);
+        }
+        let Progress::Sending(mut sending) = std::mem::replace(&mut self.progress, Progress::Idle)
+        else {
+            return Err(Violation::Turn);
+        };
+        let left = sending.rest.get(sending.sent..).unwrap_or_default();
+        let part = left.get(..self.area_bytes()).unwrap_or(left);
+        if !self.area.ours.store(self.area_at(), part) {
+            return Err(Violation::Value);
+        }
+        let part_bytes = u32::try_from(part.len()).unwrap_or(0);
+        sending.sent = sending.sent.saturating_add(part.len());
+        let last = sending.sent >= sending.rest.len();
+        let reply = ReplyHead {
+            answer: if last { Answer::Returned } else { Answer::Part }.number(),
+            generation: self.generation,
+            total: sending.total,
+            part: part_bytes,
+            descriptors: if last { sending.descriptors } else { 0 },
+            code: 0,
+        };
+        if !last {
+            self.progress = Progress::Sending(sending);
+        }
+        self.answer(&reply);
+        Ok(())
+    }
+
+    /// Asks for the next part of the arguments.
+    pub(crate) fn ask_more(&mut self, collecting: super::duty::Collecting) {
+        self.progress = Progress::Collecting(Box::new(collecting));
+        let head = ReplyHead {
+            answer: Answer::More.number(),
+            generation: self.generation,
+            ..ReplyHead::default()
+        };
+        self.answer(&head);
+    }
+
+    /// The live registration of this number in the channel's session.
+    #[inline]
+    pub(crate) fn registration(&mut self, number: u64) -> Option<Arc<Registration>> {
+        if let Some(last) = &self.last
+            && last.number == number
+            && last.is_live()
+        {
+            return Some(Arc::clone(last));
+        }
+        let found = self.channel.session.registration(number);
+        self.last.clone_from(&found);
+        found
+    }
+}
+
+/// The borrowed view that a send needs.
+pub(crate) fn borrowed<'a>(descriptors: &'a [DoorDesc<'_>]) -> Vec<BorrowedFd<'a>> {
+    descriptors.iter().map(std::os::fd::AsFd::as_fd).collect()
+}
+
+/// How many packets so many descriptors take.
+pub(crate) fn packets(count: usize) -> usize {
+    count.div_ceil(usize_of(253))
+}

@@ -1,0 +1,109 @@
+//! What can be seen of a running door.
+
+use std::time::{Duration, Instant};
+
+use crate::primitive::{AtomicU64, Ordering};
+
+/// How many classes the histogram has: class n holds times below 2^(n+1) microseconds.
+pub(crate) const CLASSES: usize = 24;
+/// One call in so many is timed: two clock readings would be a third of a fast call.
+const TIMED_EVERY: u64 = 64;
+
+/// Counters and a histogram, written by the server threads without locks.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    calls: AtomicU64,
+    refused: AtomicU64,
+    classes: [AtomicU64; CLASSES],
+}
+
+impl Meter {
+    pub(crate) fn new() -> Self {
+        Self {
+            calls: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            classes: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    /// A call begins; the time, if this one is timed.
+    #[inline]
+    pub(crate) fn call(&self) -> Option<Instant> {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        number.is_multiple_of(TIMED_EVERY).then(Instant::now)
+    }
+
+    /// A timed call ends.
+    pub(crate) fn timed(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let class = micros.checked_ilog2().unwrap_or(0);
+        let class = usize::try_from(class).unwrap_or(CLASSES).min(CLASSES.saturating_sub(1));
+        if let Some(count) = self.classes.get(class) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A call was refused by the access policy.
+    pub(crate) fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// The histogram: counts per class of the timed calls.
+    pub(crate) fn classes(&self) -> [u64; CLASSES] {
+        std::array::from_fn(|class| {
+            self.classes.get(class).map_or(0, |count| count.load(Ordering::Relaxed))
+        })
+    }
+}
+
+/// What a server thread is doing, for those who look from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Running {
+    /// The door whose procedure runs; 0 for none.
+    door: AtomicU64,
+    /// When it began, in nanoseconds of the coarse monotonic clock.
+    since: AtomicU64,
+}
+
+impl Running {
+    /// A procedure begins. The coarse clock is one load of the vDSO page; its step of some milliseconds is fine
+    /// for an age.
+    #[inline]
+    pub(crate) fn begin(&self, door: u64) {
+        self.since.store(coarse_ns(), Ordering::Relaxed);
+        self.door.store(door, Ordering::Relaxed);
+    }
+
+    /// It has ended.
+    #[inline]
+    pub(crate) fn end(&self) {
+        self.door.store(0, Ordering::Relaxed);
+    }
+
+    /// How long a procedure of this door has been running here.
+    pub(crate) fn age_ns(&self, door: u64) -> u64 {
+        let since = self.since.load(Ordering::Relaxed);
+        if self.door.load(Ordering::Relaxed) == door {
+            coarse_ns().saturating_sub(since).max(1)
+        } else {
+            0
+        }
+    }
+}
+
+#[inline]
+fn coarse_ns() -> u64 {
+    let clock = nix::time::ClockId::CLOCK_MONOTONIC_COARSE;
+    let Ok(now) = nix::time::clock_gettime(clock) else { return 0 };
+    let seconds = u64::try_from(now.tv_sec()).unwrap_or(0);
+    let nanos = u64::try_from(now.tv_nsec()).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}

@@ -1,0 +1,15 @@
+//! The server's side of a process: its doors, their references, its clients' sessions.
+
+pub(crate) mod core;
+pub(crate) mod descriptors;
+pub(crate) mod desk;
+pub(crate) mod duty;
+pub(crate) mod leader;
+pub(crate) mod line;
+pub(crate) mod meter;
+pub(crate) mod packet;
+pub(crate) mod petition;
+pub(crate) mod quota;
+pub(crate) mod runtime;
+pub(crate) mod session;
+pub(crate) mod token;

@@ -1,0 +1,241 @@
+//! A first call, as a packet on the fresh connection that opened the door.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::core::{Core, lock};
+use super::descriptors::send_all;
+use super::duty::CancelCallback;
+use super::token::Token;
+use crate::cred::Caller;
+use crate::desc::DoorDesc;
+use crate::error::ReturnError;
+use crate::primitive::{AtomicBool, AtomicU32, Ordering};
+use crate::sys::{memfd, socket};
+use crate::wire::code::Failure;
+use crate::wire::limits::PACKET_DATA_BYTES;
+use crate::wire::message::Message;
+
+/// A client that waits longer than this is told that its call has arrived, or has begun.
+pub(crate) const TELL_AFTER: Duration = Duration::from_millis(5);
+
+/// The stages of a packet call.
+mod stage {
+    /// It waits for a thread.
+    pub(super) const QUEUED: u32 = 0;
+    /// The procedure has begun: it may have executed from here on.
+    pub(super) const TAKEN: u32 = 1;
+    /// It was given up before that.
+    pub(super) const GIVEN_UP: u32 = 2;
+    /// It was answered.
+    pub(super) const DONE: u32 = 3;
+}
+
+/// What the leader can see of a packet call.
+pub(crate) struct Progress {
+    pub(crate) generation: u64,
+    pub(crate) since: Instant,
+    stage: AtomicU32,
+    cancelled: AtomicBool,
+    on_cancel: Mutex<Option<CancelCallback>>,
+}
+
+/// A first call.
+pub(crate) struct PacketCall {
+    token: Arc<Token>,
+    caller: Arc<Caller>,
+    progress: Arc<Progress>,
+    pub(crate) data: Vec<u8>,
+    pub(crate) fds: Vec<OwnedFd>,
+    reply: Option<Reply>,
+    answered: bool,
+}
+
+enum Reply {
+    Data { data: Vec<u8>, descriptors: u32 },
+    Lost,
+}
+
+impl PacketCall {
+    pub(crate) fn new(
+        token: &Arc<Token>,
+        caller: Arc<Caller>,
+        generation: u64,
+        data: Vec<u8>,
+        fds: Vec<OwnedFd>,
+    ) -> Self {
+        let progress = Progress {
+            generation,
+            since: Instant::now(),
+            stage: AtomicU32::new(stage::QUEUED),
+            cancelled: AtomicBool::new(false),
+            on_cancel: Mutex::new(None),
+        };
+        Self {
+            token: Arc::clone(token),
+            caller,
+            progress: Arc::new(progress),
+            data,
+            fds,
+            reply: None,
+            answered: false,
+        }
+    }
+
+    pub(crate) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// The procedure is about to begin; the door, counted as active. `None` if the call was given up or the door
+    /// takes no calls any more: the opener has then been told.
+    pub(crate) fn take(&mut self) -> Option<Arc<Core>> {
+        let core = Arc::clone(&self.token.core);
+        core.begin();
+        // A swap is a full read-modify-write: either we see GIVEN_UP, or the leader sees TAKEN.
+        let taken = self.progress.stage.compare_exchange(
+            stage::QUEUED,
+            stage::TAKEN,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        crate::primitive::fence(Ordering::SeqCst);
+        let descriptors = u32::try_from(self.fds.len()).unwrap_or(u32::MAX);
+        let bytes = u64::try_from(self.data.len()).unwrap_or(u64::MAX);
+        let refused = match taken {
+            Err(_) => Some(Failure::Abandoned),
+            Ok(_) => core.refuses(bytes, descriptors),
+        };
+        match refused {
+            None => Some(core),
+            Some(code) => {
+                core.end();
+                self.finish(code);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn caller(&self) -> Arc<Caller> {
+        Arc::clone(&self.caller)
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.progress.cancelled.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_on_cancel(&self, callback: CancelCallback) {
+        *lock(&self.progress.on_cancel) = Some(callback);
+        if self.is_cancelled() {
+            self.progress.run_on_cancel();
+        }
+    }
+
+    pub(crate) fn put_reply(
+        &mut self,
+        data: &[u8],
+        descriptors: &[DoorDesc<'_>],
+    ) -> Result<(), ReturnError> {
+        if self.reply.is_some() {
+            return Err(ReturnError::AlreadyReplied);
+        }
+        send_all(&self.token.socket, self.progress.generation, descriptors)
+            .map_err(|source| ReturnError::System { op: "send the descriptors of a reply", source })?;
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(data.len()).map_err(|_| ReturnError::NoRoom)?;
+        copy.extend_from_slice(data);
+        let descriptors = u32::try_from(descriptors.len()).unwrap_or(u32::MAX);
+        self.reply = Some(Reply::Data { data: copy, descriptors });
+        Ok(())
+    }
+
+    pub(crate) fn lose_reply(&mut self) {
+        self.reply = Some(Reply::Lost);
+    }
+
+    /// Sends the answer. An opener that does not take its packets is not waited for.
+    pub(crate) fn finish(&mut self, without: Failure) {
+        self.answered = true;
+        self.progress.stage.store(stage::DONE, Ordering::Release);
+        drop(lock(&self.progress.on_cancel).take());
+        let generation = self.progress.generation;
+        let sent = match self.reply.take() {
+            Some(Reply::Data { data, descriptors }) => {
+                send_reply(&self.token, generation, &data, descriptors)
+            }
+            Some(Reply::Lost) => send_failure(&self.token, generation, Failure::ReplyLost),
+            None => send_failure(&self.token, generation, without),
+        };
+        if sent.is_err() {
+            let _gone = send_failure(&self.token, generation, Failure::ReplyLost);
+        }
+    }
+}
+
+impl Drop for PacketCall {
+    /// A call that no thread could take (its pool closed) is answered all the same.
+    fn drop(&mut self) {
+        if !self.answered {
+            self.finish(Failure::NoDoor);
+        }
+    }
+}
+
+fn send_failure(token: &Token, generation: u64, code: Failure) -> crate::sys::Result<()> {
+    let packet = Message::Reply { generation, code: code.number(), descriptors: 0, bytes: 0 };
+    socket::send(&token.socket, &[&packet.encode(0)], &[])
+}
+
+/// Data that one packet cannot carry travel in a memfd that nobody can change any more.
+fn send_reply(
+    token: &Token,
+    generation: u64,
+    data: &[u8],
+    descriptors: u32,
+) -> crate::sys::Result<()> {
+    let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
+    let message = Message::Reply { generation, code: 0, descriptors, bytes };
+    if data.len() <= PACKET_DATA_BYTES {
+        return socket::send(&token.socket, &[&message.encode(data.len()), data], &[]);
+    }
+    let memory = memfd::frozen(c"doors-results", data)?;
+    socket::send(&token.socket, &[&message.encode(0)], &[memory.as_fd()])
+}
+
+impl Progress {
+    /// Whether the answer has been sent.
+    pub(crate) fn is_done(&self) -> bool {
+        self.stage.load(Ordering::Acquire) >= stage::GIVEN_UP
+    }
+
+    /// What the opener is told when it has waited for a while.
+    pub(crate) fn notice(&self) -> Message {
+        let generation = self.generation;
+        if self.stage.load(Ordering::Acquire) == stage::TAKEN {
+            Message::Taken { generation }
+        } else {
+            Message::Queued { generation }
+        }
+    }
+
+    /// The opener gives the call up or has gone.
+    pub(crate) fn give_up(&self) {
+        let kept = self.stage.compare_exchange(
+            stage::QUEUED,
+            stage::GIVEN_UP,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        if kept.is_err() {
+            self.cancelled.store(true, Ordering::Release);
+            self.run_on_cancel();
+        }
+    }
+
+    fn run_on_cancel(&self) {
+        let callback = lock(&self.on_cancel).take();
+        if let Some(callback) = callback {
+            let _panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! What a holder asks for on a token, or an opener on its connection.
+//!
+//! A token can be held by many processes, so an answer there could reach the wrong one: every petition brings one end
+//! of a fresh private pair, and the answer goes there. Who asks is whoever made that pair; the packet must come from
+//! the same process, or it was relayed and is refused.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use super::core::{Core, lock};
+use super::leader::Leader;
+use super::packet::PacketCall;
+use super::runtime::Source;
+use super::session::{Registration, Session};
+use super::token::{Origin, Token};
+use crate::cred::Caller;
+use crate::pool::Job;
+use crate::primitive::Ordering;
+use crate::sys::peer::{Process, peer_pidfd};
+use crate::sys::socket::Received;
+use crate::sys::{random, socket};
+use crate::wire::code::Failure;
+use crate::wire::layout::usize_of;
+use crate::wire::limits::{AREA_BYTES, DESCRIPTORS, FIRST_CHANNELS};
+use crate::wire::message::{Message, Violation};
+
+/// Who petitions, and where the answer goes.
+struct Petitioner {
+    process: Process,
+    caller: Caller,
+    private: OwnedFd,
+}
+
+impl Petitioner {
+    /// From the descriptors and the kernel's stamp of a packet.
+    fn of(received: &mut Received) -> Result<Self, Violation> {
+        let fds = std::mem::take(&mut received.fds);
+        let [private] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| Violation::Descriptors)?;
+        if !socket::is_packet_socket(&private) {
+            return Err(Violation::Descriptors);
+        }
+        let process = peer_pidfd(&private).map_err(|_| Violation::Sender)?;
+        if !sent_by(received, &process) {
+            return Err(Violation::Sender);
+        }
+        let caller = Caller::of_socket(&private).map_err(|_| Violation::Sender)?;
+        // The other end was made by the client, perhaps blocking and without stamps; ours is set up here.
+        let flags = nix::fcntl::OFlag::O_NONBLOCK;
+        nix::fcntl::fcntl(&private, nix::fcntl::FcntlArg::F_SETFL(flags))
+            .map_err(|_| Violation::Descriptors)?;
+        socket::name_senders(&private).map_err(|_| Violation::Descriptors)?;
+        Ok(Self { process, caller, private })
+    }
+
+    fn answer(&self, message: &Message) -> Result<(), Errno> {
+        socket::send(&self.private, &[&message.encode(0)], &[])
+    }
+
+    /// A petitioner that does not listen is not waited for.
+    fn refuse(&self, code: Failure) {
+        let _gone = self.answer(&Message::Refused { wanted: 0, code: code.number() });
+    }
+}
+
+/// Whether the kernel names this process as the sender of a packet.
+pub(crate) fn sent_by(received: &mut Received, process: &Process) -> bool {
+    match received.pidfd.take() {
+        Some(pidfd) => Process::from_pidfd(pidfd)
+            .and_then(|sender| sender.same_as(process))
+            .unwrap_or(false),
+        // A kernel without SCM_PIDFD: the pid has to do; 0 is a process outside our namespace.
+        None => received.pid != 0 && received.pid == process.pid(),
+    }
+}
+
+impl Leader {
+    /// A packet arrived on a token or connection. An error closes nothing that others share: only this packet is
+    /// refused.
+    pub(crate) fn petition(
+        &mut self,
+        token: &Arc<Token>,
+        bytes: &[u8],
+        mut received: Received,
+    ) -> Result<(), Violation> {
+        if received.cut || received.fds_lost {
+            return Err(Violation::Descriptors);
+        }
+        let (message, payload) = Message::decode(bytes)?;
+        match message {
+            Message::Call { generation, descriptors } => {
+                return self.first_call(token, generation, descriptors, payload, received);
+            }
+            Message::GiveUp { generation } => {
+                if let Some(call) = &*lock(&token.call)
+                    && call.generation == generation
+                {
+                    call.give_up();
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
+        let petitioner = Petitioner::of(&mut received)?;
+        let core = &token.core;
+        if let Err(_refusal) = core.access.check(&petitioner.caller) {
+            refused(core, &_refusal);
+            petitioner.refuse(Failure::NotAllowed);
+            return Ok(());
+        }
+        match message {
+            Message::Hello { .. } => self.hello(token, petitioner),
+            Message::Register { session } => self.register(token, session, &petitioner),
+            Message::Info {} => self.describe(core, &petitioner),
+            Message::Remint {} => self.remint(core, &petitioner),
+            _ => return Err(Violation::Turn),
+        }
+        Ok(())
+    }
+
+    fn hello(&self, token: &Arc<Token>, petitioner: Petitioner) {
+        let runtime = &self.runtime;
+        if token.core.is_revoked() || runtime.is_draining() {
+            let draining = !token.core.is_revoked();
+            petitioner.refuse(if draining { Failure::Draining } else { Failure::NoDoor });
+            return;
+        }
+        let uid = match &petitioner.caller {
+            Caller::Known(credentials) => credentials.uid(),
+            Caller::Unknown => u32::MAX,
+        };
+        let Some(charge) = runtime.quotas.charge(uid) else {
+            petitioner.refuse(Failure::NoRoom);
+            return;
+        };
+        let (Ok(high), Ok(low)) = (random::number(), random::number()) else {
+            petitioner.refuse(Failure::NoRoom);
+            return;
+        };
+        let id = u128::from(high) << 64 | u128::from(low);
+        let Petitioner { process, caller, private } = petitioner;
+        let session = Session::new(runtime, id, process, caller, private, charge);
+        // Watched only for its end until the client has acknowledged the first windows.
+        let area = u64::try_from(AREA_BYTES).unwrap_or(u64::MAX);
+        if let Err(code) = session.offer(0, FIRST_CHANNELS, area, None) {
+            let packet = Message::Refused { wanted: 0, code: code.number() }.encode(0);
+            let _gone = session.send(&packet, &[]);
+            return;
+        }
+        let registration = token.register(&session);
+        let registered = registered(&session, &registration);
+        if session.send(&registered.encode(0), &[]).is_err() || self.admit(&session).is_err() {
+            session.end();
+        }
+    }
+
+    /// Has the leader watch a new session's socket and process.
+    fn admit(&self, session: &Arc<Session>) -> Result<(), Errno> {
+        let runtime = &self.runtime;
+        let (socket_key, process_key) = (runtime.next_key(), runtime.next_key());
+        runtime.watch_at(socket_key, &session.socket, Source::Session(Arc::clone(session)))?;
+        let watched =
+            runtime.watch_at(process_key, &session.client, Source::Client(Arc::clone(session)));
+        if let Err(error) = watched {
+            runtime.unwatch(socket_key, &session.socket);
+            return Err(error);
+        }
+        *lock(&session.keys) = vec![socket_key, process_key];
+        runtime.sessions().insert(session.id, Arc::clone(session));
+        Ok(())
+    }
+
+    fn register(&self, token: &Arc<Token>, session: u128, petitioner: &Petitioner) {
+        if token.core.is_revoked() {
+            petitioner.refuse(Failure::NoDoor);
+            return;
+        }
+        let found = self.runtime.sessions().get(&session).cloned();
+        // The id is random, but knowing it is not enough: the session belongs to one process.
+        let own = found.filter(|session| {
+            !session.is_dead() && session.client.same_as(&petitioner.process).unwrap_or(false)
+        });
+        let Some(session) = own else {
+            petitioner.refuse(Failure::UnknownSession);
+            return;
+        };
+        let registration = token.register(&session);
+        // A petitioner that has gone takes its registration along when its token does.
+        let _gone = petitioner.answer(&registered(&session, &registration));
+    }
+
+    fn describe(&self, core: &Arc<Core>, petitioner: &Petitioner) {
+        let references = core.references();
+        let limits = &core.limits;
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let described = Message::Described {
+            door: core.id,
+            attributes: core.attributes().bits(),
+            desc_max: limits.desc_max.load(Ordering::Relaxed),
+            data_min: limits.data_min.load(Ordering::Relaxed),
+            data_max: limits.data_max.load(Ordering::Relaxed),
+            calls: core.meter.calls(),
+            active: count(core.active()),
+            sessions: count(self.runtime.sessions().len()),
+            references: count(references.outside()),
+            threads: count(core.pool.threads()),
+            oldest_ns: core.pool.oldest_ns(core.id),
+            refused: core.meter.refused(),
+        };
+        let histogram: Vec<u8> =
+            core.meter.classes().iter().flat_map(|count| count.to_le_bytes()).collect();
+        let packet = described.encode(histogram.len());
+        let _gone = socket::send(&petitioner.private, &[&packet, &histogram], &[]);
+    }
+
+    fn remint(&self, core: &Arc<Core>, petitioner: &Petitioner) {
+        match self.runtime.mint(core, false) {
+            Ok(holder) => {
+                let packet = Message::Token { door: core.id }.encode(0);
+                let _gone = socket::send(&petitioner.private, &[&packet], &[holder.as_fd()]);
+            }
+            Err(_) => petitioner.refuse(Failure::NoRoom),
+        }
+    }
+
+    /// The first call of an opener, on its own connection.
+    fn first_call(
+        &mut self,
+        token: &Arc<Token>,
+        generation: u64,
+        descriptors: u32,
+        payload: &[u8],
+        mut received: Received,
+    ) -> Result<(), Violation> {
+        let core = &token.core;
+        let refuse = |code: Failure| {
+            let reply =
+                Message::Reply { generation, code: code.number(), descriptors: 0, bytes: 0 };
+            let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
+        };
+        // Only the process that the kernel names as the connection's own: others may hold a copy of it.
+        let opener = match token.origin {
+            Origin::Path { .. } => peer_pidfd(&token.socket).map_err(|_| Violation::Sender)?,
+            Origin::Handed { .. } | Origin::Own => return Err(Violation::Turn),
+        };
+        if !sent_by(&mut received, &opener) {
+            refuse(Failure::Violation);
+            return Err(Violation::Sender);
+        }
+        if lock(&token.call).as_ref().is_some_and(|call| !call.is_done()) {
+            refuse(Failure::Violation);
+            return Err(Violation::Turn);
+        }
+        let count = usize_of(descriptors);
+        if received.fds.len() != count || count > DESCRIPTORS {
+            refuse(Failure::DescriptorsLost);
+            return Ok(());
+        }
+        let caller = Caller::of_socket(&token.socket).map_err(|_| Violation::Sender)?;
+        if let Err(_refusal) = core.access.check(&caller) {
+            refused(core, &_refusal);
+            refuse(Failure::NotAllowed);
+            return Ok(());
+        }
+        let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
+        if let Some(code) = core.refuses(bytes, descriptors) {
+            refuse(code);
+            return Ok(());
+        }
+        let data = payload.to_vec();
+        let call = PacketCall::new(token, Arc::new(caller), generation, data, received.fds);
+        *lock(&token.call) = Some(call.progress());
+        self.told_later(token, &call.progress());
+        core.pool.dispatch(Job::Packet(Box::new(call)));
+        Ok(())
+    }
+}
+
+fn registered(session: &Session, registration: &Registration) -> Message {
+    let core = &registration.core;
+    Message::Registered {
+        session: session.id,
+        registration: registration.number,
+        door: core.id,
+        pool: core.pool.id,
+        attributes: core.attributes().bits(),
+        desc_max: core.limits.desc_max.load(Ordering::Relaxed),
+        data_min: core.limits.data_min.load(Ordering::Relaxed),
+        data_max: core.limits.data_max.load(Ordering::Relaxed),
+    }
+}
+
+/// Every refusal leaves a trace.
+fn refused(core: &Core, _why: &crate::access::Refusal) {
+    core.meter.refuse();
+    #[cfg(feature = "tracing")]
+    tracing::warn!(door = core.id, reason = %_why, "a caller was refused");
+}

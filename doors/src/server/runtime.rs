@@ -1,0 +1,287 @@
+//! What one process has as a server, made at its first door.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use arc_swap::ArcSwapOption;
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::core::{Core, Kind, lock};
+use super::quota::Quotas;
+use super::session::Session;
+use super::token::{Origin, Token};
+use crate::name::Name;
+use crate::pool::{PROCESS_POOL, Pool, PoolLimits};
+use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::sys::{self, fork, random, socket};
+use crate::unref;
+
+/// What the leader watches.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// Something was put down for the leader.
+    Wakeup,
+    /// Something happened to a name.
+    Names,
+    /// Connections through a name.
+    Listener(Arc<Attached>),
+    /// A reference.
+    Token(Arc<Token>),
+    /// The socket of a session.
+    Session(Arc<Session>),
+    /// The process of a session's client.
+    Client(Arc<Session>),
+}
+
+/// A name under which a door can be opened.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    pub(crate) key: u64,
+    pub(crate) core: Arc<Core>,
+    pub(crate) listener: OwnedFd,
+    /// The name; an inherited listener may have none that is ours to remove.
+    pub(crate) name: Option<Name>,
+    pub(crate) path: Option<PathBuf>,
+    /// The kernel's handle of the watch on its inode.
+    pub(crate) watch: Option<nix::sys::inotify::WatchDescriptor>,
+}
+
+/// The server's side of a process.
+pub(crate) struct Runtime {
+    pub(crate) life: u64,
+    pub(crate) epoll: Epoll,
+    pub(crate) wakeup: EventFd,
+    pub(crate) names: Option<nix::sys::inotify::Inotify>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) quotas: Arc<Quotas>,
+    pub(crate) notices: unref::Queue,
+    next_door: AtomicU64,
+    next_key: AtomicU64,
+    sources: Mutex<HashMap<u64, Source>>,
+    doors: Mutex<HashMap<u64, Arc<Core>>>,
+    sessions: Mutex<HashMap<u128, Arc<Session>>>,
+    graves: Mutex<Vec<u128>>,
+    draining: AtomicBool,
+    staffed: AtomicBool,
+}
+
+static CURRENT: ArcSwapOption<Runtime> = ArcSwapOption::const_empty();
+
+impl Runtime {
+    /// The runtime of this process; a forked child gets its own, never its parent's.
+    pub(crate) fn current() -> sys::Result<Arc<Self>> {
+        let life = fork::life();
+        let seen = CURRENT.load_full();
+        if let Some(runtime) = &seen
+            && runtime.life == life
+        {
+            return Ok(Arc::clone(runtime));
+        }
+        let fresh = Arc::new(Self::new(life)?);
+        let before = CURRENT.compare_and_swap(&seen, Some(Arc::clone(&fresh)));
+        let won = before.as_ref().map(Arc::as_ptr) == seen.as_ref().map(Arc::as_ptr);
+        drop(before);
+        if !won {
+            return Self::current();
+        }
+        if let Some(inherited) = seen {
+            keep_inherited(inherited);
+        }
+        super::leader::start(&fresh)?;
+        Ok(fresh)
+    }
+
+    /// The runtime if this process has one.
+    pub(crate) fn existing() -> Option<Arc<Self>> {
+        CURRENT.load_full().filter(|runtime| runtime.life == fork::life())
+    }
+
+    fn new(life: u64) -> sys::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let wakeup = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let flags = nix::sys::inotify::InitFlags::IN_CLOEXEC
+            | nix::sys::inotify::InitFlags::IN_NONBLOCK;
+        // Few inotify instances are allowed per user (inotify(7)): without one, a removed name is noticed at the
+        // next connection or never, and everything else works.
+        let names = nix::sys::inotify::Inotify::init(flags).ok();
+        // 43 random bits above a counter of 20: ids grow within a process and do not meet those of another.
+        let base = (random::number()? >> 1) & !0xF_FFFF;
+        let runtime = Self {
+            life,
+            epoll,
+            wakeup,
+            names,
+            pool: Pool::new(PROCESS_POOL, PoolLimits::default(), None),
+            quotas: Arc::new(Quotas::default()),
+            notices: unref::Queue::default(),
+            next_door: AtomicU64::new(base | 1),
+            next_key: AtomicU64::new(2),
+            sources: Mutex::new(HashMap::new()),
+            doors: Mutex::new(HashMap::new()),
+            sessions: Mutex::new(HashMap::new()),
+            graves: Mutex::new(Vec::new()),
+            draining: AtomicBool::new(false),
+            staffed: AtomicBool::new(false),
+        };
+        runtime.watch_at(0, &runtime.wakeup, Source::Wakeup)?;
+        if let Some(names) = &runtime.names {
+            runtime.watch_at(1, names, Source::Names)?;
+        }
+        Ok(runtime)
+    }
+
+    /// A number for a new door, larger than all before it.
+    pub(crate) fn next_door_id(&self) -> u64 {
+        self.next_door.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn doors(&self) -> MutexGuard<'_, HashMap<u64, Arc<Core>>> {
+        lock(&self.doors)
+    }
+
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, HashMap<u128, Arc<Session>>> {
+        lock(&self.sessions)
+    }
+
+    /// Starts the first thread of the process pool, once.
+    pub(crate) fn staff(&self) {
+        if !self.staffed.swap(true, Ordering::AcqRel) {
+            self.pool.create_thread(false);
+        }
+    }
+
+    /// Whether new calls are refused because the server is about to hand over.
+    #[inline]
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Refuses (or takes) new calls from now on.
+    pub(crate) fn set_draining(&self, draining: bool) {
+        self.draining.store(draining, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// A key for a new source; never reused, so that a stale event meets nobody.
+    pub(crate) fn next_key(&self) -> u64 {
+        self.next_key.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Has the leader watch a descriptor.
+    pub(crate) fn watch_at(&self, key: u64, fd: impl AsFd, source: Source) -> sys::Result<()> {
+        lock(&self.sources).insert(key, source);
+        let added = self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, key));
+        if added.is_err() {
+            lock(&self.sources).remove(&key);
+        }
+        added
+    }
+
+    pub(crate) fn source(&self, key: u64) -> Option<Source> {
+        lock(&self.sources).get(&key).cloned()
+    }
+
+    /// Forgets a source; the descriptor leaves epoll when its last copy is closed, or here.
+    pub(crate) fn unwatch(&self, key: u64, fd: impl AsFd) -> Option<Source> {
+        // A forked child may hold a copy of the descriptor, so closing ours would not remove it (epoll(7)).
+        let _gone = self.epoll.delete(fd);
+        lock(&self.sources).remove(&key)
+    }
+
+    /// Makes a fresh reference to a door; returns the holder's end.
+    pub(crate) fn mint(&self, core: &Arc<Core>, own: bool) -> sys::Result<OwnedFd> {
+        let (server, holder) = socket::pair()?;
+        let origin =
+            if own { Origin::Own } else { Origin::Handed { holder: socket::inode(&holder)? } };
+        let key = self.next_key();
+        let token = Token::new(key, core, server, origin);
+        let watched = self.watch_at(key, &token.socket, Source::Token(Arc::clone(&token)));
+        if let Err(error) = watched {
+            token.end();
+            return Err(error);
+        }
+        Ok(holder)
+    }
+
+    /// Has the leader end a session.
+    pub(crate) fn bury(&self, session: u128) {
+        lock(&self.graves).push(session);
+        self.wake();
+    }
+
+    pub(crate) fn graves(&self) -> Vec<u128> {
+        std::mem::take(&mut *lock(&self.graves))
+    }
+
+    /// Wakes the leader.
+    pub(crate) fn wake(&self) {
+        // EAGAIN means that it is already signalled.
+        let _signalled: Result<usize, Errno> = self.wakeup.write(1);
+    }
+
+    /// Queues the notice that a door has become unreferenced.
+    pub(crate) fn deliver_unreferenced(self: &Arc<Self>, door: u64) {
+        self.notices.push(self, door);
+    }
+
+    /// Nobody can reach the door any more.
+    pub(crate) fn forget_door(&self, id: u64) {
+        let core = self.doors().remove(&id);
+        if let Some(core) = core {
+            core.retire_pool();
+        }
+    }
+
+    /// A listener begins to serve a door.
+    pub(crate) fn listen(&self, attached: &Arc<Attached>) -> sys::Result<()> {
+        attached.core.refer(Kind::Attachment);
+        let source = Source::Listener(Arc::clone(attached));
+        let watched = self.watch_at(attached.key, &attached.listener, source);
+        if watched.is_err() {
+            attached.core.release(Kind::Attachment);
+        }
+        watched
+    }
+
+    /// A listener ends; true if it was still there. The name itself is not touched.
+    pub(crate) fn unlisten(&self, attached: &Attached) -> bool {
+        let there = self.unwatch(attached.key, &attached.listener).is_some();
+        if there {
+            if let (Some(names), Some(watch)) = (&self.names, attached.watch) {
+                let _gone = names.rm_watch(watch);
+            }
+            attached.core.release(Kind::Attachment);
+        }
+        there
+    }
+
+    /// All listeners at this moment.
+    pub(crate) fn listeners(&self) -> Vec<Arc<Attached>> {
+        let sources = lock(&self.sources);
+        sources
+            .values()
+            .filter_map(|source| match source {
+                Source::Listener(attached) => Some(Arc::clone(attached)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// The parent's runtime lives on in a forked child as memory: its threads do not exist here, its locks may be held
+/// for ever, and its descriptors are copies. Nothing of it may run, so it is never dropped.
+#[expect(clippy::mem_forget, reason = "the drop would run the parent's clean-up in the child")]
+fn keep_inherited(inherited: Arc<Runtime>) {
+    std::mem::forget(inherited);
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("life", &self.life).finish_non_exhaustive()
+    }
+}

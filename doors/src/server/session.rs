@@ -1,0 +1,321 @@
+//! One client process as the server knows it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use nix::errno::Errno;
+
+use super::core::{Core, lock};
+use super::duty::Channel;
+use super::quota::Charge;
+use super::runtime::Runtime;
+use crate::channel::ends::{End, ServerEnd};
+use crate::channel::pair::Pair;
+use crate::cred::Caller;
+use crate::pool::Job;
+use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::sys::mapping::Mapping;
+use crate::sys::memfd;
+use crate::sys::peer::Process;
+use crate::sys::socket;
+use crate::wire::code::Failure;
+use crate::wire::layout::{Shape, usize_of};
+use crate::wire::limits::SESSION_CHANNELS;
+use crate::wire::message::{Message, Violation};
+
+/// A door as one session calls it. It dies with the token by which it came.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    /// Never reused in its session.
+    pub(crate) number: u64,
+    pub(crate) core: Arc<Core>,
+    live: AtomicBool,
+}
+
+impl Registration {
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.load(Ordering::Relaxed)
+    }
+}
+
+/// A conversation with one client process.
+pub(crate) struct Session {
+    /// Random: knowing it is part of being the client.
+    pub(crate) id: u128,
+    /// The kernel's handle of the client's process.
+    pub(crate) client: Process,
+    pub(crate) runtime: Arc<Runtime>,
+    /// Our end of the private pair.
+    pub(crate) socket: OwnedFd,
+    /// Its keys in the leader's table: socket and pidfd.
+    pub(crate) keys: Mutex<Vec<u64>>,
+    caller: ArcSwap<Caller>,
+    dead: AtomicBool,
+    next_registration: AtomicU64,
+    registrations: Mutex<HashMap<u64, Arc<Registration>>>,
+    windows: Mutex<Windows>,
+    charge: Mutex<Charge>,
+}
+
+#[derive(Default)]
+struct Windows {
+    /// Pairs in use, by number, with the channel they are an area for.
+    pairs: HashMap<u32, (Arc<Pair>, Option<u32>)>,
+    /// Pairs that the client has not acknowledged.
+    pending: HashMap<u32, Pending>,
+    channels: Vec<Arc<Channel>>,
+    /// Channels that exist or are on their way.
+    promised: u32,
+    next_pair: u32,
+}
+
+/// A pair that was sent and is not yet mapped by the client.
+struct Pending {
+    wanted: u64,
+    shape: Shape,
+    area_for: Option<u32>,
+    ours: Mapping,
+    theirs: OwnedFd,
+}
+
+impl Session {
+    pub(crate) fn new(
+        runtime: &Arc<Runtime>,
+        id: u128,
+        client: Process,
+        caller: Caller,
+        socket: OwnedFd,
+        charge: Charge,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            client,
+            runtime: Arc::clone(runtime),
+            socket,
+            keys: Mutex::new(Vec::new()),
+            caller: ArcSwap::from_pointee(caller),
+            dead: AtomicBool::new(false),
+            next_registration: AtomicU64::new(1),
+            registrations: Mutex::new(HashMap::new()),
+            windows: Mutex::new(Windows::default()),
+            charge: Mutex::new(charge),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+
+    /// Who the client is.
+    pub(crate) fn caller(&self) -> Arc<Caller> {
+        self.caller.load_full()
+    }
+
+    /// Sends on the session socket; never blocks. A client that does not take its packets is not waited for.
+    pub(crate) fn send(&self, packet: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+        socket::send(&self.socket, &[packet], fds)
+    }
+
+    /// The peer broke the protocol: the session is over.
+    #[cold]
+    pub(crate) fn violated(&self, _found: Violation) {
+        #[cfg(feature = "tracing")]
+        tracing::warn!(client = self.client.pid(), violation = %_found, "a client broke the protocol");
+        self.dead.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+        self.runtime.bury(self.id);
+    }
+
+    /// Ends the session: threads leave its channels, invocations see that their caller has gone.
+    /// Called by the leader only, once.
+    pub(crate) fn end(&self) {
+        self.dead.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+        let (channels, pending) = {
+            let mut windows = lock(&self.windows);
+            windows.pairs.clear();
+            (std::mem::take(&mut windows.channels), std::mem::take(&mut windows.pending))
+        };
+        drop(pending);
+        let registrations = std::mem::take(&mut *lock(&self.registrations));
+        for registration in registrations.values() {
+            registration.live.store(false, Ordering::Relaxed);
+            registration.core.pool.wake_sleepers(|channel| channel.session.id == self.id);
+        }
+        for channel in channels {
+            channel.cancel_any();
+            channel.clear();
+        }
+    }
+
+    /// Makes a door callable in this session.
+    pub(crate) fn register(&self, core: &Arc<Core>) -> Arc<Registration> {
+        let number = self.next_registration.fetch_add(1, Ordering::Relaxed);
+        let registration = Arc::new(Registration {
+            number,
+            core: Arc::clone(core),
+            live: AtomicBool::new(true),
+        });
+        lock(&self.registrations).insert(number, Arc::clone(&registration));
+        registration
+    }
+
+    /// The token of a registration is gone. Calls that were published before are honoured first.
+    pub(crate) fn unregister(&self, registration: &Registration) {
+        self.scan();
+        registration.live.store(false, Ordering::Relaxed);
+        // Pairs with the fence between `Core::begin` and a server thread's look at `live`.
+        fence(Ordering::SeqCst);
+        lock(&self.registrations).remove(&registration.number);
+    }
+
+    pub(crate) fn registration(&self, number: u64) -> Option<Arc<Registration>> {
+        lock(&self.registrations).get(&number).cloned()
+    }
+
+    /// The area that a channel may use under this number.
+    pub(crate) fn area_of(&self, pair: u32, channel: u32) -> Option<Arc<Pair>> {
+        let windows = lock(&self.windows);
+        let own = windows.channels.get(usize_of(channel)).map(|c| c.end.0.pair().number);
+        let (found, area_for) = windows.pairs.get(&pair)?;
+        let allowed = area_for.map_or(own == Some(pair), |only| only == channel);
+        allowed.then(|| Arc::clone(found))
+    }
+
+    /// Creates a window pair and offers it to the client.
+    pub(crate) fn offer(
+        &self,
+        wanted: u64,
+        channels: u32,
+        area_bytes: u64,
+        area_for: Option<u32>,
+    ) -> Result<(), Failure> {
+        let shape = Shape::new(channels, area_bytes).ok_or(Failure::Violation)?;
+        let bytes = shape.window_bytes().saturating_mul(2);
+        if !lock(&self.charge).add(bytes) {
+            return Err(Failure::NoRoom);
+        }
+        let make = |name| memfd::create(name, shape.window_bytes()).map_err(|_| Failure::NoRoom);
+        let (theirs, own) = (make(c"doors-call")?, make(c"doors-reply")?);
+        let ours = Pair::map_own(shape, &own).map_err(|_| Failure::NoRoom)?;
+        let mut windows = lock(&self.windows);
+        let first = area_for.unwrap_or(windows.promised);
+        if area_for.is_none() && windows.promised.saturating_add(channels) > SESSION_CHANNELS {
+            return Err(Failure::NoRoom);
+        }
+        let pair = windows.next_pair;
+        let packet =
+            Message::Windows { wanted, session: self.id, pair, first, channels, area_bytes };
+        let fds = [std::os::fd::AsFd::as_fd(&theirs), std::os::fd::AsFd::as_fd(&own)];
+        self.send(&packet.encode(0), &fds).map_err(|_| Failure::NoRoom)?;
+        windows.next_pair = pair.wrapping_add(1);
+        windows.promised = windows.promised.saturating_add(channels);
+        windows.pending.insert(pair, Pending { wanted, shape, area_for, ours, theirs });
+        Ok(())
+    }
+
+    /// The client has mapped a pair: seal it, map it, tell it that the pair may be used.
+    fn mapped(self: &Arc<Self>, number: u32) -> Result<(), Violation> {
+        let mut windows = lock(&self.windows);
+        let pending = windows.pending.remove(&number).ok_or(Violation::Turn)?;
+        let Pending { wanted, shape, area_for, ours, theirs } = pending;
+        let pair = Pair::with_peer(number, shape, ours, theirs).map_err(|_| Violation::Memory)?;
+        let pair = Arc::new(pair);
+        windows.pairs.insert(number, (Arc::clone(&pair), area_for));
+        for place in 0..shape.channels() {
+            let index = u32::try_from(windows.channels.len()).unwrap_or(u32::MAX);
+            let end = ServerEnd(End::new(Arc::clone(&pair), place));
+            windows.channels.push(Channel::new(self, index, end));
+        }
+        drop(windows);
+        let ready = Message::Ready { wanted, pair: number }.encode(0);
+        self.send(&ready, &[]).map_err(|_| Violation::Turn)
+    }
+
+    /// Gives every quiet channel on which a call waits to a server thread.
+    pub(crate) fn scan(&self) {
+        let channels = lock(&self.windows).channels.clone();
+        for channel in channels {
+            if let Some(mut duty) = channel.take_waiting() {
+                let hint = channel.registration_hint();
+                match self.registration(hint) {
+                    Some(registration) => {
+                        duty.channel.end.say_awake();
+                        registration.core.pool.dispatch(Job::Channel(duty));
+                    }
+                    // Unknown: any thread can say so; the process pool is always there.
+                    None => {
+                        duty.generation = duty.turn.wrapping_add(1);
+                        duty.fail(Failure::NoDoor);
+                        duty.retire_to(&self.runtime.pool);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what a packet on the session socket asks for.
+    pub(crate) fn packet(self: &Arc<Self>, message: Message) -> Result<(), Violation> {
+        match message {
+            Message::Ring {} => {
+                self.scan();
+                Ok(())
+            }
+            Message::Mapped { pair } => self.mapped(pair),
+            Message::Grow { wanted, channel, area_bytes } => self.grow(wanted, channel, area_bytes),
+            Message::WantSocket { wanted, channel } => self.give_socket(wanted, channel),
+            Message::Cancel { channel, generation } => {
+                let channel = self.channel(channel).ok_or(Violation::Value)?;
+                channel.cancel(generation);
+                Ok(())
+            }
+            _ => Err(Violation::Turn),
+        }
+    }
+
+    fn channel(&self, index: u32) -> Option<Arc<Channel>> {
+        lock(&self.windows).channels.get(usize_of(index)).cloned()
+    }
+
+    fn grow(&self, wanted: u64, channel: u32, area_bytes: u64) -> Result<(), Violation> {
+        let offered = if area_bytes == 0 {
+            // Twice as many as there are: the number of pairs stays small.
+            let more = lock(&self.windows).promised.max(1);
+            let room = SESSION_CHANNELS.saturating_sub(more);
+            if room == 0 {
+                Err(Failure::NoRoom)
+            } else {
+                let area = u64::try_from(crate::wire::limits::AREA_BYTES).unwrap_or(u64::MAX);
+                self.offer(wanted, more.min(room), area, None)
+            }
+        } else {
+            self.channel(channel).ok_or(Violation::Value)?;
+            self.offer(wanted, 0, area_bytes, Some(channel))
+        };
+        offered.or_else(|code| self.refuse(wanted, code))
+    }
+
+    fn give_socket(&self, wanted: u64, channel: u32) -> Result<(), Violation> {
+        let channel = self.channel(channel).ok_or(Violation::Value)?;
+        match channel.make_socket(wanted) {
+            Ok(_) => Ok(()),
+            Err(_) => self.refuse(wanted, Failure::NoRoom),
+        }
+    }
+
+    fn refuse(&self, wanted: u64, code: Failure) -> Result<(), Violation> {
+        let packet = Message::Refused { wanted, code: code.number() }.encode(0);
+        self.send(&packet, &[]).map_err(|_| Violation::Turn)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("client", &self.client.pid()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! The server's end of a reference: a handed-out pair, or a connection through a name.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, Weak};
+
+use super::core::{Core, Kind, lock};
+use super::packet::Progress;
+use super::quota::Charge;
+use super::session::{Registration, Session};
+use crate::sys::diag;
+
+/// How a reference came to be.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// A pair; the inode of the holder's end tells whether it still exists.
+    Handed { holder: u64 },
+    /// A connection. A hang-up is the truth: only its own holders share its fate, and its inode may live in
+    /// another network namespace.
+    Path {
+        /// What it costs its user; given back with the connection.
+        _charge: Charge,
+    },
+    /// A pair that the owner made to call its own door: no reference.
+    Own,
+}
+
+/// The server's end of a reference.
+pub(crate) struct Token {
+    /// Its key in the leader's table.
+    pub(crate) key: u64,
+    pub(crate) core: Arc<Core>,
+    pub(crate) socket: OwnedFd,
+    pub(crate) origin: Origin,
+    registrations: Mutex<Vec<(Weak<Session>, Arc<Registration>)>>,
+    /// The first call that is going on here.
+    pub(crate) call: Mutex<Option<Arc<Progress>>>,
+}
+
+impl Token {
+    pub(crate) fn new(key: u64, core: &Arc<Core>, socket: OwnedFd, origin: Origin) -> Arc<Self> {
+        let token = Self {
+            key,
+            core: Arc::clone(core),
+            socket,
+            origin,
+            registrations: Mutex::new(Vec::new()),
+            call: Mutex::new(None),
+        };
+        token.core.refer(token.kind());
+        Arc::new(token)
+    }
+
+    fn kind(&self) -> Kind {
+        match self.origin {
+            Origin::Handed { .. } => Kind::Token,
+            Origin::Path { .. } => Kind::Path,
+            Origin::Own => Kind::Owner,
+        }
+    }
+
+    /// Registers the door in a session for as long as this reference lives.
+    pub(crate) fn register(&self, session: &Arc<Session>) -> Arc<Registration> {
+        let registration = session.register(&self.core);
+        lock(&self.registrations).push((Arc::downgrade(session), Arc::clone(&registration)));
+        registration
+    }
+
+    /// Whether the holder's end is really gone, after a hang-up.
+    ///
+    /// shutdown(2) on any copy of the holder's end looks the same as the end of the last copy. Its inode leaves the
+    /// kernel's list before the hang-up is signalled, but only when the last copy is closed.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self.origin {
+            Origin::Handed { holder } => {
+                // If the kernel cannot be asked, the reference is kept: a lost notice is better than a false one.
+                !diag::socket_inode_exists(holder).unwrap_or(true)
+            }
+            Origin::Path { .. } | Origin::Own => true,
+        }
+    }
+
+    /// The reference is over: its registrations die, then the door is weighed.
+    pub(crate) fn end(&self) {
+        if let Some(call) = lock(&self.call).take() {
+            call.give_up();
+        }
+        let registrations = std::mem::take(&mut *lock(&self.registrations));
+        for (session, registration) in registrations {
+            if let Some(session) = session.upgrade() {
+                session.unregister(&registration);
+            }
+        }
+        self.core.release(self.kind());
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("door", &self.core.id)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
+}

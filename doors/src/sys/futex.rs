@@ -1,0 +1,47 @@
+//! Sleeping on a shared word.
+#![expect(unsafe_code, reason = "futex(2) has no wrapper in the C library")]
+
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use crate::primitive::AtomicU32;
+
+/// How a sleep ended. None of them says that the word has changed: look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slept {
+    /// Woken, interrupted by a signal, or not slept at all because the word differed.
+    Look,
+    /// The time is over.
+    TimedOut,
+}
+
+/// Sleeps while the word holds `expected`, at most until `until`.
+///
+/// The futex is a shared one (no `FUTEX_PRIVATE_FLAG`): the waker is another process. Waiting works on a
+/// read-only mapping, since the kernel finds a shared futex by inode and offset (futex(2)).
+pub(crate) fn wait(word: &AtomicU32, expected: u32, until: Option<Instant>) -> Slept {
+    // A relative timeout (FUTEX_WAIT measures CLOCK_MONOTONIC): whoever calls loops with the absolute time.
+    let left = match until.map(|at| at.saturating_duration_since(Instant::now())) {
+        Some(Duration::ZERO) => return Slept::TimedOut,
+        left => left,
+    };
+    let timeout = left.map(|left| libc::timespec {
+        tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(left.subsec_nanos()),
+    });
+    let timeout_at: *const libc::timespec =
+        timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the word outlives the call, the timeout is null or a live timespec of ours (futex(2)).
+    let result = unsafe {
+        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, expected, timeout_at)
+    };
+    if result == -1 && Errno::last() == Errno::ETIMEDOUT { Slept::TimedOut } else { Slept::Look }
+}
+
+/// Wakes every sleeper on the word: a hostile peer can park threads of its own there, and would swallow a
+/// wake that is meant for one.
+pub(crate) fn wake(word: &AtomicU32) {
+    // SAFETY: the word is a live, aligned address; a wake neither reads nor writes it.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
+}

@@ -1,0 +1,195 @@
+//! One mapped window.
+//!
+//! Invariants: M1 `base` is mapped for exactly `len` bytes until drop. M2 the memory behind it was verified to be
+//! sealed against shrinking before mapping, so no access can fault. M3 the peer may write it at any time (or
+//! read it, when it is ours to write): words go through atomics, bytes through one volatile or assembly copy,
+//! and no reference to plain data inside is ever made.
+#![expect(unsafe_code, reason = "maps memory and copies between it and ours")]
+
+use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
+
+use nix::errno::Errno;
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
+
+use super::Result;
+use crate::primitive::{AtomicU32, AtomicU64};
+
+/// What we may do with a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Ours: we store, the peer reads.
+    Write,
+    /// The peer's: it stores, we read; the mapping is read-only.
+    Read,
+}
+
+/// A mapped window of shared memory.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+    access: Access,
+}
+
+// SAFETY: M3: all access is by atomics or by the copy routine, from any thread.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps `len` bytes of a verified memfd (the caller discharges M2 by `memfd::verify` or `memfd::create`).
+    pub(crate) fn new(memfd: impl AsFd, len: usize, access: Access) -> Result<Self> {
+        let size = NonZeroUsize::new(len).ok_or(Errno::EINVAL)?;
+        let protection = match access {
+            Access::Write => ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+            Access::Read => ProtFlags::PROT_READ,
+        };
+        // Faulted in at once: the first calls shall not pay for it.
+        let flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
+        // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
+        let base = unsafe { mmap(None, size, protection, flags, memfd, 0) }?.cast::<u8>();
+        let mapping = Self { base, len, access };
+        // A forked child must not see the parent's conversation (madvise(2)).
+        // SAFETY: exactly the range mapped above.
+        unsafe { madvise(base.cast(), len, MmapAdvise::MADV_DONTFORK) }?;
+        Ok(mapping)
+    }
+
+    /// The size of the window in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The 32-bit word at a byte offset; an offset that is not aligned or not inside gives the first word
+    /// (offsets are constants or were checked when the pair was agreed).
+    #[inline]
+    pub(crate) fn word(&self, offset: usize) -> &AtomicU32 {
+        let offset = self.checked(offset, size_of::<AtomicU32>());
+        // SAFETY: M1 and `checked`: inside the mapping.
+        let at = unsafe { self.base.add(offset) }.cast::<AtomicU32>();
+        // SAFETY: aligned (checked; the base is page-aligned), lives as long as the mapping; atomics may be
+        // shared with a peer (M3).
+        unsafe { at.as_ref() }
+    }
+
+    /// The 64-bit word at a byte offset; as [`Self::word`].
+    #[inline]
+    pub(crate) fn long_word(&self, offset: usize) -> &AtomicU64 {
+        let offset = self.checked(offset, size_of::<AtomicU64>());
+        // SAFETY: M1 and `checked`: inside the mapping.
+        let at = unsafe { self.base.add(offset) }.cast::<AtomicU64>();
+        // SAFETY: as in `word`.
+        unsafe { at.as_ref() }
+    }
+
+    #[inline]
+    fn checked(&self, offset: usize, size: usize) -> usize {
+        let inside = offset.checked_add(size).is_some_and(|end| end <= self.len);
+        debug_assert!(inside && offset.is_multiple_of(size), "word outside its window");
+        if inside && offset.is_multiple_of(size) { offset } else { 0 }
+    }
+
+    /// Copies `bytes` to `offset`. False (nothing copied) if they do not fit or the window is the peer's.
+    #[inline]
+    #[must_use]
+    pub(crate) fn store(&self, offset: usize, bytes: &[u8]) -> bool {
+        let fits = offset.checked_add(bytes.len()).is_some_and(|end| end <= self.len);
+        if !fits || self.access == Access::Read {
+            return false;
+        }
+        // SAFETY: `offset <= len` (M1).
+        let to = unsafe { self.base.add(offset) };
+        // SAFETY: both ranges hold `bytes.len()` bytes: `fits` above and the slice.
+        unsafe { copy(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
+        true
+    }
+
+    /// Appends `count` bytes at `offset` to `into`: the one copy out of memory that the peer can write.
+    /// False (nothing appended) if they are not all inside the window or memory is short.
+    #[inline]
+    #[must_use]
+    pub(crate) fn load(&self, offset: usize, count: usize, into: &mut Vec<u8>) -> bool {
+        let inside = offset.checked_add(count).is_some_and(|end| end <= self.len);
+        if !inside || into.try_reserve(count).is_err() {
+            return false;
+        }
+        let filled = into.len();
+        // SAFETY: `offset <= len` (M1).
+        let from = unsafe { self.base.add(offset) };
+        let to = into.spare_capacity_mut().as_mut_ptr().cast::<u8>();
+        // SAFETY: `inside` above, and the reservation made room for `count` bytes.
+        unsafe { copy(from.as_ptr(), to, count) };
+        // SAFETY: the bytes up to there have just been written; they fit the reserved capacity.
+        unsafe { into.set_len(filled.saturating_add(count)) };
+        true
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: M1; references to words borrow from self, so none is left.
+        let unmapped = unsafe { munmap(self.base.cast(), self.len) };
+        debug_assert!(unmapped.is_ok(), "munmap of our own mapping");
+    }
+}
+
+/// Copies between our memory and memory that a peer may write meanwhile.
+///
+/// A plain copy that races with a peer is undefined behaviour in Rust's model; an assembly block is opaque to
+/// the compiler and reads each byte exactly once.
+///
+/// # Safety
+/// `from` is readable and `to` writable for `count` bytes; they do not overlap.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
+    // SAFETY: the caller's promise. `rep movsb` is what the processor itself picks the width for (ERMS, FSRM);
+    // the direction flag is clear by the ABI.
+    unsafe {
+        std::arch::asm!(
+            "rep movsb",
+            inout("rcx") count => _,
+            inout("rsi") from => _,
+            inout("rdi") to => _,
+            options(nostack, preserves_flags)
+        );
+    }
+}
+
+/// The same for aarch64: eight bytes a turn, then single ones.
+///
+/// # Safety
+/// As on `x86_64`.
+#[cfg(target_arch = "aarch64")]
+#[inline]
+unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
+    // SAFETY: the caller's promise; the loop ends exactly at `count`. Unaligned 8-byte accesses to normal
+    // memory are allowed on aarch64.
+    unsafe {
+        std::arch::asm!(
+            "cmp {n}, #8",
+            "b.lo 3f",
+            "2:",
+            "ldr {t}, [{f}], #8",
+            "str {t}, [{d}], #8",
+            "sub {n}, {n}, #8",
+            "cmp {n}, #8",
+            "b.hs 2b",
+            "3:",
+            "cbz {n}, 5f",
+            "4:",
+            "ldrb {t:w}, [{f}], #1",
+            "strb {t:w}, [{d}], #1",
+            "subs {n}, {n}, #1",
+            "b.ne 4b",
+            "5:",
+            n = inout(reg) count => _,
+            f = inout(reg) from => _,
+            d = inout(reg) to => _,
+            t = out(reg) _,
+            options(nostack)
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! Sealed shared memory, made by the server for both directions.
+#![expect(unsafe_code, reason = "fcntl seals and fallocate through the C library")]
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::stat::{SFlag, fstat};
+use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
+
+use super::Result;
+
+/// `F_SEAL_FUTURE_WRITE` (linux/fcntl.h, Linux 5.1): nobody can get a new writable mapping.
+const FUTURE_WRITE: i32 = 0x10;
+
+/// Creates `len` bytes of zeroed memory that can never change its size.
+///
+/// Every page is allocated here, so that lack of memory is an error at this point instead of a SIGBUS at a
+/// later touch (fallocate(2) works on a memfd).
+pub(crate) fn create(name: &std::ffi::CStr, len: usize) -> Result<OwnedFd> {
+    let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
+    refuse_beyond_file_limit(len)?;
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    // Without MFD_NOEXEC_SEAL `vm.memfd_noexec=2` refuses; kernels before 6.3 do not know the flag.
+    let memfd = match memfd_create(name, flags | MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL)) {
+        Err(Errno::EINVAL) => memfd_create(name, flags)?,
+        made => made?,
+    };
+    nix::unistd::ftruncate(&memfd, len)?;
+    fallocate(&memfd, FallocateFlags::empty(), 0, len)?;
+    fcntl(&memfd, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW))?;
+    Ok(memfd)
+}
+
+/// Beyond `RLIMIT_FSIZE` the kernel would raise SIGXFSZ, which kills by default (setrlimit(2)).
+fn refuse_beyond_file_limit(len: i64) -> Result<()> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
+    if u64::try_from(len).is_ok_and(|len| len > soft) { Err(Errno::EFBIG) } else { Ok(()) }
+}
+
+/// Forbids every further writable mapping and every further seal; mappings that exist stay writable.
+pub(crate) fn seal_for_reading(memfd: impl AsFd) -> Result<()> {
+    let seals = FUTURE_WRITE | libc::F_SEAL_SEAL;
+    // SAFETY: takes a number and a flag word, touches no memory (fcntl(2), F_ADD_SEALS).
+    let result =
+        unsafe { libc::fcntl(memfd.as_fd().as_raw_fd(), libc::F_ADD_SEALS, seals) };
+    Errno::result(result).map(drop)
+}
+
+/// What the receiver of a memfd demands before it maps it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demand {
+    /// The exact size in bytes.
+    pub(crate) len: usize,
+    /// Whether the memory must be closed to new writers (`F_SEAL_FUTURE_WRITE` and `F_SEAL_SEAL`).
+    pub(crate) closed_to_writers: bool,
+}
+
+/// Verifies type, size and seals of memory that came from the other side: without the seals a peer could
+/// truncate it and kill us with SIGBUS. `EINVAL` if anything is not as demanded.
+///
+/// The seals are compared as a mask: the kernel adds `F_SEAL_EXEC` for `MFD_NOEXEC_SEAL`. A tmpfs file and a
+/// memfd without sealing report `F_SEAL_SEAL` alone and fail here; a hugetlb memfd has another magic.
+pub(crate) fn verify(memfd: impl AsFd, demand: Demand) -> Result<()> {
+    let stat = fstat(memfd.as_fd())?;
+    let regular = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG;
+    let sized = usize::try_from(stat.st_size) == Ok(demand.len);
+    if !regular || !sized || fstatfs(memfd.as_fd())?.filesystem_type() != TMPFS_MAGIC {
+        return Err(Errno::EINVAL);
+    }
+    let mut wanted = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
+    if demand.closed_to_writers {
+        wanted |= FUTURE_WRITE | libc::F_SEAL_SEAL;
+    }
+    // SAFETY: takes a number, touches no memory (fcntl(2), F_GET_SEALS).
+    let seals = unsafe { libc::fcntl(memfd.as_fd().as_raw_fd(), libc::F_GET_SEALS) };
+    let seals = Errno::result(seals)?;
+    if seals & wanted == wanted { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+/// Creates memory that holds `data` and that nobody can ever change again.
+pub(crate) fn frozen(name: &std::ffi::CStr, data: &[u8]) -> Result<OwnedFd> {
+    let memfd = create(name, data.len())?;
+    let mut at: i64 = 0;
+    let mut left = data;
+    while !left.is_empty() {
+        let written = nix::sys::uio::pwrite(&memfd, left, at)?;
+        left = left.get(written..).unwrap_or_default();
+        at = at.saturating_add(i64::try_from(written).unwrap_or(i64::MAX));
+    }
+    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SEAL;
+    fcntl(&memfd, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(memfd)
+}
+
+/// Reads memory of exactly `len` bytes that the other side must have frozen; `EINVAL` if it has not.
+pub(crate) fn read_frozen(memfd: impl AsFd, len: usize) -> Result<Vec<u8>> {
+    verify(&memfd, Demand { len, closed_to_writers: false })?;
+    let seals = SealFlag::from_bits_truncate(fcntl(&memfd, FcntlArg::F_GET_SEALS)?);
+    if !seals.contains(SealFlag::F_SEAL_WRITE) {
+        return Err(Errno::EINVAL);
+    }
+    let mut data = Vec::new();
+    data.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
+    data.resize(len, 0);
+    let mut filled = 0_usize;
+    while filled < len {
+        let at = i64::try_from(filled).map_err(|_| Errno::EFBIG)?;
+        match nix::sys::uio::pread(&memfd, data.get_mut(filled..).unwrap_or_default(), at)? {
+            0 => return Err(Errno::EINVAL),
+            got => filled = filled.saturating_add(got),
+        }
+    }
+    Ok(data)
+}

@@ -1,0 +1,21 @@
+//! The kernel edge: the only folder that holds unsafe code.
+//!
+//! What each file here obeys:
+//! * S1: a descriptor is owned, close-on-exec, on the line where it is born; no raw number leaves the folder.
+//! * S2: a mapping is made only of memory whose type, size and seals were verified, so that no peer can shrink it.
+//! * S3: memory that a peer can write is touched through atomics (words) or one copy routine (bytes), never by reference.
+//! * S4: errors are the kernel's numbers; whoever calls says which operation failed.
+
+/// What every function here returns: the kernel's own error number.
+pub(crate) type Result<T> = std::result::Result<T, nix::errno::Errno>;
+
+pub(crate) mod cpu;
+pub(crate) mod diag;
+pub(crate) mod fork;
+pub(crate) mod futex;
+pub(crate) mod listen;
+pub(crate) mod mapping;
+pub(crate) mod memfd;
+pub(crate) mod peer;
+pub(crate) mod random;
+pub(crate) mod socket;

@@ -1,0 +1,256 @@
+//! Packets with descriptors over `SOCK_SEQPACKET` sockets.
+//!
+//! There is one send and one receive function in the whole crate: a plain recv(2) would silently drop
+//! descriptors, and every rule about ancillary data is kept here.
+#![expect(unsafe_code, reason = "sendmsg, recvmsg and received descriptors arrive as raw numbers")]
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+use super::Result;
+
+/// The most descriptors that one packet carries (`SCM_MAX_FD`, unix(7)).
+pub(crate) const DESCRIPTORS_PER_PACKET: usize = 253;
+
+/// `SO_PASSPIDFD` and `SCM_PIDFD` (Linux 6.5).
+const SO_PASSPIDFD: i32 = 76;
+const SCM_PIDFD: i32 = 4;
+
+/// The control buffer: 253 descriptors, the credentials and a pidfd, each with its header.
+const CONTROL_BYTES: usize = 1032 + 32 + 24;
+const HEADER: usize = size_of::<libc::cmsghdr>();
+
+/// A pair of connected packet sockets whose packets name their sender in both directions.
+pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let (one, other) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
+    name_senders(&one)?;
+    name_senders(&other)?;
+    Ok((one, other))
+}
+
+/// A pair that carries descriptors of one channel: who sends is known by who holds it.
+pub(crate) fn plain_pair() -> Result<(OwnedFd, OwnedFd)> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let (one, other) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
+    set_option(&one, libc::SO_PASSCRED)?;
+    set_option(&other, libc::SO_PASSCRED)?;
+    Ok((one, other))
+}
+
+/// Asks the kernel to stamp each packet that arrives here with its sender's credentials and pidfd.
+///
+/// A kernel before 6.5 knows no `SO_PASSPIDFD`; then the pid in the credentials has to do.
+pub(crate) fn name_senders(socket: impl AsFd) -> Result<()> {
+    set_option(&socket, libc::SO_PASSCRED)?;
+    match set_option(&socket, SO_PASSPIDFD) {
+        Err(Errno::ENOPROTOOPT) | Ok(()) => Ok(()),
+        Err(other) => Err(other),
+    }
+}
+
+fn set_option(socket: &impl AsFd, option: i32) -> Result<()> {
+    let on: i32 = 1;
+    let size = u32::try_from(size_of::<i32>()).unwrap_or(4);
+    // SAFETY: the value is a live i32 and its size is given (setsockopt(2)).
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            option,
+            std::ptr::from_ref(&on).cast(),
+            size,
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
+/// Whether this is an `AF_UNIX` packet socket: what a token or a private end must be.
+pub(crate) fn is_packet_socket(fd: impl AsFd) -> bool {
+    let option = |name| nix_int_option(&fd, name);
+    option(libc::SO_DOMAIN) == Ok(libc::AF_UNIX) && option(libc::SO_TYPE) == Ok(libc::SOCK_SEQPACKET)
+}
+
+fn nix_int_option(fd: &impl AsFd, name: i32) -> Result<i32> {
+    let mut value: i32 = 0;
+    let mut size = u32::try_from(size_of::<i32>()).unwrap_or(4);
+    // SAFETY: the kernel writes at most `size` bytes, which is the size of the i32 it is given.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            name,
+            std::ptr::from_mut(&mut value).cast(),
+            &raw mut size,
+        )
+    };
+    Errno::result(result).map(|_| value)
+}
+
+/// The inode number of a socket: how the kernel's socket lists name it.
+pub(crate) fn inode(socket: impl AsFd) -> Result<u64> {
+    nix::sys::stat::fstat(socket.as_fd()).map(|stat| stat.st_ino)
+}
+
+/// Sends one packet, all or nothing; never blocks (`EAGAIN` when the queue is full) and never raises SIGPIPE.
+pub(crate) fn send(socket: impl AsFd, parts: &[&[u8]], fds: &[BorrowedFd<'_>]) -> Result<()> {
+    let slices: [IoSlice<'_>; 3] =
+        std::array::from_fn(|at| IoSlice::new(parts.get(at).copied().unwrap_or_default()));
+    let mut control = Vec::new();
+    if !fds.is_empty() {
+        write_rights(&mut control, fds)?;
+    }
+    // SAFETY: msghdr is plain data for which all zero bytes are a valid value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = slices.as_ptr().cast_mut().cast();
+    message.msg_iovlen = parts.len().min(slices.len());
+    if !control.is_empty() {
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = control.len();
+    }
+    loop {
+        // SAFETY: the header points at live slices and a live control buffer of the stated sizes.
+        let sent = unsafe {
+            libc::sendmsg(
+                socket.as_fd().as_raw_fd(),
+                &raw const message,
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            )
+        };
+        match Errno::result(sent) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// One `SCM_RIGHTS` control message in the kernel's layout (cmsg(3)); numbers are borrowed for the send.
+fn write_rights(control: &mut Vec<u8>, fds: &[BorrowedFd<'_>]) -> Result<()> {
+    if fds.len() > DESCRIPTORS_PER_PACKET {
+        return Err(Errno::EINVAL);
+    }
+    let len = HEADER.saturating_add(fds.len().saturating_mul(size_of::<i32>()));
+    control.extend_from_slice(&len.to_ne_bytes());
+    control.extend_from_slice(&libc::SOL_SOCKET.to_ne_bytes());
+    control.extend_from_slice(&libc::SCM_RIGHTS.to_ne_bytes());
+    for fd in fds {
+        control.extend_from_slice(&fd.as_raw_fd().to_ne_bytes());
+    }
+    control.resize(len.next_multiple_of(8), 0);
+    Ok(())
+}
+
+/// One packet as the kernel delivered it.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// How many bytes of the buffer are the packet.
+    pub(crate) len: usize,
+    /// The descriptors that came with it, owned and close-on-exec.
+    pub(crate) fds: Vec<OwnedFd>,
+    /// The sender's pid in our namespace by the kernel's word; 0 if the kernel cannot name it to us.
+    pub(crate) pid: i32,
+    /// The sender's pidfd by the kernel's word.
+    pub(crate) pidfd: Option<OwnedFd>,
+    /// The packet was longer than the buffer: the rest is lost.
+    pub(crate) cut: bool,
+    /// Descriptors were lost: our table is full, or a security module refused one.
+    pub(crate) fds_lost: bool,
+}
+
+/// Receives one packet without blocking; `None` at the end of the stream.
+///
+/// An empty packet also makes recvmsg(2) return 0; it is told from the end by the credentials that every
+/// packet brings (`SO_PASSCRED` is set on all our sockets), and its descriptors are not lost.
+pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Option<Received>> {
+    let mut control = [0_u64; CONTROL_BYTES / 8];
+    let mut slices = [IoSliceMut::new(buffer)];
+    // SAFETY: msghdr is plain data for which all zero bytes are a valid value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = slices.as_mut_ptr().cast();
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = CONTROL_BYTES;
+    let len = loop {
+        // SAFETY: the header points at a live buffer and a live, aligned control buffer of the stated sizes.
+        let got = unsafe {
+            libc::recvmsg(
+                socket.as_fd().as_raw_fd(),
+                &raw mut message,
+                libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC,
+            )
+        };
+        match Errno::result(got) {
+            Err(Errno::EINTR) => {}
+            other => break usize::try_from(other?).unwrap_or(0),
+        }
+    };
+    let mut received = Received {
+        len,
+        cut: message.msg_flags & libc::MSG_TRUNC != 0,
+        fds_lost: message.msg_flags & libc::MSG_CTRUNC != 0,
+        ..Received::default()
+    };
+    let filled = message.msg_controllen.min(CONTROL_BYTES);
+    let bytes: Vec<u8> = control.iter().flat_map(|word| word.to_ne_bytes()).take(filled).collect();
+    let any = read_control(&bytes, &mut received);
+    Ok(if len == 0 && !any { None } else { Some(received) })
+}
+
+/// Walks the control messages; returns whether there was one. Every descriptor found is owned here.
+fn read_control(mut control: &[u8], received: &mut Received) -> bool {
+    let mut any = false;
+    while let Some((level, kind, data, rest)) = next_control(control) {
+        any = true;
+        control = rest;
+        match (level, kind) {
+            (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
+                received.fds.extend(numbers(data).filter_map(own));
+            }
+            (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) => {
+                received.pid = numbers(data).next().unwrap_or(0);
+            }
+            (libc::SOL_SOCKET, SCM_PIDFD) => {
+                received.pidfd = numbers(data).next().and_then(own);
+            }
+            _ => {}
+        }
+    }
+    any
+}
+
+/// The first control message: level, type, data, and what follows it.
+fn next_control(control: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
+    let len = usize::from_ne_bytes(*control.first_chunk()?);
+    let level = i32::from_ne_bytes(*control.get(8..)?.first_chunk()?);
+    let kind = i32::from_ne_bytes(*control.get(12..)?.first_chunk()?);
+    let data = control.get(HEADER..len)?;
+    let rest = control.get(len.checked_next_multiple_of(8)?..).unwrap_or_default();
+    Some((level, kind, data, rest))
+}
+
+fn numbers(data: &[u8]) -> impl Iterator<Item = i32> {
+    data.as_chunks::<4>().0.iter().map(|bytes| i32::from_ne_bytes(*bytes))
+}
+
+/// Takes ownership of a number that the kernel has just installed for us.
+#[expect(clippy::disallowed_methods, reason = "received descriptors arrive as raw numbers")]
+fn own(number: i32) -> Option<OwnedFd> {
+    // SAFETY: the kernel installed this number in recvmsg for us alone; a negative one is its mark for none
+    // and is sorted out first.
+    (number >= 0).then(|| unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// The next connection of a listener, non-blocking and close-on-exec.
+#[expect(clippy::disallowed_methods, reason = "accept4 returns a raw number")]
+pub(crate) fn accept(listener: impl AsFd) -> Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let number = nix::sys::socket::accept4(listener.as_fd().as_raw_fd(), flags)?;
+    // SAFETY: accept4 has just installed this number for us alone.
+    let connection = unsafe { OwnedFd::from_raw_fd(number) };
+    name_senders(&connection)?;
+    Ok(connection)
+}

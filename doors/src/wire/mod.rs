@@ -1,0 +1,8 @@
+//! The bytes that travel: pure functions without input, output or unsafe code.
+//!
+//! PROTOCOL.md describes the same thing in prose; its dump is compared with this code by a test.
+
+pub(crate) mod code;
+pub(crate) mod layout;
+pub(crate) mod limits;
+pub(crate) mod message;

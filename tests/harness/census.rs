@@ -1,0 +1,61 @@
+//! Counts what a process holds.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Descriptors, window mappings and threads of a process at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Census {
+    /// Open descriptors by what they refer to, with numbers taken out.
+    pub descriptors: BTreeMap<String, usize>,
+    /// Mappings of memfds.
+    pub mappings: usize,
+    /// Threads.
+    pub threads: usize,
+}
+
+impl Census {
+    /// Of this process.
+    #[must_use]
+    pub fn of_self() -> Self {
+        Self::of(std::process::id())
+    }
+
+    /// Of another process.
+    #[must_use]
+    pub fn of(pid: u32) -> Self {
+        let mut descriptors = BTreeMap::new();
+        for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
+            if let Ok(target) = std::fs::read_link(entry.path()) {
+                let kind: String =
+                    target.to_string_lossy().chars().filter(|c| !c.is_ascii_digit()).collect();
+                *descriptors.entry(kind).or_default() += 1;
+            }
+        }
+        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+        let mappings = maps.lines().filter(|line| line.contains("/memfd:")).count();
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().count();
+        Self { descriptors, mappings, threads }
+    }
+
+    /// All descriptors.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        self.descriptors.values().sum()
+    }
+
+    /// Waits until `look` is content with a census of `pid`; fails with the last one when it never is.
+    ///
+    /// What is counted settles after a peer has gone: a hang-up has to arrive.
+    pub fn settle(pid: u32, what: &str, look: impl Fn(&Self) -> bool) -> Self {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let census = Self::of(pid);
+            if look(&census) {
+                return census;
+            }
+            assert!(Instant::now() < until, "{what}: {census:#?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}

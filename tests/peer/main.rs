@@ -1,0 +1,21 @@
+//! A process that does what a test tells it, good or bad.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a peer that cannot do what it was told ends"
+)]
+
+mod serve;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let operation = arguments.first().expect("an operation code");
+    let rest: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    match operation.as_str() {
+        "serve" => serve::run(rest[0]),
+        other => panic!("unknown operation {other}"),
+    }
+}
