@@ -8,14 +8,17 @@
     reason = "a peer that cannot do what it was told ends"
 )]
 
+mod calls;
+mod hostile;
+mod life;
 mod serve;
+mod threads;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let operation = arguments.first().expect("an operation code");
     let rest: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
-    match operation.as_str() {
-        "serve" => serve::run(rest[0]),
-        other => panic!("unknown operation {other}"),
-    }
+    let areas = [serve::run, calls::run, life::run, hostile::run, threads::run];
+    let known = areas.iter().any(|area| area(operation, &rest));
+    assert!(known, "unknown operation {operation}");
 }

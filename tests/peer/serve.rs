@@ -6,8 +6,15 @@ use std::time::Duration;
 
 use doors::{Door, DoorAttributes, DoorDesc, Invocation, Returned};
 
-/// Serves at a path until its input ends.
-pub(crate) fn run(path: &str) {
+/// `serve PATH`: serves at a path until its input ends.
+pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
+    if operation == "serve" {
+        serve(arguments[0]);
+    }
+    operation == "serve"
+}
+
+fn serve(path: &str) {
     let door = Door::create(procedure, DoorAttributes::empty()).unwrap();
     let attachment = door.attach(path, 0o600).unwrap();
     println!("ready");
