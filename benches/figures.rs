@@ -3,7 +3,11 @@
 //! `figures` prints a table and exits with 1 if a limit is missed. Rounds are interleaved; medians of the rounds are
 //! compared, their minimum and maximum shown.
 #![expect(clippy::print_stdout, reason = "the output is the result")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement that cannot run ends")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a measurement that cannot run ends"
+)]
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -29,13 +33,24 @@ fn main() -> ExitCode {
     let mut sound = true;
     println!("\n{:<44} {:>10} {:>10}", "limit", "measured", "");
     sound &= limit("null call unpinned, p50 (us)", unpinned.door.p50, 2.0);
-    sound &= limit("null call on one CPU, p50 / unix stream", pinned.door.p50 / pinned.stream.p50, 1.0);
-    if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    sound &= limit(
+        "null call on one CPU, p50 / unix stream",
+        pinned.door.p50 / pinned.stream.p50,
+        1.0,
+    );
+    if sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn limit(what: &str, measured: f64, limit: f64) -> bool {
     let held = measured <= limit;
-    println!("{what:<44} {measured:>10.3} <= {limit} {}", if held { "held" } else { "MISSED" });
+    println!(
+        "{what:<44} {measured:>10.3} <= {limit} {}",
+        if held { "held" } else { "MISSED" }
+    );
     held
 }
 
@@ -52,7 +67,8 @@ struct Pair {
 }
 
 fn compare(name: &str, cpu: Option<usize>) -> Pair {
-    let directory = nix::unistd::mkdtemp(&std::env::temp_dir().join("doors-figures-XXXXXX")).unwrap();
+    let directory =
+        nix::unistd::mkdtemp(&std::env::temp_dir().join("doors-figures-XXXXXX")).unwrap();
     let (door_path, stream_path) = (directory.join("door"), directory.join("stream"));
     let mut server = Command::new(std::env::current_exe().unwrap())
         .arg("--serve")
@@ -62,7 +78,12 @@ fn compare(name: &str, cpu: Option<usize>) -> Pair {
         .spawn()
         .unwrap();
     let mut ready = [0];
-    server.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    server
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut ready)
+        .unwrap();
     pin(&server, cpu);
     let door = Door::open(&door_path).unwrap();
     let mut stream = UnixStream::connect(&stream_path).unwrap();
@@ -72,7 +93,8 @@ fn compare(name: &str, cpu: Option<usize>) -> Pair {
     for _ in 0..ROUNDS {
         doors.push(measure(|| {
             results.clear();
-            door.call_into(&[1; BYTES], Vec::new(), None, &mut results).unwrap();
+            door.call_into(&[1; BYTES], Vec::new(), None, &mut results)
+                .unwrap();
         }));
         streams.push(measure(|| {
             let mut bytes = [1; BYTES];
@@ -84,8 +106,15 @@ fn compare(name: &str, cpu: Option<usize>) -> Pair {
     server.kill().unwrap();
     server.wait().unwrap();
     std::fs::remove_dir_all(&directory).unwrap();
-    let pair = Pair { door: summary(name, "door", &doors), stream: summary(name, "stream", &streams) };
-    println!("{name:<10} ratio p50 {:.3}  p99 {:.3}", pair.door.p50 / pair.stream.p50, pair.door.p99 / pair.stream.p99);
+    let pair = Pair {
+        door: summary(name, "door", &doors),
+        stream: summary(name, "stream", &streams),
+    };
+    println!(
+        "{name:<10} ratio p50 {:.3}  p99 {:.3}",
+        pair.door.p50 / pair.stream.p50,
+        pair.door.p99 / pair.stream.p99
+    );
     pair
 }
 
@@ -98,7 +127,10 @@ fn pin(server: &Child, cpu: Option<usize>) {
         }
     }
     let pid = i32::try_from(server.id()).unwrap();
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))
+        .unwrap()
+        .flatten()
+    {
         let thread = task.file_name().to_string_lossy().parse().unwrap();
         sched_setaffinity(Pid::from_raw(thread), &set).unwrap();
     }
@@ -115,7 +147,10 @@ fn measure(mut call: impl FnMut()) -> Latency {
         .collect();
     times.sort_unstable();
     let micros = |at: usize| Duration::from_nanos(times[at]).as_secs_f64() * 1e6;
-    Latency { p50: micros(CALLS / 2), p99: micros(CALLS / 100 * 99) }
+    Latency {
+        p50: micros(CALLS / 2),
+        p99: micros(CALLS / 100 * 99),
+    }
 }
 
 fn summary(name: &str, what: &str, rounds: &[Latency]) -> Latency {
@@ -128,9 +163,17 @@ fn summary(name: &str, what: &str, rounds: &[Latency]) -> Latency {
     let last = rounds.len() - 1;
     println!(
         "{name:<10} {what:<8} p50 {:>8.3} us ({:.3}-{:.3})   p99 {:>8.3} us ({:.3}-{:.3})",
-        p50[last / 2], p50[0], p50[last], p99[last / 2], p99[0], p99[last]
+        p50[last / 2],
+        p50[0],
+        p50[last],
+        p99[last / 2],
+        p99[0],
+        p99[last]
     );
-    Latency { p50: p50[last / 2], p99: p99[last / 2] }
+    Latency {
+        p50: p50[last / 2],
+        p99: p99[last / 2],
+    }
 }
 
 /// The server process: a door that echoes, and a unix stream that echoes.

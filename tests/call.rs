@@ -29,10 +29,26 @@ fn data_come_back_at_every_size() {
     let _watchdog = Watchdog::new("data_come_back_at_every_size");
     let directory = Directory::new("sizes");
     let (_peer, door) = server(&directory);
-    for size in [1, 7, 8, 4096, 16_383, 16_384, 16_385, 100_000, 1 << 20, (4 << 20) + 1, 64 << 20] {
+    for size in [
+        1,
+        7,
+        8,
+        4096,
+        16_383,
+        16_384,
+        16_385,
+        100_000,
+        1 << 20,
+        (4 << 20) + 1,
+        64 << 20,
+    ] {
         let mut data: Vec<u8> = (0..size).map(|at: usize| at.to_le_bytes()[0]).collect();
         data[0] = b'e';
         let reply = door.call(&data, vec![]).unwrap();
-        assert!(reply.data == data, "{size} bytes came back as {}", reply.data.len());
+        assert!(
+            reply.data == data,
+            "{size} bytes came back as {}",
+            reply.data.len()
+        );
     }
 }

@@ -44,7 +44,12 @@ impl Door {
         let (name, listener) = Name::bind(path.as_ref(), mode, None)?;
         let watch = runtime.names.as_ref().and_then(|names| {
             // IN_ATTRIB is what an unlink of a name shows on its inode while the socket holds it (inotify(7)).
-            names.add_watch(name.path(), AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF).ok()
+            names
+                .add_watch(
+                    name.path(),
+                    AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF,
+                )
+                .ok()
         });
         let attached = Arc::new(Attached {
             key: runtime.next_key(),
@@ -54,8 +59,14 @@ impl Door {
             listener,
             watch,
         });
-        runtime.listen(&attached).map_err(|e| system("watch the name", e))?;
-        Ok(Attachment { attached, runtime, kept: false })
+        runtime
+            .listen(&attached)
+            .map_err(|e| system("watch the name", e))?;
+        Ok(Attachment {
+            attached,
+            runtime,
+            kept: false,
+        })
     }
 
     /// Serves the door on a listening socket that this process inherited, in the manner of systemd's socket activation.
@@ -76,14 +87,26 @@ impl Door {
             listener: listener.socket,
             watch: None,
         });
-        runtime.listen(&attached).map_err(|e| system("watch the listener", e))?;
-        Ok(Attachment { attached, runtime, kept: true })
+        runtime
+            .listen(&attached)
+            .map_err(|e| system("watch the listener", e))?;
+        Ok(Attachment {
+            attached,
+            runtime,
+            kept: true,
+        })
     }
 
     fn attachable(&self) -> Result<(Arc<Runtime>, &Arc<crate::server::core::Core>), DoorError> {
-        let Inner::Own(own) = &*self.inner else { return Err(DoorError::NotCreator) };
+        let Inner::Own(own) = &*self.inner else {
+            return Err(DoorError::NotCreator);
+        };
         let runtime = own.runtime()?;
-        if own.core.is_revoked() { Err(DoorError::NoDoor) } else { Ok((runtime, &own.core)) }
+        if own.core.is_revoked() {
+            Err(DoorError::NoDoor)
+        } else {
+            Ok((runtime, &own.core))
+        }
     }
 
     /// Opens a door by its name.
@@ -100,7 +123,11 @@ impl Door {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DoorError> {
         let path = path.as_ref();
         let token = name::connect(path, deadline(OPEN_WITHIN))?;
-        Ok(Self::remote(Remote::new(token, Some(Arc::from(path)), true)))
+        Ok(Self::remote(Remote::new(
+            token,
+            Some(Arc::from(path)),
+            true,
+        )))
     }
 
     /// Opens the name again by which this door was opened: after a restart of its server, say.
@@ -109,7 +136,9 @@ impl Door {
     /// As [`open`](Self::open); [`DoorError::NotADoor`] if it was not opened by a name.
     pub fn reopen(&self) -> Result<Self, DoorError> {
         match &*self.inner {
-            Inner::Remote(Remote { path: Some(path), .. }) => Self::open(path),
+            Inner::Remote(Remote {
+                path: Some(path), ..
+            }) => Self::open(path),
             _ => Err(DoorError::NotADoor),
         }
     }
@@ -174,7 +203,10 @@ pub struct InheritedListener {
 #[doc(alias = "sd_listen_fds")]
 pub fn inherited_listeners() -> Result<Vec<InheritedListener>, DoorError> {
     let passed = name::inherited_listeners().map_err(DoorError::from)?;
-    Ok(passed.into_iter().map(|(name, socket)| InheritedListener { name, socket }).collect())
+    Ok(passed
+        .into_iter()
+        .map(|(name, socket)| InheritedListener { name, socket })
+        .collect())
 }
 
 /// The names of doors on this host, as far as they can be told from other sockets: path and inode.
@@ -186,6 +218,8 @@ pub fn inherited_listeners() -> Result<Vec<InheritedListener>, DoorError> {
 pub fn live_names() -> Result<Vec<PathBuf>, DoorError> {
     let listeners = crate::sys::diag::listeners().map_err(|e| system("list sockets", e))?;
     let mark = name::visible_backlog();
-    let ours = listeners.into_iter().filter(|(_, _, backlog)| *backlog == mark);
+    let ours = listeners
+        .into_iter()
+        .filter(|(_, _, backlog)| *backlog == mark);
     Ok(ours.map(|(path, _, _)| path).collect())
 }

@@ -119,7 +119,13 @@ impl Door {
         procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
         attributes: DoorAttributes,
     ) -> Result<Self, DoorError> {
-        Self::create_with(procedure, Options { attributes, ..Options::default() })
+        Self::create_with(
+            procedure,
+            Options {
+                attributes,
+                ..Options::default()
+            },
+        )
     }
 
     /// As [`create`](Self::create), with everything that can be chosen.
@@ -153,9 +159,17 @@ impl Door {
 }
 
 fn core(procedure: Procedure, options: Options) -> Result<Arc<Core>, DoorError> {
-    let Options { attributes, unreferenced, access, threads, create_thread } = options;
+    let Options {
+        attributes,
+        unreferenced,
+        access,
+        threads,
+        create_thread,
+    } = options;
     if !DoorAttributes::CREATE.contains(attributes) {
-        return Err(DoorError::BadAttributes(attributes - DoorAttributes::CREATE));
+        return Err(DoorError::BadAttributes(
+            attributes.difference(DoorAttributes::CREATE),
+        ));
     }
     let runtime = Runtime::current().map_err(|e| system("set up the server's side", e))?;
     let id = runtime.next_door_id();
@@ -171,7 +185,17 @@ fn core(procedure: Procedure, options: Options) -> Result<Arc<Core>, DoorError> 
         Some(Unreferenced::Multi(notice)) => (DoorAttributes::UNREF_MULTI, Some(notice)),
     };
     let attributes = attributes | asked;
-    Ok(Core::create(&runtime, id, Parts { procedure, attributes, access, pool, notice }))
+    Ok(Core::create(
+        &runtime,
+        id,
+        Parts {
+            procedure,
+            attributes,
+            access,
+            pool,
+            notice,
+        },
+    ))
 }
 
 /// Replaces the callback that makes the threads of the process pool; returns the one before, the library's own at

@@ -97,11 +97,6 @@ impl Credentials {
         Self::new(now.euid, now.egid, now.groups, Arc::new(process)).ok_or(Errno::EPERM)
     }
 
-    /// The process itself, for those who watch or compare it.
-    pub(crate) fn process(&self) -> &Arc<Process> {
-        &self.process
-    }
-
     /// What the kernel said of a process, or `None` if the uid only stands in for unnamed ones.
     fn new(uid: u32, gid: u32, mut groups: Vec<u32>, process: Arc<Process>) -> Option<Self> {
         if peer::stand_in_uid() == Some(uid) {

@@ -75,16 +75,25 @@ pub struct Reply {
 
 impl Door {
     pub(crate) fn own(core: Arc<Core>) -> Self {
-        let own = Own { core, to_self: ArcSwapOption::const_empty() };
-        Self { inner: Arc::new(Inner::Own(own)) }
+        let own = Own {
+            core,
+            to_self: ArcSwapOption::const_empty(),
+        };
+        Self {
+            inner: Arc::new(Inner::Own(own)),
+        }
     }
 
     pub(crate) fn in_process_of(core: Arc<Core>) -> Self {
-        Self { inner: Arc::new(Inner::InProcess(core)) }
+        Self {
+            inner: Arc::new(Inner::InProcess(core)),
+        }
     }
 
     pub(crate) fn remote(remote: Remote) -> Self {
-        Self { inner: Arc::new(Inner::Remote(remote)) }
+        Self {
+            inner: Arc::new(Inner::Remote(remote)),
+        }
     }
 
     /// Makes a door of a descriptor that arrived with a call or reply, was inherited, or came over any socket.
@@ -147,6 +156,10 @@ impl Door {
     /// # Errors
     /// As [`call_until`](Self::call_until).
     #[inline]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "released descriptors are closed with the call"
+    )]
     pub fn call_into(
         &self,
         data: &[u8],
@@ -154,13 +167,20 @@ impl Door {
         deadline: Option<Instant>,
         results: &mut Vec<u8>,
     ) -> Result<Vec<OwnedFd>, CallError> {
-        let arguments = Arguments { data, descriptors: &descriptors, until: deadline };
+        let arguments = Arguments {
+            data,
+            descriptors: &descriptors,
+            until: deadline,
+        };
         let done = match &*self.inner {
             Inner::Remote(remote) => remote.call(&arguments, results),
             Inner::Own(own) => own.call(&arguments, results),
             Inner::InProcess(core) => call_in_process(core, &arguments, results),
         };
-        done.map_err(|condition| CallError { door: self.label(), condition })
+        done.map_err(|condition| CallError {
+            door: self.label(),
+            condition,
+        })
     }
 
     /// A descriptor of the door, to be passed to another process by any means.
@@ -174,7 +194,9 @@ impl Door {
         match &*self.inner {
             Inner::Own(own) => {
                 let runtime = own.runtime()?;
-                runtime.mint(&own.core, false).map_err(|e| system("make a reference", e))
+                runtime
+                    .mint(&own.core, false)
+                    .map_err(|e| system("make a reference", e))
             }
             Inner::Remote(remote) => remote.remint(),
             Inner::InProcess(_) => Err(DoorError::NotADoor),
@@ -193,11 +215,20 @@ impl Door {
     #[must_use]
     pub fn label(&self) -> DoorLabel {
         match &*self.inner {
-            Inner::Own(own) => DoorLabel { path: None, id: Some(own.core.id) },
-            Inner::InProcess(core) => DoorLabel { path: None, id: Some(core.id) },
+            Inner::Own(own) => DoorLabel {
+                path: None,
+                id: Some(own.core.id),
+            },
+            Inner::InProcess(core) => DoorLabel {
+                path: None,
+                id: Some(core.id),
+            },
             Inner::Remote(remote) => {
                 let id = remote.id.load(Ordering::Relaxed);
-                DoorLabel { path: remote.path.clone(), id: (id != 0).then_some(id) }
+                DoorLabel {
+                    path: remote.path.clone(),
+                    id: (id != 0).then_some(id),
+                }
             }
         }
     }
@@ -226,11 +257,15 @@ impl Own {
         let runtime = self.runtime().map_err(|_| CallCondition::Forked)?;
         let token = runtime
             .mint(&self.core, true)
-            .map_err(|source| CallCondition::System { op: "make a reference", source })?;
+            .map_err(|source| CallCondition::System {
+                op: "make a reference",
+                source,
+            })?;
         let remote = Arc::new(Remote::new(token, None, false));
         remote.id.store(self.core.id, Ordering::Relaxed);
         // Two threads may race: one's token is closed again, unused.
-        self.to_self.compare_and_swap(&None::<Arc<Remote>>, Some(Arc::clone(&remote)));
+        self.to_self
+            .compare_and_swap(&None::<Arc<Remote>>, Some(Arc::clone(&remote)));
         let remote = self.to_self.load_full().unwrap_or(remote);
         remote.call(arguments, out)
     }
@@ -272,7 +307,7 @@ impl Remote {
         if fresh && first::fits(arguments) {
             return first::call(&self.token, arguments, out);
         }
-        let link = self.connect().map_err(|error| not_connected(error, arguments))?;
+        let link = self.connect().map_err(not_connected)?;
         call::call(&link, arguments, out)
     }
 
@@ -324,12 +359,19 @@ impl Remote {
 }
 
 /// A call that never left, because the door could not be reached.
-fn not_connected(error: DoorError, _arguments: &Arguments<'_>) -> CallCondition {
+#[expect(clippy::needless_pass_by_value, reason = "it becomes the other error")]
+fn not_connected(error: DoorError) -> CallCondition {
     match error {
         DoorError::NotAllowed => CallCondition::NotAllowed,
         DoorError::NoRoom => CallCondition::NoRoom,
-        DoorError::NotResponding { within } => CallCondition::NotResponding { within, taken: false },
-        DoorError::Protocol(violation) => CallCondition::Protocol { violation, taken: false },
+        DoorError::NotResponding { within } => CallCondition::NotResponding {
+            within,
+            taken: false,
+        },
+        DoorError::Protocol(violation) => CallCondition::Protocol {
+            violation,
+            taken: false,
+        },
         DoorError::System { op, source } => CallCondition::System { op, source },
         _ => CallCondition::NoDoor,
     }
@@ -346,19 +388,28 @@ fn call_in_process(
     if let Some(code) = core.refuses(bytes, count) {
         return Err(call::condition(code, arguments));
     }
-    let me = Credentials::of_this_process()
-        .map_err(|source| CallCondition::System { op: "read our own credentials", source })?;
-    let lent = arguments.descriptors.iter().map(|d| DoorDesc::Lent(d.as_fd())).collect();
+    let me = Credentials::of_this_process().map_err(|source| CallCondition::System {
+        op: "read our own credentials",
+        source,
+    })?;
+    let lent = arguments
+        .descriptors
+        .iter()
+        .map(|d| DoorDesc::Lent(d.as_fd()))
+        .collect();
     let fds = crate::local::copies(lent).map_err(|_| CallCondition::NoRoom)?;
     let mailbox = Arc::new(Mailbox::default());
-    let line = Line::Local(Box::new(LocalCall::new(Arc::new(Caller::Known(me)), &mailbox)));
+    let line = Line::Local(Box::new(LocalCall::new(
+        Arc::new(Caller::Known(me)),
+        &mailbox,
+    )));
     crate::server::desk::run_here(core, line, arguments.data, fds);
     match mailbox.take() {
         Ok((data, descriptors)) => {
             out.extend_from_slice(&data);
             Ok(descriptors)
         }
-        Err(code) => Err(call::condition(code, arguments)),
+        Err(failure) => Err(call::condition(failure, arguments)),
     }
 }
 

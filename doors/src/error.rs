@@ -55,7 +55,7 @@ impl CallError {
         self.condition.call_state()
     }
 
-    /// The number that door_call(3C) would leave in `errno`.
+    /// The number that `door_call(3C)` would leave in `errno`.
     #[must_use]
     pub fn errno(&self) -> i32 {
         self.condition.errno()
@@ -94,7 +94,9 @@ pub enum CallCondition {
     #[error("the server is draining for a restart; call again")]
     Draining,
     /// Memory, descriptors in flight, or a quota of the server is short (EAGAIN): call again later.
-    #[error("the server or this process is short of memory, descriptors or quota; call again later")]
+    #[error(
+        "the server or this process is short of memory, descriptors or quota; call again later"
+    )]
     NoRoom,
     /// The deadline passed (EAGAIN before the server took the call, else EINTR).
     #[error("the deadline passed {}", if *taken { "while the server procedure ran" } else { "before the server took the call" })]
@@ -185,7 +187,7 @@ impl CallCondition {
         }
     }
 
-    /// The number that door_call(3C) would leave in `errno`.
+    /// The number that `door_call(3C)` would leave in `errno`.
     #[must_use]
     pub fn errno(&self) -> i32 {
         let errno = match self {
@@ -215,7 +217,10 @@ impl CallCondition {
     }
 }
 
-#[expect(clippy::as_conversions, reason = "the enum of nix is the kernel's number")]
+#[expect(
+    clippy::as_conversions,
+    reason = "the enum of nix is the kernel's number"
+)]
 fn raw(errno: Errno) -> i32 {
     errno as i32
 }

@@ -83,7 +83,10 @@ impl Door {
         match &*self.inner {
             Inner::Own(own) if own.core.life == fork::life() => {
                 let sessions = Runtime::existing().map_or(0, |runtime| runtime.sessions().len());
-                Ok(of_core(&own.core, u32::try_from(sessions).unwrap_or(u32::MAX)))
+                Ok(of_core(
+                    &own.core,
+                    u32::try_from(sessions).unwrap_or(u32::MAX),
+                ))
             }
             Inner::Own(_) => Err(DoorError::NotCreator),
             Inner::InProcess(core) => Ok(of_core(core, 0)),
@@ -127,9 +130,15 @@ impl Door {
         if params.data_min > params.data_max {
             return bad("the fewest bytes are more than the most", Errno::EINVAL);
         }
-        core.limits.desc_max.store(params.desc_max, Ordering::Relaxed);
-        core.limits.data_min.store(params.data_min, Ordering::Relaxed);
-        core.limits.data_max.store(params.data_max, Ordering::Relaxed);
+        core.limits
+            .desc_max
+            .store(params.desc_max, Ordering::Relaxed);
+        core.limits
+            .data_min
+            .store(params.data_min, Ordering::Relaxed);
+        core.limits
+            .data_max
+            .store(params.data_max, Ordering::Relaxed);
         Ok(())
     }
 
@@ -141,7 +150,9 @@ impl Door {
     /// [`DoorError::NotCreator`] (EPERM).
     #[doc(alias = "door_revoke")]
     pub fn revoke(&self) -> Result<(), DoorError> {
-        let Inner::Own(own) = &*self.inner else { return Err(DoorError::NotCreator) };
+        let Inner::Own(own) = &*self.inner else {
+            return Err(DoorError::NotCreator);
+        };
         let runtime = own.runtime()?;
         own.core.revoke();
         // Calls that wait for a thread are told at once.
@@ -158,7 +169,9 @@ impl Door {
     /// [`DoorError::NotCreator`], [`DoorError::NotPrivate`] (both EINVAL in C).
     #[doc(alias = "door_bind")]
     pub fn bind(&self) -> Result<crate::ServerThread, DoorError> {
-        let Inner::Own(own) = &*self.inner else { return Err(DoorError::NotCreator) };
+        let Inner::Own(own) = &*self.inner else {
+            return Err(DoorError::NotCreator);
+        };
         own.runtime()?;
         if own.core.pool.id == own.core.id {
             Ok(crate::ServerThread::of(&own.core.pool))
@@ -227,13 +240,17 @@ fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorError> {
     };
     let (server, _private) = petition.finish()?;
     remote.learn_id(door);
-    let mut attributes = DoorAttributes::from_bits_truncate(attributes) - DoorAttributes::LOCAL;
+    let mut attributes = DoorAttributes::from_bits_truncate(attributes);
     attributes.set(DoorAttributes::LOCAL, server.pid() == own_pid());
     Ok(DoorInfo {
         target: Some(server.pid()),
         attributes,
         id: door,
-        params: DoorParams { desc_max, data_min, data_max },
+        params: DoorParams {
+            desc_max,
+            data_min,
+            data_max,
+        },
         figures: Some(DoorFigures {
             calls,
             active,
@@ -242,7 +259,13 @@ fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorError> {
             references,
             threads,
             oldest_call: Duration::from_nanos(oldest_ns),
-            histogram: answer.payload.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect(),
+            histogram: answer
+                .payload
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| u64::from_le_bytes(*b))
+                .collect(),
         }),
     })
 }
@@ -254,7 +277,11 @@ fn gone(remote: &Remote) -> Result<DoorInfo, DoorError> {
         target: None,
         attributes: DoorAttributes::empty(),
         id,
-        params: DoorParams { desc_max: 0, data_min: 0, data_max: 0 },
+        params: DoorParams {
+            desc_max: 0,
+            data_min: 0,
+            data_max: 0,
+        },
         figures: None,
     })
 }

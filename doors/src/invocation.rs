@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
+use crate::event;
 use crate::server::core::Core;
 use crate::server::duty::Active;
 use crate::server::line::Line;
@@ -38,7 +39,12 @@ impl<'call> Invocation<'call> {
         descriptors: Vec<OwnedFd>,
         core: &'call Arc<Core>,
     ) -> Self {
-        Self { line, data, descriptors, core }
+        Self {
+            line,
+            data,
+            descriptors,
+            core,
+        }
     }
 
     /// The caller's data; empty if there are none. The bytes live until the procedure has returned.
@@ -107,9 +113,8 @@ impl<'call> Invocation<'call> {
     pub fn door_return(mut self, data: &[u8], descriptors: Vec<DoorDesc<'_>>) -> Returned {
         match self.door_reply(data, descriptors) {
             Ok(()) | Err(ReturnError::AlreadyReplied) => {}
-            Err(_lost) => {
-                #[cfg(feature = "tracing")]
-                tracing::warn!(door = self.core.id, error = %_lost, "a reply could not be handed over");
+            Err(lost) => {
+                event::reply_lost(self.core.id, &lost);
                 if let Some(line) = &mut *self.line {
                     line.lose_reply();
                 }
@@ -223,7 +228,9 @@ impl Held {
     /// Who calls.
     #[must_use]
     pub fn caller(&self) -> Arc<Caller> {
-        self.line.as_ref().map_or_else(|| Arc::new(Caller::Unknown), Line::caller)
+        self.line
+            .as_ref()
+            .map_or_else(|| Arc::new(Caller::Unknown), Line::caller)
     }
 
     /// Whether the caller has given up or died, so that nobody waits for the answer.

@@ -9,6 +9,7 @@ mod attributes;
 mod cred;
 mod desc;
 mod error;
+mod event;
 mod primitive;
 
 // The kernel's edge, and pure bytes.

@@ -34,14 +34,21 @@ impl Mailbox {
             if let Some(outcome) = outcome.take() {
                 return outcome;
             }
-            outcome = self.filled.wait(outcome).unwrap_or_else(PoisonError::into_inner);
+            outcome = self
+                .filled
+                .wait(outcome)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
 impl LocalCall {
     pub(crate) fn new(caller: Arc<Caller>, mailbox: &Arc<Mailbox>) -> Self {
-        Self { caller, mailbox: Arc::clone(mailbox), reply: None }
+        Self {
+            caller,
+            mailbox: Arc::clone(mailbox),
+            reply: None,
+        }
     }
 
     pub(crate) fn caller(&self) -> Arc<Caller> {
@@ -81,7 +88,10 @@ pub(crate) fn copies(descriptors: Vec<DoorDesc<'_>>) -> Result<Vec<OwnedFd>, Ret
             DoorDesc::Lent(fd) => fd.as_fd().try_clone_to_owned().map_err(|error| {
                 let number = error.raw_os_error().unwrap_or(0);
                 let source = nix::errno::Errno::from_raw(number);
-                ReturnError::System { op: "copy a descriptor", source }
+                ReturnError::System {
+                    op: "copy a descriptor",
+                    source,
+                }
             }),
         })
         .collect()

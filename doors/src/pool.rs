@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::event;
 use crate::primitive::{AtomicBool, AtomicUsize, Ordering};
 use crate::server::core::lock;
 use crate::server::desk::Desk;
@@ -33,7 +34,10 @@ pub struct PoolLimits {
 impl Default for PoolLimits {
     /// One thread stays, 1,024 may be.
     fn default() -> Self {
-        Self { floor: 1, ceiling: 1024 }
+        Self {
+            floor: 1,
+            ceiling: 1024,
+        }
     }
 }
 
@@ -41,7 +45,10 @@ impl PoolLimits {
     /// Limits with this floor and this ceiling (at least 1).
     #[must_use]
     pub fn new(floor: usize, ceiling: usize) -> Self {
-        Self { floor, ceiling: ceiling.max(1) }
+        Self {
+            floor,
+            ceiling: ceiling.max(1),
+        }
     }
 }
 
@@ -68,7 +75,10 @@ impl ServerThread {
 
     /// A place in a pool for a thread that exists.
     pub(crate) fn of(pool: &Arc<Pool>) -> Self {
-        Self { pool: Arc::clone(pool), depleted: false }
+        Self {
+            pool: Arc::clone(pool),
+            depleted: false,
+        }
     }
 
     /// Whether the pool ran out of threads (`DOOR_DEPLETION_CB`); false for the first thread of a pool.
@@ -213,7 +223,10 @@ impl Pool {
             return;
         }
         let creator = Arc::clone(&lock(&self.creator));
-        creator(ServerThread { pool: Arc::clone(self), depleted });
+        creator(ServerThread {
+            pool: Arc::clone(self),
+            depleted,
+        });
     }
 
     /// Gives a job to the thread that was parked last, or queues it and frees a thread that waits on some channel.
@@ -266,13 +279,19 @@ impl Pool {
     /// Takes the calling thread out of that list.
     pub(crate) fn leave_sleep(&self, sleeper: &Arc<Sleeper>) {
         sleeper.left.store(true, Ordering::Release);
-        lock(&self.state).sleepers.retain(|other| !Arc::ptr_eq(other, sleeper));
+        lock(&self.state)
+            .sleepers
+            .retain(|other| !Arc::ptr_eq(other, sleeper));
     }
 
     /// Wakes the threads that sleep on channels of which `chosen` is true, until they have left.
     pub(crate) fn wake_sleepers(&self, chosen: impl Fn(&Channel) -> bool) {
-        let sleepers: Vec<_> =
-            lock(&self.state).sleepers.iter().filter(|s| chosen(&s.channel)).cloned().collect();
+        let sleepers: Vec<_> = lock(&self.state)
+            .sleepers
+            .iter()
+            .filter(|s| chosen(&s.channel))
+            .cloned()
+            .collect();
         for sleeper in sleepers {
             sleeper.wake_until_left();
         }
@@ -304,7 +323,11 @@ impl Pool {
     /// How long the oldest running call on a door has been running, in nanoseconds; 0 if none is.
     pub(crate) fn oldest_ns(&self, door: u64) -> u64 {
         let desks = lock(&self.state).desks.clone();
-        desks.iter().map(|running| running.age_ns(door)).max().unwrap_or(0)
+        desks
+            .iter()
+            .map(|running| running.age_ns(door))
+            .max()
+            .unwrap_or(0)
     }
 
     /// The life of a server thread.
@@ -380,7 +403,11 @@ impl Pool {
     /// Whether this idle thread is among the floor's: those parked first stay.
     fn stays(&self, parker: &Arc<Parker>) -> bool {
         let state = lock(&self.state);
-        state.idle.iter().take(state.limits.floor).any(|other| Arc::ptr_eq(other, parker))
+        state
+            .idle
+            .iter()
+            .take(state.limits.floor)
+            .any(|other| Arc::ptr_eq(other, parker))
     }
 
     fn retire(&self, parker: &Arc<Parker>) -> bool {
@@ -398,22 +425,29 @@ impl Sleeper {
         while !self.left.load(Ordering::Acquire) {
             self.channel.wake_server();
             rounds = rounds.saturating_add(1);
-            if rounds < 32 { thread::yield_now() } else { thread::sleep(Duration::from_millis(1)) }
+            if rounds < 32 {
+                thread::yield_now();
+            } else {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
     }
 }
 
 /// The default creation callback: one detached thread. Lack of threads is not reported; callers wait.
 fn start_default(request: ServerThread) {
-    let started = thread::Builder::new().name("door-server".into()).spawn(move || request.serve());
-    if let Err(_error) = started {
-        #[cfg(feature = "tracing")]
-        tracing::warn!(error = %_error, "no server thread can be started");
+    let started = thread::Builder::new()
+        .name("door-server".into())
+        .spawn(move || request.serve());
+    if let Err(error) = started {
+        event::no_thread(&error);
     }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }

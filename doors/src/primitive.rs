@@ -14,7 +14,7 @@ pub(crate) type AtomicUsize = std::sync::atomic::AtomicUsize;
 
 /// A fence of the given order; loom's under `--cfg loom`.
 #[cfg(not(loom))]
-#[inline(always)]
+#[inline]
 #[expect(clippy::disallowed_methods, reason = "the one place that calls it")]
 pub(crate) fn fence(order: Ordering) {
     std::sync::atomic::fence(order);

@@ -47,7 +47,10 @@ impl Queue {
             if let Some(door) = state.due.pop_front() {
                 return door;
             }
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .filled
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

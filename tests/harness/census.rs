@@ -25,17 +25,29 @@ impl Census {
     #[must_use]
     pub fn of(pid: u32) -> Self {
         let mut descriptors = BTreeMap::new();
-        for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
+        for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))
+            .unwrap()
+            .flatten()
+        {
             if let Ok(target) = std::fs::read_link(entry.path()) {
-                let kind: String =
-                    target.to_string_lossy().chars().filter(|c| !c.is_ascii_digit()).collect();
+                let kind: String = target
+                    .to_string_lossy()
+                    .chars()
+                    .filter(|c| !c.is_ascii_digit())
+                    .collect();
                 *descriptors.entry(kind).or_default() += 1;
             }
         }
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
         let mappings = maps.lines().filter(|line| line.contains("/memfd:")).count();
-        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().count();
-        Self { descriptors, mappings, threads }
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task"))
+            .unwrap()
+            .count();
+        Self {
+            descriptors,
+            mappings,
+            threads,
+        }
     }
 
     /// All descriptors.

@@ -32,7 +32,11 @@ impl Peer {
             .expect("start a peer process");
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().expect("the peer's output is piped"));
-        Self { child, input, output }
+        Self {
+            child,
+            input,
+            output,
+        }
     }
 
     /// Its process id.
@@ -44,7 +48,9 @@ impl Peer {
     /// The next line that it says; empty at its end.
     pub fn hear(&mut self) -> String {
         let mut line = String::new();
-        self.output.read_line(&mut line).expect("read from the peer");
+        self.output
+            .read_line(&mut line)
+            .expect("read from the peer");
         line.trim_end().to_owned()
     }
 

@@ -18,7 +18,13 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let operation = arguments.first().expect("an operation code");
     let rest: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
-    let areas = [serve::run, calls::run, life::run, hostile::run, threads::run];
+    let areas = [
+        serve::run,
+        calls::run,
+        life::run,
+        hostile::run,
+        threads::run,
+    ];
     let known = areas.iter().any(|area| area(operation, &rest));
     assert!(known, "unknown operation {operation}");
 }

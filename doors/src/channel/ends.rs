@@ -52,7 +52,11 @@ pub(crate) struct End {
 impl End {
     /// The channel at `place` in the pair.
     pub(crate) fn new(pair: Arc<Pair>, place: u32) -> Self {
-        Self { pair, words: Shape::words_at(place), place }
+        Self {
+            pair,
+            words: Shape::words_at(place),
+            place,
+        }
     }
 
     /// The pair that holds the words, and the first area.
@@ -82,7 +86,9 @@ impl End {
 
     #[inline]
     fn peer_long(&self, offset: usize) -> &impl LongWord {
-        self.pair.theirs.long_word(self.words.saturating_add(offset))
+        self.pair
+            .theirs
+            .long_word(self.words.saturating_add(offset))
     }
 
     #[inline]
@@ -254,7 +260,12 @@ impl ServerEnd {
     #[inline]
     pub(crate) fn say_presence(&self, presence: u32, last: u64) -> bool {
         let end = &self.0;
-        state::stop_looking(end.own(reply::PRESENCE), presence, end.peer(call::TURN), low(last))
+        state::stop_looking(
+            end.own(reply::PRESENCE),
+            presence,
+            end.peer(call::TURN),
+            low(last),
+        )
     }
 
     /// Says that a thread is here, where nothing has to be looked at afterwards.

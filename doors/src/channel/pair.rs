@@ -32,8 +32,14 @@ impl Pair {
         theirs: impl AsFd,
     ) -> sys::Result<Self> {
         let len = shape.window_bytes();
-        let open = memfd::Demand { len, closed_to_writers: false };
-        let closed = memfd::Demand { len, closed_to_writers: true };
+        let open = memfd::Demand {
+            len,
+            closed_to_writers: false,
+        };
+        let closed = memfd::Demand {
+            len,
+            closed_to_writers: true,
+        };
         memfd::verify(&ours, open)?;
         memfd::verify(&theirs, closed)?;
         Ok(Self {
@@ -60,9 +66,17 @@ impl Pair {
         theirs: impl AsFd,
     ) -> sys::Result<Self> {
         memfd::seal_for_reading(&theirs)?;
-        let demand = memfd::Demand { len: shape.window_bytes(), closed_to_writers: true };
+        let demand = memfd::Demand {
+            len: shape.window_bytes(),
+            closed_to_writers: true,
+        };
         memfd::verify(&theirs, demand)?;
         let theirs = Mapping::new(theirs, shape.window_bytes(), mapping::Access::Read)?;
-        Ok(Self { number, shape, ours, theirs })
+        Ok(Self {
+            number,
+            shape,
+            ours,
+            theirs,
+        })
     }
 }

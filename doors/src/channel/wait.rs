@@ -3,7 +3,7 @@
 //! Which wait is right depends on where the peer runs. On another processor, looking at its word without a pause
 //! is fastest, for about as long as a wake-up across processors takes (20 to 50 us): an answer that needs longer is
 //! not worth a processor. On our own processor looking is useless, since the peer cannot run; giving the processor
-//! away a few times is then the cheapest switch there is (sched_yield(2)), and after that sleeping is.
+//! away a few times is then the cheapest switch there is (`sched_yield(2)`), and after that sleeping is.
 //!
 //! A budget that does not pay shrinks, so that a wrong guess ends by itself; now and then the whole one is tried
 //! again, since two sides that both sleep would otherwise never find out that they need not.
@@ -31,7 +31,10 @@ pub(crate) struct Patience {
 impl Patience {
     /// Nothing is known yet: try the whole budget.
     pub(crate) const fn new() -> Self {
-        Self { budget_us: LONGEST_US, waits: 0 }
+        Self {
+            budget_us: LONGEST_US,
+            waits: 0,
+        }
     }
 
     /// Waits a bounded time without sleeping. True as soon as `there` is; false if the budget is spent or
@@ -53,7 +56,11 @@ impl Patience {
         self.waits = self.waits.wrapping_add(1);
         let whole = self.waits.is_multiple_of(RETRY_EVERY);
         let budget_us = if whole { LONGEST_US } else { self.budget_us };
-        let seen = look(budget_us.saturating_mul(cpu::pauses_per_microsecond()), there, stop);
+        let seen = look(
+            budget_us.saturating_mul(cpu::pauses_per_microsecond()),
+            there,
+            stop,
+        );
         self.budget_us = if seen {
             self.budget_us.saturating_mul(2).min(LONGEST_US)
         } else {

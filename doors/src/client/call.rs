@@ -18,9 +18,7 @@ use crate::primitive::Ordering;
 use crate::server::descriptors::{Gathered, Gathering, send_all};
 use crate::wire::code::{Answer, Failure, Move};
 use crate::wire::layout::usize_of;
-use crate::wire::limits::{
-    DESCRIPTORS, LARGEST_AREA_BYTES, LARGEST_CALL_BYTES, PROTOCOL_DEADLINE,
-};
+use crate::wire::limits::{DESCRIPTORS, LARGEST_AREA_BYTES, LARGEST_CALL_BYTES, PROTOCOL_DEADLINE};
 use crate::wire::message::{Message, Violation};
 
 thread_local! {
@@ -54,7 +52,9 @@ pub(crate) fn call(
 ) -> Result<Vec<OwnedFd>, CallCondition> {
     let total = u64::try_from(arguments.data.len()).unwrap_or(u64::MAX);
     if total > LARGEST_CALL_BYTES {
-        return Err(CallCondition::DataSize { len: arguments.data.len() });
+        return Err(CallCondition::DataSize {
+            len: arguments.data.len(),
+        });
     }
     let count = arguments.descriptors.len();
     if count > DESCRIPTORS {
@@ -91,7 +91,11 @@ fn slow(
             }
         }
         let before = channels.len();
-        let asked = session.ask(|wanted| Message::Grow { wanted, channel: 0, area_bytes: 0 });
+        let asked = session.ask(|wanted| Message::Grow {
+            wanted,
+            channel: 0,
+            area_bytes: 0,
+        });
         match asked {
             Ok(_) => {}
             Err(CallCondition::NoRoom) => wait_for_channel(session, link, before, arguments.until)?,
@@ -148,7 +152,13 @@ fn run<'a>(
         pair: state.area.number,
         descriptors: u32::try_from(arguments.descriptors.len()).unwrap_or(u32::MAX),
     };
-    let mut exchange = Exchange { session, channel, state, head, until: arguments.until };
+    let mut exchange = Exchange {
+        session,
+        channel,
+        state,
+        head,
+        until: arguments.until,
+    };
     exchange.run(arguments, out)
 }
 
@@ -194,7 +204,9 @@ impl Exchange<'_> {
     #[inline]
     fn put<'d>(&mut self, data: &'d [u8]) -> Result<&'d [u8], CallCondition> {
         let area = &self.state.area;
-        let (part, left) = data.split_at_checked(area.shape.area_bytes()).unwrap_or((data, &[]));
+        let (part, left) = data
+            .split_at_checked(area.shape.area_bytes())
+            .unwrap_or((data, &[]));
         if !area.ours.store(self.area_at(), part) {
             return Err(self.broken(Violation::Memory));
         }
@@ -206,15 +218,20 @@ impl Exchange<'_> {
     fn area_at(&self) -> usize {
         let own = self.channel.end.0.pair();
         let area = &self.state.area;
-        let place = if area.number == own.number { self.channel.end.0.place() } else { 0 };
+        let place = if area.number == own.number {
+            self.channel.end.0.place()
+        } else {
+            0
+        };
         area.shape.area_at(place)
     }
 
     /// One turn; every way in which it can fail leaves the channel sound or out of use.
     #[inline]
     fn turn(&mut self) -> Result<ReplyHead, CallCondition> {
-        let waited =
-            self.channel.exchange(self.session, &mut self.state, &self.head, self.until);
+        let waited = self
+            .channel
+            .exchange(self.session, &mut self.state, &self.head, self.until);
         match waited {
             Waited::Answered => {}
             Waited::TimedOut => return Err(self.give_up()),
@@ -237,7 +254,10 @@ impl Exchange<'_> {
         let generation = self.head.generation;
         let taken = self.channel.end.give_up(generation);
         if taken {
-            let cancel = Message::Cancel { channel: self.channel.index, generation };
+            let cancel = Message::Cancel {
+                channel: self.channel.index,
+                generation,
+            };
             // If the session socket is full the invocation learns nothing; the outcome is the same.
             let _told = self.session.tell(&cancel);
         }
@@ -344,19 +364,22 @@ impl Exchange<'_> {
 pub(crate) fn condition(code: Failure, arguments: &Arguments<'_>) -> CallCondition {
     match code {
         Failure::NoDoor | Failure::UnknownSession => CallCondition::NoDoor,
-        Failure::DataSize => CallCondition::DataSize { len: arguments.data.len() },
+        Failure::DataSize => CallCondition::DataSize {
+            len: arguments.data.len(),
+        },
         Failure::RefusesDescriptors => CallCondition::RefusesDescriptors,
-        Failure::TooManyDescriptors => {
-            CallCondition::TooManyDescriptors { count: arguments.descriptors.len() }
-        }
+        Failure::TooManyDescriptors => CallCondition::TooManyDescriptors {
+            count: arguments.descriptors.len(),
+        },
         Failure::NotAllowed => CallCondition::NotAllowed,
         Failure::DescriptorsLost => CallCondition::DescriptorsLost,
         Failure::Draining => CallCondition::Draining,
         Failure::NoRoom => CallCondition::NoRoom,
         Failure::Abandoned => CallCondition::TimedOut { taken: false },
-        Failure::Violation | Failure::Version => {
-            CallCondition::Protocol { violation: Violation::Turn, taken: false }
-        }
+        Failure::Violation | Failure::Version => CallCondition::Protocol {
+            violation: Violation::Turn,
+            taken: false,
+        },
         Failure::Unanswered => CallCondition::Unanswered,
         Failure::Panicked => CallCondition::Panicked,
         Failure::ReplyLost => CallCondition::ReplyLost,
@@ -371,14 +394,20 @@ fn enlarge(
     state: &mut State,
     len: usize,
 ) -> Result<(), CallCondition> {
-    let wish = len.checked_next_power_of_two().unwrap_or(LARGEST_AREA_BYTES);
+    let wish = len
+        .checked_next_power_of_two()
+        .unwrap_or(LARGEST_AREA_BYTES);
     let wish = wish.min(LARGEST_AREA_BYTES);
     if wish <= state.area.shape.area_bytes() {
         return Ok(());
     }
     let area_bytes = u64::try_from(wish).unwrap_or(u64::MAX);
     let channel = channel.index;
-    match session.ask(|wanted| Message::Grow { wanted, channel, area_bytes }) {
+    match session.ask(|wanted| Message::Grow {
+        wanted,
+        channel,
+        area_bytes,
+    }) {
         Ok(Granted::Pair(pair)) => {
             state.area = pair;
             Ok(())
@@ -400,7 +429,10 @@ fn send_descriptors(
     let index = channel.index;
     for _ in 0..3 {
         let Some(socket) = channel.socket() else {
-            session.ask(|wanted| Message::WantSocket { wanted, channel: index })?;
+            session.ask(|wanted| Message::WantSocket {
+                wanted,
+                channel: index,
+            })?;
             continue;
         };
         match send_all(&*socket, generation, descriptors) {
@@ -409,7 +441,10 @@ fn send_descriptors(
             Err(Errno::EPIPE | Errno::ECONNRESET) => channel.drop_socket(&socket),
             Err(Errno::ETOOMANYREFS | Errno::EAGAIN) => return Err(CallCondition::NoRoom),
             Err(source) => {
-                return Err(CallCondition::System { op: "send the descriptors", source });
+                return Err(CallCondition::System {
+                    op: "send the descriptors",
+                    source,
+                });
             }
         }
     }

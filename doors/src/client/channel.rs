@@ -61,7 +61,11 @@ impl Channel {
             end,
             pool: AtomicU64::new(NO_POOL),
             waited_on: AtomicBool::new(false),
-            state: Mutex::new(State { turn: 0, patience: Patience::new(), area }),
+            state: Mutex::new(State {
+                turn: 0,
+                patience: Patience::new(),
+                area,
+            }),
             socket: Mutex::new(None),
         }
     }
@@ -114,7 +118,11 @@ impl Channel {
             || end.answered(turn),
             || session.is_dead(),
         );
-        if seen { Waited::Answered } else { self.sleep(session, last, turn, until) }
+        if seen {
+            Waited::Answered
+        } else {
+            self.sleep(session, last, turn, until)
+        }
     }
 
     /// Sleeps until the answer is there.
@@ -127,11 +135,19 @@ impl Channel {
             }
             if session.is_dead() {
                 // The server may have answered before it died.
-                break if self.end.answered(turn) { Waited::Answered } else { Waited::Dead };
+                break if self.end.answered(turn) {
+                    Waited::Answered
+                } else {
+                    Waited::Dead
+                };
             }
             if !self.end.say_waiting(true, low(last)) {
                 let sound = self.end.answered(turn);
-                break if sound { Waited::Answered } else { Waited::Broken(Violation::Turn) };
+                break if sound {
+                    Waited::Answered
+                } else {
+                    Waited::Broken(Violation::Turn)
+                };
             }
             if session.is_dead() {
                 continue;
@@ -168,7 +184,10 @@ impl Channel {
     /// The other end is closed: forget it, unless a new one has come.
     pub(crate) fn drop_socket(&self, closed: &Arc<OwnedFd>) {
         let mut socket = lock(&self.socket);
-        if socket.as_ref().is_some_and(|current| Arc::ptr_eq(current, closed)) {
+        if socket
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, closed))
+        {
             *socket = None;
         }
     }

@@ -58,7 +58,12 @@ pub(crate) fn establish(token: BorrowedFd<'_>) -> Result<Link, DoorError> {
 
 /// Registers the token's door in a session; `None` if its server does not know the session (it is another one).
 fn register(token: BorrowedFd<'_>, session: &Arc<Session>) -> Result<Option<Link>, DoorError> {
-    let mut petition = Petition::send(token, &Message::Register { session: session.id })?;
+    let mut petition = Petition::send(
+        token,
+        &Message::Register {
+            session: session.id,
+        },
+    )?;
     let answer = match petition.receive() {
         Ok(answer) => answer,
         // A door that is gone says the same as a server that does not know us; HELLO tells them apart.
@@ -74,9 +79,18 @@ fn register(token: BorrowedFd<'_>, session: &Arc<Session>) -> Result<Option<Link
 
 fn link(session: &Arc<Session>, message: Message) -> Result<Link, DoorError> {
     match message {
-        Message::Registered { session: id, registration, door, pool, .. } if id == session.id => {
-            Ok(Link { session: Arc::clone(session), registration, pool, door })
-        }
+        Message::Registered {
+            session: id,
+            registration,
+            door,
+            pool,
+            ..
+        } if id == session.id => Ok(Link {
+            session: Arc::clone(session),
+            registration,
+            pool,
+            door,
+        }),
         _ => Err(DoorError::Protocol(Violation::Turn)),
     }
 }
@@ -92,7 +106,9 @@ fn hello(token: BorrowedFd<'_>, process: &ClientProcess) -> Result<Link, DoorErr
     // The session object takes over the private end; the rest of the conversation is read here, and by the
     // watcher from then on.
     let (server, private) = petition.finish()?;
-    let copy = private.try_clone().map_err(|e| io("copy the session socket", &e))?;
+    let copy = private
+        .try_clone()
+        .map_err(|e| io("copy the session socket", &e))?;
     let mut rest = Petition::resume(copy, same(&server)?);
     let session = Session::new(id, process.life, server, private);
     session.packet(windows).map_err(DoorError::Protocol)?;
@@ -102,13 +118,19 @@ fn hello(token: BorrowedFd<'_>, process: &ClientProcess) -> Result<Link, DoorErr
     }
     session.packet(ready).map_err(DoorError::Protocol)?;
     let link = link(&session, registered)?;
-    process.watcher.watch(&session).map_err(|e| system("watch the session", e))?;
+    process
+        .watcher
+        .watch(&session)
+        .map_err(|e| system("watch the session", e))?;
     process.enter(&session);
     Ok(link)
 }
 
 fn same(server: &Process) -> Result<Process, DoorError> {
-    let copy = server.as_fd().try_clone_to_owned().map_err(|e| io("copy a pidfd", &e))?;
+    let copy = server
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|e| io("copy a pidfd", &e))?;
     Process::from_pidfd(copy).map_err(|_| DoorError::NoDoor)
 }
 

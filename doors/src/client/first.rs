@@ -12,9 +12,9 @@ use super::call::{Arguments, condition};
 use super::petition::{deadline, poll_until};
 use crate::error::CallCondition;
 use crate::server::line::borrowed;
+use crate::sys::memfd;
 use crate::sys::peer::Process;
 use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET, Received};
-use crate::sys::memfd;
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
 use crate::wire::limits::{
@@ -54,13 +54,19 @@ pub(crate) fn call(
     out: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, CallCondition> {
     let descriptors = u32::try_from(arguments.descriptors.len()).unwrap_or(u32::MAX);
-    let message = Message::Call { generation: GENERATION, descriptors };
+    let message = Message::Call {
+        generation: GENERATION,
+        descriptors,
+    };
     let header = message.encode(arguments.data.len());
     let fds = borrowed(arguments.descriptors);
     socket::send(connection, &[&header, arguments.data], &fds).map_err(|error| match error {
         Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN => CallCondition::NoDoor,
         Errno::EAGAIN | Errno::ETOOMANYREFS => CallCondition::NoRoom,
-        source => CallCondition::System { op: "send the call", source },
+        source => CallCondition::System {
+            op: "send the call",
+            source,
+        },
     })?;
     let mut first = First {
         connection,
@@ -88,10 +94,16 @@ impl First<'_> {
                 Err(Errno::EAGAIN) => {}
                 // Before TAKEN a reset means that nobody has read the call.
                 Ok(None) | Err(_) => {
-                    return Err(CallCondition::ServerDied { taken: self.taken || self.arrived });
+                    return Err(CallCondition::ServerDied {
+                        taken: self.taken || self.arrived,
+                    });
                 }
             }
-            if self.server.as_ref().is_some_and(|server| !server.is_alive().unwrap_or(false)) {
+            if self
+                .server
+                .as_ref()
+                .is_some_and(|server| !server.is_alive().unwrap_or(false))
+            {
                 return Err(CallCondition::ServerDied { taken: true });
             }
             let bound = if self.arrived { None } else { Some(protocol) };
@@ -107,14 +119,22 @@ impl First<'_> {
         if let Some(server) = &self.server {
             fds.push(PollFd::new(server.as_fd(), PollFlags::POLLIN));
         }
-        poll_until(&mut fds, until)
-            .map_err(|source| CallCondition::System { op: "wait for the server", source })
+        poll_until(&mut fds, until).map_err(|source| CallCondition::System {
+            op: "wait for the server",
+            source,
+        })
     }
 
     /// The time is over. A call that had not begun can still be taken back.
     fn give_up(&mut self, out: &mut Vec<u8>) -> Result<Vec<OwnedFd>, CallCondition> {
-        let over = self.arguments.until.is_some_and(|until| until <= Instant::now());
-        let packet = Message::GiveUp { generation: GENERATION }.encode(0);
+        let over = self
+            .arguments
+            .until
+            .is_some_and(|until| until <= Instant::now());
+        let packet = Message::GiveUp {
+            generation: GENERATION,
+        }
+        .encode(0);
         let _told = socket::send(self.connection, &[&packet], &[]);
         let grace = deadline(GIVE_UP_GRACE);
         while !self.taken && self.poll(Some(grace))? {
@@ -132,7 +152,10 @@ impl First<'_> {
             // Without a word from the server the packet may still be read and run later.
             Err(CallCondition::TimedOut { taken: true })
         } else {
-            Err(CallCondition::NotResponding { within: PROTOCOL_DEADLINE, taken: true })
+            Err(CallCondition::NotResponding {
+                within: PROTOCOL_DEADLINE,
+                taken: true,
+            })
         }
     }
 
@@ -142,12 +165,17 @@ impl First<'_> {
         received: Received,
         out: &mut Vec<u8>,
     ) -> Result<Option<Vec<OwnedFd>>, CallCondition> {
-        let broken =
-            |violation, taken| Err(CallCondition::Protocol { violation, taken });
+        let broken = |violation, taken| Err(CallCondition::Protocol { violation, taken });
         if received.cut || received.fds_lost {
             return Err(CallCondition::ReplyLost);
         }
-        let Received { len, fds, pidfd, pid, .. } = received;
+        let Received {
+            len,
+            fds,
+            pidfd,
+            pid,
+            ..
+        } = received;
         self.arrived = true;
         self.identify(pidfd, pid)?;
         let bytes = self.buffer.get(..len).unwrap_or_default();
@@ -173,7 +201,12 @@ impl First<'_> {
                 self.early.extend(fds);
                 Ok(None)
             }
-            Message::Reply { code: 0, descriptors, bytes, .. } => {
+            Message::Reply {
+                code: 0,
+                descriptors,
+                bytes,
+                ..
+            } => {
                 if self.early.len() != usize_of(descriptors) {
                     return broken(Violation::Descriptors, true);
                 }
@@ -203,9 +236,10 @@ impl First<'_> {
             (Ok(sender), Some(first)) if first.same_as(&sender).unwrap_or(false) => Ok(()),
             // It answered and died: what it said stands, and the connection will end.
             (Err(_), _) => Ok(()),
-            (Ok(_), Some(_)) => {
-                Err(CallCondition::Protocol { violation: Violation::Sender, taken: true })
-            }
+            (Ok(_), Some(_)) => Err(CallCondition::Protocol {
+                violation: Violation::Sender,
+                taken: true,
+            }),
         }
     }
 }
@@ -217,7 +251,10 @@ fn take_data(
     fds: Vec<OwnedFd>,
     out: &mut Vec<u8>,
 ) -> Result<(), CallCondition> {
-    let broken = CallCondition::Protocol { violation: Violation::Memory, taken: true };
+    let broken = CallCondition::Protocol {
+        violation: Violation::Memory,
+        taken: true,
+    };
     if u64::try_from(payload.len()) == Ok(bytes) {
         out.extend_from_slice(payload);
         return Ok(());

@@ -34,7 +34,8 @@ impl Petition {
     /// Sends a petition. `NoDoor` if the server's end is closed.
     pub(crate) fn send(token: impl AsFd, message: &Message) -> Result<Self, DoorError> {
         let until = deadline(PROTOCOL_DEADLINE);
-        let (ours, theirs) = socket::pair().map_err(|source| system("make a socket pair", source))?;
+        let (ours, theirs) =
+            socket::pair().map_err(|source| system("make a socket pair", source))?;
         let packet = message.encode(0);
         loop {
             match socket::send(&token, &[&packet], &[theirs.as_fd()]) {
@@ -49,7 +50,11 @@ impl Petition {
                 Err(source) => return Err(system("send to the door", source)),
             }
         }
-        Ok(Self { private: ours, server: None, until })
+        Ok(Self {
+            private: ours,
+            server: None,
+            until,
+        })
     }
 
     /// The next answer. `NoDoor` if the server closed its end: it died, or the door is gone.
@@ -69,12 +74,18 @@ impl Petition {
         let bytes = buffer.get(..received.len).unwrap_or_default();
         let (message, payload) = Message::decode(bytes).map_err(DoorError::Protocol)?;
         let payload = payload.to_vec();
-        let Received { fds, pidfd, pid, .. } = received;
+        let Received {
+            fds, pidfd, pid, ..
+        } = received;
         self.identify(pidfd, pid)?;
         if let Message::Refused { code, .. } = message {
             return Err(refusal(code));
         }
-        Ok(Answer { message, payload, fds })
+        Ok(Answer {
+            message,
+            payload,
+            fds,
+        })
     }
 
     /// Who the server is: the sender of the first answer, and of every other.
@@ -126,7 +137,9 @@ fn wait(fd: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> Result<(), Door
     if poll_until(&mut fds, Some(until)).map_err(|source| system("wait for the door", source))? {
         Ok(())
     } else {
-        Err(DoorError::NotResponding { within: PROTOCOL_DEADLINE })
+        Err(DoorError::NotResponding {
+            within: PROTOCOL_DEADLINE,
+        })
     }
 }
 
@@ -155,6 +168,10 @@ pub(crate) fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> Resu
 impl Petition {
     /// Goes on with a conversation whose server is known.
     pub(crate) fn resume(private: OwnedFd, server: Process) -> Self {
-        Self { private, server: Some(server), until: deadline(PROTOCOL_DEADLINE) }
+        Self {
+            private,
+            server: Some(server),
+            until: deadline(PROTOCOL_DEADLINE),
+        }
     }
 }

@@ -79,7 +79,10 @@ impl ClientProcess {
 }
 
 /// The parent's sessions live on in a forked child as memory only; see the server's runtime.
-#[expect(clippy::mem_forget, reason = "the drop would run the parent's clean-up in the child")]
+#[expect(
+    clippy::mem_forget,
+    reason = "the drop would run the parent's clean-up in the child"
+)]
 fn keep_inherited(inherited: Arc<ClientProcess>) {
     std::mem::forget(inherited);
 }

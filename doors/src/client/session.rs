@@ -108,12 +108,18 @@ impl Session {
     }
 
     /// Asks the server for something and waits for it.
-    pub(crate) fn ask(&self, message: impl FnOnce(u64) -> Message) -> Result<Granted, CallCondition> {
+    pub(crate) fn ask(
+        &self,
+        message: impl FnOnce(u64) -> Message,
+    ) -> Result<Granted, CallCondition> {
         let wanted = self.next_wanted.fetch_add(1, Ordering::Relaxed);
         self.tell(&message(wanted)).map_err(|source| match source {
             Errno::EAGAIN => CallCondition::NoRoom,
             Errno::EPIPE | Errno::ECONNRESET => CallCondition::ServerDied { taken: false },
-            source => CallCondition::System { op: "send on the session socket", source },
+            source => CallCondition::System {
+                op: "send on the session socket",
+                source,
+            },
         })?;
         let until = deadline(PROTOCOL_DEADLINE);
         let mut inbox = lock(&self.inbox);
@@ -128,7 +134,10 @@ impl Session {
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(CallCondition::NotResponding { within: PROTOCOL_DEADLINE, taken: false });
+                return Err(CallCondition::NotResponding {
+                    within: PROTOCOL_DEADLINE,
+                    taken: false,
+                });
             }
             inbox = self
                 .arrived
@@ -140,11 +149,7 @@ impl Session {
 
     /// Waits until something has changed that may free a channel or bring a descriptor socket; false when the time
     /// is over.
-    pub(crate) fn wait_for_change(
-        &self,
-        until: Option<Instant>,
-        ready: impl Fn() -> bool,
-    ) -> bool {
+    pub(crate) fn wait_for_change(&self, until: Option<Instant>, ready: impl Fn() -> bool) -> bool {
         let mut inbox = lock(&self.inbox);
         loop {
             if ready() || self.is_dead() {
@@ -160,7 +165,10 @@ impl Session {
                         .unwrap_or_else(PoisonError::into_inner)
                         .0
                 }
-                None => self.arrived.wait(inbox).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .arrived
+                    .wait(inbox)
+                    .unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
@@ -176,9 +184,13 @@ impl Session {
     pub(crate) fn packet(self: &Arc<Self>, answer: Answer) -> Result<(), Violation> {
         let Answer { message, fds, .. } = answer;
         match message {
-            Message::Windows { pair, first, channels, area_bytes, .. } => {
-                self.map(pair, first, channels, area_bytes, fds)
-            }
+            Message::Windows {
+                pair,
+                first,
+                channels,
+                area_bytes,
+                ..
+            } => self.map(pair, first, channels, area_bytes, fds),
             Message::Ready { wanted, pair } => self.ready(wanted, pair),
             Message::Socket { wanted, channel } => self.install(wanted, channel, fds),
             Message::Refused { wanted, code } => {
@@ -203,20 +215,28 @@ impl Session {
         let [call, reply] = <[OwnedFd; 2]>::try_from(fds).map_err(|_| Violation::Descriptors)?;
         let shape = Shape::new(channels, area_bytes).ok_or(Violation::Value)?;
         let pair = Pair::map(number, shape, call, reply).map_err(|_| Violation::Memory)?;
-        let offered = Offered { pair: Arc::new(pair), first };
+        let offered = Offered {
+            pair: Arc::new(pair),
+            first,
+        };
         let before = lock(&self.inbox).offered.insert(number, offered);
         if before.is_some() {
             return Err(Violation::Turn);
         }
-        self.tell(&Message::Mapped { pair: number }).map_err(|_| Violation::Turn)
+        self.tell(&Message::Mapped { pair: number })
+            .map_err(|_| Violation::Turn)
     }
 
     fn ready(self: &Arc<Self>, wanted: u64, number: u32) -> Result<(), Violation> {
-        let Offered { pair, first } =
-            lock(&self.inbox).offered.remove(&number).ok_or(Violation::Turn)?;
+        let Offered { pair, first } = lock(&self.inbox)
+            .offered
+            .remove(&number)
+            .ok_or(Violation::Turn)?;
         if pair.shape.channels() > 0 {
             let mut channels = Vec::clone(&self.channels.load());
-            let all = channels.len().saturating_add(usize_of(pair.shape.channels()));
+            let all = channels
+                .len()
+                .saturating_add(usize_of(pair.shape.channels()));
             if usize_of(first) != channels.len() || all > usize_of(SESSION_CHANNELS) {
                 return Err(Violation::Value);
             }
@@ -227,7 +247,9 @@ impl Session {
             }
             self.channels.store(Arc::new(channels));
         }
-        lock(&self.inbox).granted.insert(wanted, Ok(Granted::Pair(pair)));
+        lock(&self.inbox)
+            .granted
+            .insert(wanted, Ok(Granted::Pair(pair)));
         self.arrived.notify_all();
         Ok(())
     }
@@ -241,7 +263,9 @@ impl Session {
         let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
         channel.install_socket(socket);
         if wanted != 0 {
-            lock(&self.inbox).granted.insert(wanted, Ok(Granted::Socket));
+            lock(&self.inbox)
+                .granted
+                .insert(wanted, Ok(Granted::Socket));
         }
         drop(lock(&self.inbox));
         self.arrived.notify_all();
@@ -251,6 +275,8 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("server", &self.server.pid()).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("server", &self.server.pid())
+            .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use super::petition::Answer;
 use super::session::Session;
+use crate::event;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::server::core::lock;
 use crate::server::petition::sent_by;
@@ -46,12 +47,16 @@ impl Watcher {
     /// Starts the thread.
     pub(crate) fn start(watcher: &Arc<Self>) -> sys::Result<()> {
         let watcher = Arc::clone(watcher);
-        let started = std::thread::Builder::new().name("door-watcher".into()).spawn(move || {
-            loop {
-                watcher.turn();
-            }
-        });
-        started.map(drop).map_err(|e| e.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw))
+        let started = std::thread::Builder::new()
+            .name("door-watcher".into())
+            .spawn(move || {
+                loop {
+                    watcher.turn();
+                }
+            });
+        started
+            .map(drop)
+            .map_err(|e| e.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw))
     }
 
     /// Watches a session from now on.
@@ -65,9 +70,15 @@ impl Watcher {
         }
         let added = self
             .epoll
-            .add(&session.socket, EpollEvent::new(EpollFlags::EPOLLIN, socket))
+            .add(
+                &session.socket,
+                EpollEvent::new(EpollFlags::EPOLLIN, socket),
+            )
             .and_then(|()| {
-                self.epoll.add(&session.server, EpollEvent::new(EpollFlags::EPOLLIN, process))
+                self.epoll.add(
+                    &session.server,
+                    EpollEvent::new(EpollFlags::EPOLLIN, process),
+                )
             });
         if added.is_err() {
             self.forget(session);
@@ -86,7 +97,10 @@ impl Watcher {
 
     fn turn(&self) {
         let mut events = [EpollEvent::empty(); 32];
-        let count = self.epoll.wait(&mut events, EpollTimeout::NONE).unwrap_or(0);
+        let count = self
+            .epoll
+            .wait(&mut events, EpollTimeout::NONE)
+            .unwrap_or(0);
         for event in events.iter().take(count) {
             let watched = lock(&self.watched).get(&event.data()).cloned();
             match watched {
@@ -107,7 +121,11 @@ impl Watcher {
                         Err(Violation::Descriptors)
                     } else if sent_by(&mut received, &session.server) {
                         Message::decode(bytes).and_then(|(message, _)| {
-                            session.packet(Answer { message, payload: Vec::new(), fds: received.fds })
+                            session.packet(Answer {
+                                message,
+                                payload: Vec::new(),
+                                fds: received.fds,
+                            })
                         })
                     } else {
                         Err(Violation::Sender)
@@ -116,9 +134,8 @@ impl Watcher {
                 Err(Errno::EAGAIN) => return,
                 Ok(None) | Err(_) => return self.bury(session),
             };
-            if let Err(_found) = done {
-                #[cfg(feature = "tracing")]
-                tracing::warn!(server = session.server.pid(), violation = %_found, "a server broke the protocol");
+            if let Err(found) = done {
+                event::protocol_broken(session.server.pid(), &found);
                 return self.bury(session);
             }
         }
@@ -130,8 +147,13 @@ impl Watcher {
         session.die();
         let mut rounds = 0_u32;
         loop {
-            let sleepers: Vec<_> =
-                session.channels.load().iter().filter(|c| c.is_waited_on()).cloned().collect();
+            let sleepers: Vec<_> = session
+                .channels
+                .load()
+                .iter()
+                .filter(|c| c.is_waited_on())
+                .cloned()
+                .collect();
             if sleepers.is_empty() {
                 return;
             }

@@ -32,7 +32,10 @@ pub(crate) const BACKLOG: i32 = 1009;
 /// The backlog by which a listener of ours is seen from outside on this host.
 pub(crate) fn visible_backlog() -> u32 {
     let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
-    let limit = limit.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(u32::MAX);
+    let limit = limit
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(u32::MAX);
     BACKLOG.unsigned_abs().min(limit)
 }
 

@@ -74,7 +74,9 @@ pub(crate) struct References {
 impl References {
     /// References that keep the door from being unreferenced. The owner's own values are none.
     pub(crate) fn outside(&self) -> usize {
-        self.tokens.saturating_add(self.paths).saturating_add(self.attachments)
+        self.tokens
+            .saturating_add(self.paths)
+            .saturating_add(self.attachments)
     }
 }
 
@@ -122,7 +124,10 @@ impl Core {
             revoked: AtomicBool::new(false),
             active: AtomicUsize::new(0),
             bare: AtomicBool::new(false),
-            references: Mutex::new(References { owners: 1, ..References::default() }),
+            references: Mutex::new(References {
+                owners: 1,
+                ..References::default()
+            }),
         });
         runtime.doors().insert(id, Arc::clone(&core));
         core
@@ -191,7 +196,11 @@ impl Core {
         if descriptors > 0 {
             return self.refuses_descriptors(descriptors);
         }
-        if self.runtime.is_draining() { Some(Failure::Draining) } else { None }
+        if self.runtime.is_draining() {
+            Some(Failure::Draining)
+        } else {
+            None
+        }
     }
 
     fn refuses_descriptors(&self, descriptors: u32) -> Option<Failure> {
@@ -202,7 +211,11 @@ impl Core {
         if descriptors > self.limits.desc_max.load(Ordering::Relaxed) {
             return Some(Failure::TooManyDescriptors);
         }
-        if self.runtime.is_draining() { Some(Failure::Draining) } else { None }
+        if self.runtime.is_draining() {
+            Some(Failure::Draining)
+        } else {
+            None
+        }
     }
 
     /// Whether invocations of this door are told that their caller gave up.
@@ -283,7 +296,8 @@ impl Core {
     pub(crate) fn notice_over(&self, delivered: bool) {
         let once = self.attributes.load(Ordering::Relaxed) & DoorAttributes::UNREF.bits() != 0;
         if once && delivered {
-            self.attributes.fetch_and(!DoorAttributes::UNREF.bits(), Ordering::Relaxed);
+            self.attributes
+                .fetch_and(!DoorAttributes::UNREF.bits(), Ordering::Relaxed);
             drop(lock(&self.notice).take());
         }
         self.weigh();

@@ -25,7 +25,12 @@ pub(crate) fn send_all(
     let fds = borrowed(descriptors);
     let mut index = 0_u32;
     for part in fds.chunks(DESCRIPTORS_PER_PACKET) {
-        let packet = Message::Descriptors { generation, index, count }.encode(0);
+        let packet = Message::Descriptors {
+            generation,
+            index,
+            count,
+        }
+        .encode(0);
         socket::send(&socket, &[&packet], part)?;
         index = index.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX));
     }
@@ -55,7 +60,11 @@ pub(crate) enum Gathered {
 
 impl Gathering {
     pub(crate) fn new(generation: u64, count: usize) -> Self {
-        Self { generation, count, have: Vec::new() }
+        Self {
+            generation,
+            count,
+            have: Vec::new(),
+        }
     }
 
     /// Receives what is there. Packets of another generation belong to a call that was given up: their
@@ -70,7 +79,14 @@ impl Gathering {
                 Err(_) => return Gathered::Lost,
             };
             let bytes = buffer.get(..packet.len).unwrap_or_default();
-            let Ok((Message::Descriptors { generation, index, count }, _)) = Message::decode(bytes)
+            let Ok((
+                Message::Descriptors {
+                    generation,
+                    index,
+                    count,
+                },
+                _,
+            )) = Message::decode(bytes)
             else {
                 return Gathered::Lost;
             };
@@ -120,7 +136,10 @@ impl Channel {
         generation: u64,
         descriptors: &[DoorDesc<'_>],
     ) -> Result<(), ReturnError> {
-        let system = |source| ReturnError::System { op: "send the descriptors of a reply", source };
+        let system = |source| ReturnError::System {
+            op: "send the descriptors of a reply",
+            source,
+        };
         let socket = self.reply_socket().map_err(system)?;
         send_all(&*socket, generation, descriptors).map_err(system)
     }
@@ -140,7 +159,11 @@ impl Channel {
         let ours = Arc::new(ours);
         // Installed before the client can use its end.
         *lock(&self.socket) = Some(Arc::clone(&ours));
-        let packet = Message::Socket { wanted, channel: self.index }.encode(0);
+        let packet = Message::Socket {
+            wanted,
+            channel: self.index,
+        }
+        .encode(0);
         self.session.send(&packet, &[theirs.as_fd()])?;
         Ok(ours)
     }

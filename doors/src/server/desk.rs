@@ -40,7 +40,11 @@ enum Step {
 
 impl Desk {
     pub(crate) fn new(running: Arc<Running>) -> Self {
-        Self { data: Vec::new(), line: None, running }
+        Self {
+            data: Vec::new(),
+            line: None,
+            running,
+        }
     }
 
     /// Does a job. The thread counts as parked when it comes, and not when it leaves.
@@ -65,9 +69,8 @@ impl Desk {
                     pool.park();
                     if crate::pool::leaves() {
                         // The thread goes; the channel waits for another.
-                        match duty.go_quiet() {
-                            Some(same) => pool.dispatch(Job::Channel(same)),
-                            None => {}
+                        if let Some(same) = duty.go_quiet() {
+                            pool.dispatch(Job::Channel(same));
                         }
                         break;
                     }
@@ -138,7 +141,11 @@ impl Desk {
         let given_up = !duty.channel.end.take(head.generation);
         if given_up || !registration.is_live() || core.is_revoked() {
             core.end();
-            duty.fail(if given_up { Failure::Abandoned } else { Failure::NoDoor });
+            duty.fail(if given_up {
+                Failure::Abandoned
+            } else {
+                Failure::NoDoor
+            });
             return Step::Stay(duty);
         }
         if depleted {
@@ -191,7 +198,13 @@ impl Desk {
             duty.ask_more(*call);
             return Step::Stay(duty);
         }
-        let Collecting { active, registration, data, descriptors, .. } = *call;
+        let Collecting {
+            active,
+            registration,
+            data,
+            descriptors,
+            ..
+        } = *call;
         self.data = data;
         // From here on the call is counted by hand, as one that came in a single part.
         active.core().begin();
@@ -210,10 +223,13 @@ impl Desk {
         let core = &registration.core;
         let mut fds = Vec::new();
         if descriptors > 0 {
-            match duty.channel.receive_descriptors(duty.generation, usize_of(descriptors)) {
+            match duty
+                .channel
+                .receive_descriptors(duty.generation, usize_of(descriptors))
+            {
                 Ok(all) => fds = all,
-                Err(code) => {
-                    duty.fail(code);
+                Err(failure) => {
+                    duty.fail(failure);
                     core.end();
                     return Step::Stay(duty);
                 }
@@ -246,7 +262,11 @@ impl Desk {
             self.data = Vec::new();
         }
         if let Some(line) = &mut self.line {
-            line.finish(if outcome.is_ok() { Failure::Unanswered } else { Failure::Panicked });
+            line.finish(if outcome.is_ok() {
+                Failure::Unanswered
+            } else {
+                Failure::Panicked
+            });
         }
     }
 

@@ -57,8 +57,6 @@ pub(crate) struct Duty {
     pub(crate) reply: Option<Prepared>,
     /// The invocation has set a callback for the caller's going.
     pub(crate) callback_set: bool,
-    /// The pool that this channel belongs to since its first call.
-    pub(crate) pool: Option<u64>,
 }
 
 /// How far a call has got between two turns.
@@ -146,7 +144,6 @@ impl Channel {
             progress: Progress::Idle,
             reply: None,
             callback_set: false,
-            pool: None,
         };
         *lock(&channel.slot) = Some(Box::new(duty));
         channel
@@ -155,7 +152,9 @@ impl Channel {
     /// Takes the duty of a quiet channel on which a call waits.
     pub(crate) fn take_waiting(&self) -> Option<Box<Duty>> {
         let mut slot = lock(&self.slot);
-        let waits = slot.as_ref().is_some_and(|duty| self.end.turn() != low(duty.turn));
+        let waits = slot
+            .as_ref()
+            .is_some_and(|duty| self.end.turn() != low(duty.turn));
         if waits { slot.take() } else { None }
     }
 
@@ -183,7 +182,11 @@ impl Channel {
         self.cancelled.store(generation, Ordering::Release);
         let callback = {
             let mut slot = lock(&self.on_cancel);
-            if slot.as_ref().is_some_and(|(of, _)| *of == generation) { slot.take() } else { None }
+            if slot.as_ref().is_some_and(|(of, _)| *of == generation) {
+                slot.take()
+            } else {
+                None
+            }
         };
         run_callback(callback);
     }
@@ -228,7 +231,10 @@ impl Duty {
         let (end, session) = (&channel.end, &channel.session);
         let last = low(self.turn);
         let stop = || pool.has_queue() || session.is_dead();
-        if self.patience.spend(|| end.peer_cpu(), || end.turn() != last, stop) {
+        if self
+            .patience
+            .spend(|| end.peer_cpu(), || end.turn() != last, stop)
+        {
             return Event::Turn;
         }
         self.sleep(pool)
@@ -323,7 +329,11 @@ impl Duty {
     #[inline]
     pub(crate) fn area_at(&self) -> usize {
         let own = self.channel.end.0.pair();
-        let place = if self.area.number == own.number { self.channel.end.0.place() } else { 0 };
+        let place = if self.area.number == own.number {
+            self.channel.end.0.place()
+        } else {
+            0
+        };
         self.area.shape.area_at(place)
     }
 

@@ -12,6 +12,7 @@ use super::petition::sent_by;
 use super::runtime::{Attached, Runtime, Source};
 use super::session::Session;
 use super::token::{Origin, Token};
+use crate::event;
 use crate::sys::peer::peer_cred;
 use crate::sys::{self, socket};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
@@ -50,12 +51,16 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         faked: Vec::new(),
         reserve: spare(),
     };
-    let started = std::thread::Builder::new().name("door-leader".into()).spawn(move || {
-        loop {
-            leader.turn();
-        }
-    });
-    started.map(drop).map_err(|error| error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw))
+    let started = std::thread::Builder::new()
+        .name("door-leader".into())
+        .spawn(move || {
+            loop {
+                leader.turn();
+            }
+        });
+    started
+        .map(drop)
+        .map_err(|error| error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw))
 }
 
 fn spare() -> Option<nix::sys::eventfd::EventFd> {
@@ -65,7 +70,11 @@ fn spare() -> Option<nix::sys::eventfd::EventFd> {
 impl Leader {
     fn turn(&mut self) {
         let mut events = [EpollEvent::empty(); 64];
-        let count = self.runtime.epoll.wait(&mut events, self.timeout()).unwrap_or(0);
+        let count = self
+            .runtime
+            .epoll
+            .wait(&mut events, self.timeout())
+            .unwrap_or(0);
         for event in events.iter().take(count) {
             // A source that was forgotten between the wait and now meets nobody.
             if let Some(source) = self.runtime.source(event.data()) {
@@ -81,7 +90,10 @@ impl Leader {
 
     /// Sleeps for ever unless a first call or a faked hang-up wants another look.
     fn timeout(&self) -> EpollTimeout {
-        let told = self.untold.iter().map(|(_, call)| call.since + TELL_AFTER);
+        let told = self
+            .untold
+            .iter()
+            .map(|(_, call)| after(call.since, TELL_AFTER));
         let rechecked = self.faked.iter().map(|faked| faked.at);
         match told.chain(rechecked).min() {
             None => EpollTimeout::NONE,
@@ -119,8 +131,12 @@ impl Leader {
                 }
                 Err(_) => return,
             };
-            let Ok(peer) = peer_cred(&connection) else { continue };
-            let Some(charge) = self.runtime.quotas.charge(peer.uid) else { continue };
+            let Ok(peer) = peer_cred(&connection) else {
+                continue;
+            };
+            let Some(charge) = self.runtime.quotas.charge(peer.uid) else {
+                continue;
+            };
             let key = self.runtime.next_key();
             let origin = Origin::Path { _charge: charge };
             let token = Token::new(key, &attached.core, connection, origin);
@@ -137,9 +153,8 @@ impl Leader {
             match socket::receive(&token.socket, &mut buffer) {
                 Ok(Some(received)) => {
                     let bytes = buffer.get(..received.len).unwrap_or_default();
-                    if let Err(_found) = self.petition(token, bytes, received) {
-                        #[cfg(feature = "tracing")]
-                        tracing::warn!(door = token.core.id, violation = %_found, "a packet was refused");
+                    if let Err(found) = self.petition(token, bytes, received) {
+                        event::packet_refused(token.core.id, &found);
                     }
                 }
                 Err(Errno::EAGAIN) => {
@@ -169,7 +184,11 @@ impl Leader {
         let _gone = self.runtime.epoll.delete(&token.socket);
         let pause = RECHECK_FIRST;
         let at = later(pause);
-        self.faked.push(Faked { token: Arc::downgrade(token), at, pause });
+        self.faked.push(Faked {
+            token: Arc::downgrade(token),
+            at,
+            pause,
+        });
     }
 
     fn recheck(&mut self) {
@@ -179,7 +198,9 @@ impl Leader {
             if faked.at > now {
                 return true;
             }
-            let Some(token) = faked.token.upgrade() else { return false };
+            let Some(token) = faked.token.upgrade() else {
+                return false;
+            };
             if token.is_gone() {
                 ended.push(token);
                 return false;
@@ -267,7 +288,11 @@ impl Leader {
             let _events = names.read_events();
         }
         for attached in self.runtime.listeners() {
-            if attached.name.as_ref().is_some_and(crate::name::Name::is_gone) {
+            if attached
+                .name
+                .as_ref()
+                .is_some_and(crate::name::Name::is_gone)
+            {
                 self.runtime.unlisten(&attached);
             }
         }
@@ -275,6 +300,9 @@ impl Leader {
 }
 
 fn later(pause: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(pause).unwrap_or(now)
+    after(Instant::now(), pause)
+}
+
+fn after(at: Instant, pause: Duration) -> Instant {
+    at.checked_add(pause).unwrap_or(at)
 }

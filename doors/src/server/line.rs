@@ -13,7 +13,6 @@ use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::local::LocalCall;
 use crate::wire::code::{Answer, Failure};
-use crate::wire::layout::usize_of;
 use crate::wire::limits::DESCRIPTORS;
 use crate::wire::message::Violation;
 
@@ -66,7 +65,10 @@ impl Line {
                     code: Failure::ReplyLost.number(),
                     ..ReplyHead::default()
                 };
-                duty.reply = Some(Prepared { head, rest: Vec::new() });
+                duty.reply = Some(Prepared {
+                    head,
+                    rest: Vec::new(),
+                });
             }
             Self::Packet(call) => call.lose_reply(),
             Self::Local(call) => call.lose_reply(),
@@ -132,7 +134,8 @@ impl Duty {
             return Err(ReturnError::AlreadyReplied);
         }
         if !descriptors.is_empty() {
-            self.channel.send_descriptors(self.generation, descriptors)?;
+            self.channel
+                .send_descriptors(self.generation, descriptors)?;
         }
         let area_bytes = self.area_bytes();
         let (now, rest) = data.split_at_checked(area_bytes).unwrap_or((data, &[]));
@@ -141,10 +144,16 @@ impl Duty {
         }
         let mut later = Vec::new();
         if !rest.is_empty() {
-            later.try_reserve_exact(rest.len()).map_err(|_| ReturnError::NoRoom)?;
+            later
+                .try_reserve_exact(rest.len())
+                .map_err(|_| ReturnError::NoRoom)?;
             later.extend_from_slice(rest);
         }
-        let answer = if later.is_empty() { Answer::Returned } else { Answer::Part };
+        let answer = if later.is_empty() {
+            Answer::Returned
+        } else {
+            Answer::Part
+        };
         let head = ReplyHead {
             answer: answer.number(),
             generation: self.generation,
@@ -167,7 +176,12 @@ impl Duty {
             Some(Prepared { head, rest }) => {
                 if !rest.is_empty() {
                     let (total, descriptors) = (head.total, head.descriptors);
-                    let sending = Sending { rest, sent: 0, total, descriptors };
+                    let sending = Sending {
+                        rest,
+                        sent: 0,
+                        total,
+                        descriptors,
+                    };
                     self.progress = Progress::Sending(Box::new(sending));
                 }
                 self.answer(&head);
@@ -237,9 +251,4 @@ impl Duty {
 /// The borrowed view that a send needs.
 pub(crate) fn borrowed<'a>(descriptors: &'a [DoorDesc<'_>]) -> Vec<BorrowedFd<'a>> {
     descriptors.iter().map(std::os::fd::AsFd::as_fd).collect()
-}
-
-/// How many packets so many descriptors take.
-pub(crate) fn packets(count: usize) -> usize {
-    count.div_ceil(usize_of(253))
 }

@@ -37,7 +37,9 @@ impl Meter {
     pub(crate) fn timed(&self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let class = micros.checked_ilog2().unwrap_or(0);
-        let class = usize::try_from(class).unwrap_or(CLASSES).min(CLASSES.saturating_sub(1));
+        let class = usize::try_from(class)
+            .unwrap_or(CLASSES)
+            .min(CLASSES.saturating_sub(1));
         if let Some(count) = self.classes.get(class) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -59,7 +61,9 @@ impl Meter {
     /// The histogram: counts per class of the timed calls.
     pub(crate) fn classes(&self) -> [u64; CLASSES] {
         std::array::from_fn(|class| {
-            self.classes.get(class).map_or(0, |count| count.load(Ordering::Relaxed))
+            self.classes
+                .get(class)
+                .map_or(0, |count| count.load(Ordering::Relaxed))
         })
     }
 }
@@ -102,7 +106,9 @@ impl Running {
 #[inline]
 fn coarse_ns() -> u64 {
     let clock = nix::time::ClockId::CLOCK_MONOTONIC_COARSE;
-    let Ok(now) = nix::time::clock_gettime(clock) else { return 0 };
+    let Ok(now) = nix::time::clock_gettime(clock) else {
+        return 0;
+    };
     let seconds = u64::try_from(now.tv_sec()).unwrap_or(0);
     let nanos = u64::try_from(now.tv_nsec()).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)

@@ -108,9 +108,9 @@ impl PacketCall {
         };
         match refused {
             None => Some(core),
-            Some(code) => {
+            Some(failure) => {
                 core.end();
-                self.finish(code);
+                self.finish(failure);
                 None
             }
         }
@@ -139,13 +139,21 @@ impl PacketCall {
         if self.reply.is_some() {
             return Err(ReturnError::AlreadyReplied);
         }
-        send_all(&self.token.socket, self.progress.generation, descriptors)
-            .map_err(|source| ReturnError::System { op: "send the descriptors of a reply", source })?;
+        send_all(&self.token.socket, self.progress.generation, descriptors).map_err(|source| {
+            ReturnError::System {
+                op: "send the descriptors of a reply",
+                source,
+            }
+        })?;
         let mut copy = Vec::new();
-        copy.try_reserve_exact(data.len()).map_err(|_| ReturnError::NoRoom)?;
+        copy.try_reserve_exact(data.len())
+            .map_err(|_| ReturnError::NoRoom)?;
         copy.extend_from_slice(data);
         let descriptors = u32::try_from(descriptors.len()).unwrap_or(u32::MAX);
-        self.reply = Some(Reply::Data { data: copy, descriptors });
+        self.reply = Some(Reply::Data {
+            data: copy,
+            descriptors,
+        });
         Ok(())
     }
 
@@ -182,7 +190,12 @@ impl Drop for PacketCall {
 }
 
 fn send_failure(token: &Token, generation: u64, code: Failure) -> crate::sys::Result<()> {
-    let packet = Message::Reply { generation, code: code.number(), descriptors: 0, bytes: 0 };
+    let packet = Message::Reply {
+        generation,
+        code: code.number(),
+        descriptors: 0,
+        bytes: 0,
+    };
     socket::send(&token.socket, &[&packet.encode(0)], &[])
 }
 
@@ -194,7 +207,12 @@ fn send_reply(
     descriptors: u32,
 ) -> crate::sys::Result<()> {
     let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
-    let message = Message::Reply { generation, code: 0, descriptors, bytes };
+    let message = Message::Reply {
+        generation,
+        code: 0,
+        descriptors,
+        bytes,
+    };
     if data.len() <= PACKET_DATA_BYTES {
         return socket::send(&token.socket, &[&message.encode(data.len()), data], &[]);
     }

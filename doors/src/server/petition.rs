@@ -16,6 +16,7 @@ use super::runtime::Source;
 use super::session::{Registration, Session};
 use super::token::{Origin, Token};
 use crate::cred::Caller;
+use crate::event;
 use crate::pool::Job;
 use crate::primitive::Ordering;
 use crate::sys::peer::{Process, peer_pidfd};
@@ -51,7 +52,11 @@ impl Petitioner {
         nix::fcntl::fcntl(&private, nix::fcntl::FcntlArg::F_SETFL(flags))
             .map_err(|_| Violation::Descriptors)?;
         socket::name_senders(&private).map_err(|_| Violation::Descriptors)?;
-        Ok(Self { process, caller, private })
+        Ok(Self {
+            process,
+            caller,
+            private,
+        })
     }
 
     fn answer(&self, message: &Message) -> Result<(), Errno> {
@@ -60,7 +65,10 @@ impl Petitioner {
 
     /// A petitioner that does not listen is not waited for.
     fn refuse(&self, code: Failure) {
-        let _gone = self.answer(&Message::Refused { wanted: 0, code: code.number() });
+        let _gone = self.answer(&Message::Refused {
+            wanted: 0,
+            code: code.number(),
+        });
     }
 }
 
@@ -89,7 +97,10 @@ impl Leader {
         }
         let (message, payload) = Message::decode(bytes)?;
         match message {
-            Message::Call { generation, descriptors } => {
+            Message::Call {
+                generation,
+                descriptors,
+            } => {
                 return self.first_call(token, generation, descriptors, payload, received);
             }
             Message::GiveUp { generation } => {
@@ -104,8 +115,8 @@ impl Leader {
         }
         let petitioner = Petitioner::of(&mut received)?;
         let core = &token.core;
-        if let Err(_refusal) = core.access.check(&petitioner.caller) {
-            refused(core, &_refusal);
+        if let Err(refusal) = core.access.check(&petitioner.caller) {
+            refused(core, &refusal);
             petitioner.refuse(Failure::NotAllowed);
             return Ok(());
         }
@@ -123,7 +134,11 @@ impl Leader {
         let runtime = &self.runtime;
         if token.core.is_revoked() || runtime.is_draining() {
             let draining = !token.core.is_revoked();
-            petitioner.refuse(if draining { Failure::Draining } else { Failure::NoDoor });
+            petitioner.refuse(if draining {
+                Failure::Draining
+            } else {
+                Failure::NoDoor
+            });
             return;
         }
         let uid = match &petitioner.caller {
@@ -139,12 +154,20 @@ impl Leader {
             return;
         };
         let id = u128::from(high) << 64 | u128::from(low);
-        let Petitioner { process, caller, private } = petitioner;
+        let Petitioner {
+            process,
+            caller,
+            private,
+        } = petitioner;
         let session = Session::new(runtime, id, process, caller, private, charge);
         // Watched only for its end until the client has acknowledged the first windows.
         let area = u64::try_from(AREA_BYTES).unwrap_or(u64::MAX);
         if let Err(code) = session.offer(0, FIRST_CHANNELS, area, None) {
-            let packet = Message::Refused { wanted: 0, code: code.number() }.encode(0);
+            let packet = Message::Refused {
+                wanted: 0,
+                code: code.number(),
+            }
+            .encode(0);
             let _gone = session.send(&packet, &[]);
             return;
         }
@@ -159,9 +182,16 @@ impl Leader {
     fn admit(&self, session: &Arc<Session>) -> Result<(), Errno> {
         let runtime = &self.runtime;
         let (socket_key, process_key) = (runtime.next_key(), runtime.next_key());
-        runtime.watch_at(socket_key, &session.socket, Source::Session(Arc::clone(session)))?;
-        let watched =
-            runtime.watch_at(process_key, &session.client, Source::Client(Arc::clone(session)));
+        runtime.watch_at(
+            socket_key,
+            &session.socket,
+            Source::Session(Arc::clone(session)),
+        )?;
+        let watched = runtime.watch_at(
+            process_key,
+            &session.client,
+            Source::Client(Arc::clone(session)),
+        );
         if let Err(error) = watched {
             runtime.unwatch(socket_key, &session.socket);
             return Err(error);
@@ -208,8 +238,12 @@ impl Leader {
             oldest_ns: core.pool.oldest_ns(core.id),
             refused: core.meter.refused(),
         };
-        let histogram: Vec<u8> =
-            core.meter.classes().iter().flat_map(|count| count.to_le_bytes()).collect();
+        let histogram: Vec<u8> = core
+            .meter
+            .classes()
+            .iter()
+            .flat_map(|count| count.to_le_bytes())
+            .collect();
         let packet = described.encode(histogram.len());
         let _gone = socket::send(&petitioner.private, &[&packet, &histogram], &[]);
     }
@@ -235,8 +269,12 @@ impl Leader {
     ) -> Result<(), Violation> {
         let core = &token.core;
         let refuse = |code: Failure| {
-            let reply =
-                Message::Reply { generation, code: code.number(), descriptors: 0, bytes: 0 };
+            let reply = Message::Reply {
+                generation,
+                code: code.number(),
+                descriptors: 0,
+                bytes: 0,
+            };
             let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
         };
         // Only the process that the kernel names as the connection's own: others may hold a copy of it.
@@ -248,7 +286,10 @@ impl Leader {
             refuse(Failure::Violation);
             return Err(Violation::Sender);
         }
-        if lock(&token.call).as_ref().is_some_and(|call| !call.is_done()) {
+        if lock(&token.call)
+            .as_ref()
+            .is_some_and(|call| !call.is_done())
+        {
             refuse(Failure::Violation);
             return Err(Violation::Turn);
         }
@@ -258,8 +299,8 @@ impl Leader {
             return Ok(());
         }
         let caller = Caller::of_socket(&token.socket).map_err(|_| Violation::Sender)?;
-        if let Err(_refusal) = core.access.check(&caller) {
-            refused(core, &_refusal);
+        if let Err(refusal) = core.access.check(&caller) {
+            refused(core, &refusal);
             refuse(Failure::NotAllowed);
             return Ok(());
         }
@@ -292,8 +333,7 @@ fn registered(session: &Session, registration: &Registration) -> Message {
 }
 
 /// Every refusal leaves a trace.
-fn refused(core: &Core, _why: &crate::access::Refusal) {
+fn refused(core: &Core, why: &crate::access::Refusal) {
     core.meter.refuse();
-    #[cfg(feature = "tracing")]
-    tracing::warn!(door = core.id, reason = %_why, "a caller was refused");
+    event::caller_refused(core.id, why);
 }

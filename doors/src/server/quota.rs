@@ -33,7 +33,11 @@ impl Quotas {
             return None;
         }
         held.sessions = held.sessions.saturating_add(1);
-        Some(Charge { quotas: Arc::clone(self), uid, bytes: 0 })
+        Some(Charge {
+            quotas: Arc::clone(self),
+            uid,
+            bytes: 0,
+        })
     }
 }
 
@@ -75,7 +79,9 @@ mod tests {
     #[test]
     fn a_user_over_its_share_is_refused_and_others_are_not() {
         let quotas = Arc::new(Quotas::default());
-        let all: Vec<_> = (0..USER_SESSIONS).map(|_| quotas.charge(1).unwrap()).collect();
+        let all: Vec<_> = (0..USER_SESSIONS)
+            .map(|_| quotas.charge(1).unwrap())
+            .collect();
         assert!(quotas.charge(1).is_none());
         assert!(quotas.charge(2).is_some());
         drop(all);

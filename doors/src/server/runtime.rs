@@ -98,14 +98,16 @@ impl Runtime {
 
     /// The runtime if this process has one.
     pub(crate) fn existing() -> Option<Arc<Self>> {
-        CURRENT.load_full().filter(|runtime| runtime.life == fork::life())
+        CURRENT
+            .load_full()
+            .filter(|runtime| runtime.life == fork::life())
     }
 
     fn new(life: u64) -> sys::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let wakeup = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        let flags = nix::sys::inotify::InitFlags::IN_CLOEXEC
-            | nix::sys::inotify::InitFlags::IN_NONBLOCK;
+        let flags =
+            nix::sys::inotify::InitFlags::IN_CLOEXEC | nix::sys::inotify::InitFlags::IN_NONBLOCK;
         // Few inotify instances are allowed per user (inotify(7)): without one, a removed name is noticed at the
         // next connection or never, and everything else works.
         let names = nix::sys::inotify::Inotify::init(flags).ok();
@@ -175,7 +177,9 @@ impl Runtime {
     /// Has the leader watch a descriptor.
     pub(crate) fn watch_at(&self, key: u64, fd: impl AsFd, source: Source) -> sys::Result<()> {
         lock(&self.sources).insert(key, source);
-        let added = self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, key));
+        let added = self
+            .epoll
+            .add(fd, EpollEvent::new(EpollFlags::EPOLLIN, key));
         if added.is_err() {
             lock(&self.sources).remove(&key);
         }
@@ -196,8 +200,13 @@ impl Runtime {
     /// Makes a fresh reference to a door; returns the holder's end.
     pub(crate) fn mint(&self, core: &Arc<Core>, own: bool) -> sys::Result<OwnedFd> {
         let (server, holder) = socket::pair()?;
-        let origin =
-            if own { Origin::Own } else { Origin::Handed { holder: socket::inode(&holder)? } };
+        let origin = if own {
+            Origin::Own
+        } else {
+            Origin::Handed {
+                holder: socket::inode(&holder)?,
+            }
+        };
         let key = self.next_key();
         let token = Token::new(key, core, server, origin);
         let watched = self.watch_at(key, &token.socket, Source::Token(Arc::clone(&token)));
@@ -275,13 +284,18 @@ impl Runtime {
 
 /// The parent's runtime lives on in a forked child as memory: its threads do not exist here, its locks may be held
 /// for ever, and its descriptors are copies. Nothing of it may run, so it is never dropped.
-#[expect(clippy::mem_forget, reason = "the drop would run the parent's clean-up in the child")]
+#[expect(
+    clippy::mem_forget,
+    reason = "the drop would run the parent's clean-up in the child"
+)]
 fn keep_inherited(inherited: Arc<Runtime>) {
     std::mem::forget(inherited);
 }
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("life", &self.life).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("life", &self.life)
+            .finish_non_exhaustive()
     }
 }

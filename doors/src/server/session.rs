@@ -15,6 +15,7 @@ use super::runtime::Runtime;
 use crate::channel::ends::{End, ServerEnd};
 use crate::channel::pair::Pair;
 use crate::cred::Caller;
+use crate::event;
 use crate::pool::Job;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::sys::mapping::Mapping;
@@ -123,9 +124,8 @@ impl Session {
 
     /// The peer broke the protocol: the session is over.
     #[cold]
-    pub(crate) fn violated(&self, _found: Violation) {
-        #[cfg(feature = "tracing")]
-        tracing::warn!(client = self.client.pid(), violation = %_found, "a client broke the protocol");
+    pub(crate) fn violated(&self, found: Violation) {
+        event::protocol_broken(self.client.pid(), &found);
         self.dead.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
         self.runtime.bury(self.id);
@@ -139,13 +139,19 @@ impl Session {
         let (channels, pending) = {
             let mut windows = lock(&self.windows);
             windows.pairs.clear();
-            (std::mem::take(&mut windows.channels), std::mem::take(&mut windows.pending))
+            (
+                std::mem::take(&mut windows.channels),
+                std::mem::take(&mut windows.pending),
+            )
         };
         drop(pending);
         let registrations = std::mem::take(&mut *lock(&self.registrations));
         for registration in registrations.values() {
             registration.live.store(false, Ordering::Relaxed);
-            registration.core.pool.wake_sleepers(|channel| channel.session.id == self.id);
+            registration
+                .core
+                .pool
+                .wake_sleepers(|channel| channel.session.id == self.id);
         }
         for channel in channels {
             channel.cancel_any();
@@ -181,7 +187,10 @@ impl Session {
     /// The area that a channel may use under this number.
     pub(crate) fn area_of(&self, pair: u32, channel: u32) -> Option<Arc<Pair>> {
         let windows = lock(&self.windows);
-        let own = windows.channels.get(usize_of(channel)).map(|c| c.end.0.pair().number);
+        let own = windows
+            .channels
+            .get(usize_of(channel))
+            .map(|c| c.end.0.pair().number);
         let (found, area_for) = windows.pairs.get(&pair)?;
         let allowed = area_for.map_or(own == Some(pair), |only| only == channel);
         allowed.then(|| Arc::clone(found))
@@ -209,13 +218,32 @@ impl Session {
             return Err(Failure::NoRoom);
         }
         let pair = windows.next_pair;
-        let packet =
-            Message::Windows { wanted, session: self.id, pair, first, channels, area_bytes };
-        let fds = [std::os::fd::AsFd::as_fd(&theirs), std::os::fd::AsFd::as_fd(&own)];
-        self.send(&packet.encode(0), &fds).map_err(|_| Failure::NoRoom)?;
+        let packet = Message::Windows {
+            wanted,
+            session: self.id,
+            pair,
+            first,
+            channels,
+            area_bytes,
+        };
+        let fds = [
+            std::os::fd::AsFd::as_fd(&theirs),
+            std::os::fd::AsFd::as_fd(&own),
+        ];
+        self.send(&packet.encode(0), &fds)
+            .map_err(|_| Failure::NoRoom)?;
         windows.next_pair = pair.wrapping_add(1);
         windows.promised = windows.promised.saturating_add(channels);
-        windows.pending.insert(pair, Pending { wanted, shape, area_for, ours, theirs });
+        windows.pending.insert(
+            pair,
+            Pending {
+                wanted,
+                shape,
+                area_for,
+                ours,
+                theirs,
+            },
+        );
         Ok(())
     }
 
@@ -223,7 +251,13 @@ impl Session {
     fn mapped(self: &Arc<Self>, number: u32) -> Result<(), Violation> {
         let mut windows = lock(&self.windows);
         let pending = windows.pending.remove(&number).ok_or(Violation::Turn)?;
-        let Pending { wanted, shape, area_for, ours, theirs } = pending;
+        let Pending {
+            wanted,
+            shape,
+            area_for,
+            ours,
+            theirs,
+        } = pending;
         let pair = Pair::with_peer(number, shape, ours, theirs).map_err(|_| Violation::Memory)?;
         let pair = Arc::new(pair);
         windows.pairs.insert(number, (Arc::clone(&pair), area_for));
@@ -233,7 +267,11 @@ impl Session {
             windows.channels.push(Channel::new(self, index, end));
         }
         drop(windows);
-        let ready = Message::Ready { wanted, pair: number }.encode(0);
+        let ready = Message::Ready {
+            wanted,
+            pair: number,
+        }
+        .encode(0);
         self.send(&ready, &[]).map_err(|_| Violation::Turn)
     }
 
@@ -242,18 +280,14 @@ impl Session {
         let channels = lock(&self.windows).channels.clone();
         for channel in channels {
             if let Some(mut duty) = channel.take_waiting() {
-                let hint = channel.registration_hint();
-                match self.registration(hint) {
-                    Some(registration) => {
-                        duty.channel.end.say_awake();
-                        registration.core.pool.dispatch(Job::Channel(duty));
-                    }
-                    // Unknown: any thread can say so; the process pool is always there.
-                    None => {
-                        duty.generation = duty.turn.wrapping_add(1);
-                        duty.fail(Failure::NoDoor);
-                        duty.retire_to(&self.runtime.pool);
-                    }
+                if let Some(registration) = self.registration(channel.registration_hint()) {
+                    duty.channel.end.say_awake();
+                    registration.core.pool.dispatch(Job::Channel(duty));
+                } else {
+                    // A door that is gone has no pool to say so.
+                    duty.generation = duty.turn.wrapping_add(1);
+                    duty.fail(Failure::NoDoor);
+                    duty.retire_to(&self.runtime.pool);
                 }
             }
         }
@@ -267,9 +301,16 @@ impl Session {
                 Ok(())
             }
             Message::Mapped { pair } => self.mapped(pair),
-            Message::Grow { wanted, channel, area_bytes } => self.grow(wanted, channel, area_bytes),
+            Message::Grow {
+                wanted,
+                channel,
+                area_bytes,
+            } => self.grow(wanted, channel, area_bytes),
             Message::WantSocket { wanted, channel } => self.give_socket(wanted, channel),
-            Message::Cancel { channel, generation } => {
+            Message::Cancel {
+                channel,
+                generation,
+            } => {
                 let channel = self.channel(channel).ok_or(Violation::Value)?;
                 channel.cancel(generation);
                 Ok(())
@@ -309,13 +350,19 @@ impl Session {
     }
 
     fn refuse(&self, wanted: u64, code: Failure) -> Result<(), Violation> {
-        let packet = Message::Refused { wanted, code: code.number() }.encode(0);
+        let packet = Message::Refused {
+            wanted,
+            code: code.number(),
+        }
+        .encode(0);
         self.send(&packet, &[]).map_err(|_| Violation::Turn)
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("client", &self.client.pid()).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("client", &self.client.pid())
+            .finish_non_exhaustive()
     }
 }

@@ -39,7 +39,10 @@ pub(crate) fn pauses_per_microsecond() -> u32 {
             })
             .min()
             .unwrap_or(1);
-        let pauses = u128::from(ROUNDS).saturating_mul(1_000).checked_div(fastest).unwrap_or(1);
+        let pauses = u128::from(ROUNDS)
+            .saturating_mul(1_000)
+            .checked_div(fastest)
+            .unwrap_or(1);
         u32::try_from(pauses).unwrap_or(u32::MAX).max(1)
     })
 }

@@ -1,5 +1,8 @@
 //! Tells a forked child from its parent without a system call.
-#![expect(unsafe_code, reason = "a page that the kernel wipes on fork is reached by pointer")]
+#![expect(
+    unsafe_code,
+    reason = "a page that the kernel wipes on fork is reached by pointer"
+)]
 
 use std::ptr::NonNull;
 use std::sync::OnceLock;

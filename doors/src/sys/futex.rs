@@ -30,13 +30,24 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, until: Option<Instant>) -> S
         tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(left.subsec_nanos()),
     });
-    let timeout_at: *const libc::timespec =
-        timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let timeout_at: *const libc::timespec = timeout
+        .as_ref()
+        .map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: the word outlives the call, the timeout is null or a live timespec of ours (futex(2)).
     let result = unsafe {
-        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, expected, timeout_at)
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT,
+            expected,
+            timeout_at,
+        )
     };
-    if result == -1 && Errno::last() == Errno::ETIMEDOUT { Slept::TimedOut } else { Slept::Look }
+    if result == -1 && Errno::last() == Errno::ETIMEDOUT {
+        Slept::TimedOut
+    } else {
+        Slept::Look
+    }
 }
 
 /// Wakes every sleeper on the word: a hostile peer can park threads of its own there, and would swallow a

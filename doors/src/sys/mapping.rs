@@ -57,11 +57,6 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// The size of the window in bytes.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     /// The 32-bit word at a byte offset; an offset that is not aligned or not inside gives the first word
     /// (offsets are constants or were checked when the pair was agreed).
     #[inline]
@@ -87,15 +82,24 @@ impl Mapping {
     #[inline]
     fn checked(&self, offset: usize, size: usize) -> usize {
         let inside = offset.checked_add(size).is_some_and(|end| end <= self.len);
-        debug_assert!(inside && offset.is_multiple_of(size), "word outside its window");
-        if inside && offset.is_multiple_of(size) { offset } else { 0 }
+        debug_assert!(
+            inside && offset.is_multiple_of(size),
+            "word outside its window"
+        );
+        if inside && offset.is_multiple_of(size) {
+            offset
+        } else {
+            0
+        }
     }
 
     /// Copies `bytes` to `offset`. False (nothing copied) if they do not fit or the window is the peer's.
     #[inline]
     #[must_use]
     pub(crate) fn store(&self, offset: usize, bytes: &[u8]) -> bool {
-        let fits = offset.checked_add(bytes.len()).is_some_and(|end| end <= self.len);
+        let fits = offset
+            .checked_add(bytes.len())
+            .is_some_and(|end| end <= self.len);
         if !fits || self.access == Access::Read {
             return false;
         }

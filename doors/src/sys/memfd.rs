@@ -1,5 +1,8 @@
 //! Sealed shared memory, made by the server for both directions.
-#![expect(unsafe_code, reason = "fcntl seals and fallocate through the C library")]
+#![expect(
+    unsafe_code,
+    reason = "fcntl seals and fallocate through the C library"
+)]
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -24,28 +27,37 @@ pub(crate) fn create(name: &std::ffi::CStr, len: usize) -> Result<OwnedFd> {
     refuse_beyond_file_limit(len)?;
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     // Without MFD_NOEXEC_SEAL `vm.memfd_noexec=2` refuses; kernels before 6.3 do not know the flag.
-    let memfd = match memfd_create(name, flags | MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL)) {
+    let memfd = match memfd_create(
+        name,
+        flags | MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL),
+    ) {
         Err(Errno::EINVAL) => memfd_create(name, flags)?,
         made => made?,
     };
     nix::unistd::ftruncate(&memfd, len)?;
     fallocate(&memfd, FallocateFlags::empty(), 0, len)?;
-    fcntl(&memfd, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW))?;
+    fcntl(
+        &memfd,
+        FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW),
+    )?;
     Ok(memfd)
 }
 
 /// Beyond `RLIMIT_FSIZE` the kernel would raise SIGXFSZ, which kills by default (setrlimit(2)).
 fn refuse_beyond_file_limit(len: i64) -> Result<()> {
     let (soft, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
-    if u64::try_from(len).is_ok_and(|len| len > soft) { Err(Errno::EFBIG) } else { Ok(()) }
+    if u64::try_from(len).is_ok_and(|len| len > soft) {
+        Err(Errno::EFBIG)
+    } else {
+        Ok(())
+    }
 }
 
 /// Forbids every further writable mapping and every further seal; mappings that exist stay writable.
 pub(crate) fn seal_for_reading(memfd: impl AsFd) -> Result<()> {
     let seals = FUTURE_WRITE | libc::F_SEAL_SEAL;
     // SAFETY: takes a number and a flag word, touches no memory (fcntl(2), F_ADD_SEALS).
-    let result =
-        unsafe { libc::fcntl(memfd.as_fd().as_raw_fd(), libc::F_ADD_SEALS, seals) };
+    let result = unsafe { libc::fcntl(memfd.as_fd().as_raw_fd(), libc::F_ADD_SEALS, seals) };
     Errno::result(result).map(drop)
 }
 
@@ -77,7 +89,11 @@ pub(crate) fn verify(memfd: impl AsFd, demand: Demand) -> Result<()> {
     // SAFETY: takes a number, touches no memory (fcntl(2), F_GET_SEALS).
     let seals = unsafe { libc::fcntl(memfd.as_fd().as_raw_fd(), libc::F_GET_SEALS) };
     let seals = Errno::result(seals)?;
-    if seals & wanted == wanted { Ok(()) } else { Err(Errno::EINVAL) }
+    if seals & wanted == wanted {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// Creates memory that holds `data` and that nobody can ever change again.
@@ -97,7 +113,13 @@ pub(crate) fn frozen(name: &std::ffi::CStr, data: &[u8]) -> Result<OwnedFd> {
 
 /// Reads memory of exactly `len` bytes that the other side must have frozen; `EINVAL` if it has not.
 pub(crate) fn read_frozen(memfd: impl AsFd, len: usize) -> Result<Vec<u8>> {
-    verify(&memfd, Demand { len, closed_to_writers: false })?;
+    verify(
+        &memfd,
+        Demand {
+            len,
+            closed_to_writers: false,
+        },
+    )?;
     let seals = SealFlag::from_bits_truncate(fcntl(&memfd, FcntlArg::F_GET_SEALS)?);
     if !seals.contains(SealFlag::F_SEAL_WRITE) {
         return Err(Errno::EINVAL);

@@ -2,7 +2,10 @@
 //!
 //! There is one send and one receive function in the whole crate: a plain recv(2) would silently drop
 //! descriptors, and every rule about ancillary data is kept here.
-#![expect(unsafe_code, reason = "sendmsg, recvmsg and received descriptors arrive as raw numbers")]
+#![expect(
+    unsafe_code,
+    reason = "sendmsg, recvmsg and received descriptors arrive as raw numbers"
+)]
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::size_of;
@@ -72,7 +75,8 @@ fn set_option(socket: &impl AsFd, option: i32) -> Result<()> {
 /// Whether this is an `AF_UNIX` packet socket: what a token or a private end must be.
 pub(crate) fn is_packet_socket(fd: impl AsFd) -> bool {
     let option = |name| nix_int_option(&fd, name);
-    option(libc::SO_DOMAIN) == Ok(libc::AF_UNIX) && option(libc::SO_TYPE) == Ok(libc::SOCK_SEQPACKET)
+    option(libc::SO_DOMAIN) == Ok(libc::AF_UNIX)
+        && option(libc::SO_TYPE) == Ok(libc::SOCK_SEQPACKET)
 }
 
 fn nix_int_option(fd: &impl AsFd, name: i32) -> Result<i32> {
@@ -195,9 +199,17 @@ pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Option<Rec
         ..Received::default()
     };
     let filled = message.msg_controllen.min(CONTROL_BYTES);
-    let bytes: Vec<u8> = control.iter().flat_map(|word| word.to_ne_bytes()).take(filled).collect();
+    let bytes: Vec<u8> = control
+        .iter()
+        .flat_map(|word| word.to_ne_bytes())
+        .take(filled)
+        .collect();
     let any = read_control(&bytes, &mut received);
-    Ok(if len == 0 && !any { None } else { Some(received) })
+    Ok(if len == 0 && !any {
+        None
+    } else {
+        Some(received)
+    })
 }
 
 /// Walks the control messages; returns whether there was one. Every descriptor found is owned here.
@@ -228,16 +240,24 @@ fn next_control(control: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
     let level = i32::from_ne_bytes(*control.get(8..)?.first_chunk()?);
     let kind = i32::from_ne_bytes(*control.get(12..)?.first_chunk()?);
     let data = control.get(HEADER..len)?;
-    let rest = control.get(len.checked_next_multiple_of(8)?..).unwrap_or_default();
+    let rest = control
+        .get(len.checked_next_multiple_of(8)?..)
+        .unwrap_or_default();
     Some((level, kind, data, rest))
 }
 
 fn numbers(data: &[u8]) -> impl Iterator<Item = i32> {
-    data.as_chunks::<4>().0.iter().map(|bytes| i32::from_ne_bytes(*bytes))
+    data.as_chunks::<4>()
+        .0
+        .iter()
+        .map(|bytes| i32::from_ne_bytes(*bytes))
 }
 
 /// Takes ownership of a number that the kernel has just installed for us.
-#[expect(clippy::disallowed_methods, reason = "received descriptors arrive as raw numbers")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "received descriptors arrive as raw numbers"
+)]
 fn own(number: i32) -> Option<OwnedFd> {
     // SAFETY: the kernel installed this number in recvmsg for us alone; a negative one is its mark for none
     // and is sorted out first.

@@ -86,27 +86,6 @@ codes! {
     }
 }
 
-impl Failure {
-    /// Whether the server procedure certainly did not run.
-    pub(crate) const fn not_executed(self) -> bool {
-        match self {
-            Self::NoDoor
-            | Self::DataSize
-            | Self::RefusesDescriptors
-            | Self::TooManyDescriptors
-            | Self::NotAllowed
-            | Self::DescriptorsLost
-            | Self::Draining
-            | Self::NoRoom
-            | Self::Abandoned
-            | Self::UnknownSession
-            | Self::Violation
-            | Self::Version => true,
-            Self::Unanswered | Self::Panicked | Self::ReplyLost => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Answer, Failure, Move};

@@ -83,7 +83,10 @@ impl Shape {
         let allowed = channels <= SESSION_CHANNELS
             && (PAGE..=LARGEST_AREA_BYTES).contains(&area_bytes)
             && area_bytes.is_multiple_of(PAGE);
-        allowed.then_some(Self { channels, area_bytes })
+        allowed.then_some(Self {
+            channels,
+            area_bytes,
+        })
     }
 
     /// How many channels have their words here.
@@ -99,7 +102,8 @@ impl Shape {
     /// Bytes of one window of the pair.
     pub(crate) fn window_bytes(self) -> usize {
         let areas = usize_of(self.channels.max(1));
-        self.areas_at().saturating_add(areas.saturating_mul(self.area_bytes))
+        self.areas_at()
+            .saturating_add(areas.saturating_mul(self.area_bytes))
     }
 
     /// Where the words of the channel at `place` in this pair begin.
@@ -109,11 +113,14 @@ impl Shape {
 
     /// Where the area of the channel at `place` in this pair begins.
     pub(crate) fn area_at(self, place: u32) -> usize {
-        self.areas_at().saturating_add(usize_of(place).saturating_mul(self.area_bytes))
+        self.areas_at()
+            .saturating_add(usize_of(place).saturating_mul(self.area_bytes))
     }
 
     fn areas_at(self) -> usize {
-        usize_of(self.channels).saturating_mul(WORDS_BYTES).next_multiple_of(PAGE)
+        usize_of(self.channels)
+            .saturating_mul(WORDS_BYTES)
+            .next_multiple_of(PAGE)
     }
 }
 

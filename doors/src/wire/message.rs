@@ -168,8 +168,27 @@ impl Message {
 
     /// The packet and its payload, or what is wrong with it.
     pub(crate) fn decode(packet: &[u8]) -> Result<(Self, &[u8]), Violation> {
-        let (header, rest) = packet.split_first_chunk::<HEADER_BYTES>().ok_or(Violation::Short)?;
-        let [m0, m1, m2, m3, major, minor, t0, t1, l0, l1, l2, l3, p0, p1, p2, p3] = *header;
+        let (header, rest) = packet
+            .split_first_chunk::<HEADER_BYTES>()
+            .ok_or(Violation::Short)?;
+        let [
+            m0,
+            m1,
+            m2,
+            m3,
+            major,
+            minor,
+            t0,
+            t1,
+            l0,
+            l1,
+            l2,
+            l3,
+            p0,
+            p1,
+            p2,
+            p3,
+        ] = *header;
         if [m0, m1, m2, m3] != MAGIC {
             return Err(Violation::Magic);
         }
@@ -178,7 +197,9 @@ impl Message {
         }
         let len = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3]));
         let payload = usize::try_from(u32::from_le_bytes([p0, p1, p2, p3]));
-        let (Ok(len), Ok(payload)) = (len, payload) else { return Err(Violation::Length) };
+        let (Ok(len), Ok(payload)) = (len, payload) else {
+            return Err(Violation::Length);
+        };
         let fields_len = len.checked_sub(HEADER_BYTES).ok_or(Violation::Length)?;
         let (mut fields, data) = rest.split_at_checked(fields_len).ok_or(Violation::Length)?;
         let message = Self::take_fields(u16::from_le_bytes([t0, t1]), &mut fields)?;
@@ -186,7 +207,10 @@ impl Message {
         if !fields.is_empty() && minor <= MINOR {
             return Err(Violation::Trailing);
         }
-        let carries = matches!(message, Self::Call { .. } | Self::Reply { .. } | Self::Described { .. });
+        let carries = matches!(
+            message,
+            Self::Call { .. } | Self::Reply { .. } | Self::Described { .. }
+        );
         if data.len() != payload || (payload > 0 && !carries) {
             return Err(Violation::Length);
         }
@@ -199,15 +223,29 @@ mod tests {
     use super::{HEADER_BYTES, Message, Violation};
 
     const HELLO: Message = Message::Hello { channels: 7 };
-    const WINDOWS: Message =
-        Message::Windows { wanted: 1, session: 2, pair: 3, first: 4, channels: 5, area_bytes: 6 };
+    const WINDOWS: Message = Message::Windows {
+        wanted: 1,
+        session: 2,
+        pair: 3,
+        first: 4,
+        channels: 5,
+        area_bytes: 6,
+    };
 
     #[test]
     fn what_is_encoded_is_decoded() {
-        for message in [HELLO, WINDOWS, Message::Info {}, Message::Mapped { pair: 9 }] {
+        for message in [
+            HELLO,
+            WINDOWS,
+            Message::Info {},
+            Message::Mapped { pair: 9 },
+        ] {
             assert_eq!(Message::decode(&message.encode(0)), Ok((message, &[][..])));
         }
-        let call = Message::Call { generation: 1, descriptors: 2 };
+        let call = Message::Call {
+            generation: 1,
+            descriptors: 2,
+        };
         let mut bytes = call.encode(3);
         bytes.extend_from_slice(b"abc");
         assert_eq!(Message::decode(&bytes), Ok((call, &b"abc"[..])));
@@ -226,7 +264,11 @@ mod tests {
         for (at, value) in [(8, 0_u8), (8, 255), (11, 255), (12, 1), (15, 255)] {
             let mut bytes = HELLO.encode(0);
             bytes[at] = value;
-            assert_eq!(Message::decode(&bytes), Err(Violation::Length), "byte {at} = {value}");
+            assert_eq!(
+                Message::decode(&bytes),
+                Err(Violation::Length),
+                "byte {at} = {value}"
+            );
         }
     }
 

@@ -1,0 +1,45 @@
+//! What is worth a line in the server's log.
+//!
+//! With the feature `tracing` each of these is an event at the level of a warning; without it they are nothing.
+
+use std::fmt::Display;
+
+/// The access policy refused a caller.
+pub(crate) fn caller_refused(door: u64, reason: &dyn Display) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(door, %reason, "a caller was refused");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (door, reason);
+}
+
+/// A peer broke the protocol; its session ends.
+pub(crate) fn protocol_broken(peer: i32, violation: &dyn Display) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(peer, %violation, "a peer broke the protocol");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (peer, violation);
+}
+
+/// A packet on a token was refused; the token itself belongs to others too and stays.
+pub(crate) fn packet_refused(door: u64, violation: &dyn Display) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(door, %violation, "a packet was refused");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (door, violation);
+}
+
+/// The answer of a server procedure did not reach its caller.
+pub(crate) fn reply_lost(door: u64, error: &dyn Display) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(door, %error, "a reply could not be handed over");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (door, error);
+}
+
+/// A server thread could not be started; callers wait for those that there are.
+pub(crate) fn no_thread(error: &dyn Display) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(%error, "no server thread can be started");
+    #[cfg(not(feature = "tracing"))]
+    let _ = error;
+}
