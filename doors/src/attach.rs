@@ -10,6 +10,7 @@ use crate::client::petition::{deadline, system};
 use crate::door::{Door, Inner, Remote};
 use crate::error::DoorError;
 use crate::name::{self, Name};
+use crate::primitive::{AtomicBool, Ordering};
 use crate::server::runtime::{Attached, Runtime};
 
 /// How long `open` waits for a place in a full backlog.
@@ -56,6 +57,7 @@ impl Door {
             core: Arc::clone(own),
             path: Some(name.path().to_path_buf()),
             name: Some(name),
+            handed_over: AtomicBool::new(false),
             listener,
             watch,
         });
@@ -84,6 +86,7 @@ impl Door {
             core: Arc::clone(own),
             path: name.as_ref().map(|name| name.path().to_path_buf()),
             name,
+            handed_over: AtomicBool::new(false),
             listener: listener.socket,
             watch: None,
         });
@@ -97,7 +100,9 @@ impl Door {
         })
     }
 
-    fn attachable(&self) -> Result<(Arc<Runtime>, &Arc<crate::server::core::Core>), DoorError> {
+    pub(crate) fn attachable(
+        &self,
+    ) -> Result<(Arc<Runtime>, &Arc<crate::server::core::Core>), DoorError> {
         let Inner::Own(own) = &*self.inner else {
             return Err(DoorError::NotCreator);
         };
@@ -177,7 +182,8 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        if !self.kept && self.runtime.life == crate::sys::fork::life() {
+        let handed_over = self.attached.handed_over.load(Ordering::Acquire);
+        if !self.kept && !handed_over && self.runtime.life == crate::sys::fork::life() {
             if let Some(name) = &self.attached.name {
                 // Nobody to tell: `detach` is for those who want to know.
                 let _removed = name.remove();

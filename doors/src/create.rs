@@ -137,7 +137,16 @@ impl Door {
         procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
         options: Options,
     ) -> Result<Self, DoorError> {
-        let core = core(Box::new(procedure), options)?;
+        Self::create_as(None, procedure, options)
+    }
+
+    /// A door with an id of before, or a new one.
+    pub(crate) fn create_as(
+        id: Option<u64>,
+        procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
+        options: Options,
+    ) -> Result<Self, DoorError> {
+        let core = core(id, Box::new(procedure), options)?;
         if core.pool.id == core.id {
             core.pool.create_thread(false);
         } else if let Some(runtime) = Runtime::existing() {
@@ -154,11 +163,11 @@ impl Door {
     pub fn in_process(
         procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
     ) -> Result<Self, DoorError> {
-        core(Box::new(procedure), Options::default()).map(Self::in_process_of)
+        core(None, Box::new(procedure), Options::default()).map(Self::in_process_of)
     }
 }
 
-fn core(procedure: Procedure, options: Options) -> Result<Arc<Core>, DoorError> {
+fn core(id: Option<u64>, procedure: Procedure, options: Options) -> Result<Arc<Core>, DoorError> {
     let Options {
         attributes,
         unreferenced,
@@ -172,7 +181,7 @@ fn core(procedure: Procedure, options: Options) -> Result<Arc<Core>, DoorError> 
         ));
     }
     let runtime = Runtime::current().map_err(|e| system("set up the server's side", e))?;
-    let id = runtime.next_door_id();
+    let id = id.unwrap_or_else(|| runtime.next_door_id());
     let private = attributes.contains(DoorAttributes::PRIVATE);
     let pool = if private {
         Pool::new(id, threads, create_thread)

@@ -159,7 +159,7 @@ impl<'call> Invocation<'call> {
             // Said before the answer is published: the caller's next call must not wait for this thread.
             line.leave_thread();
             line.finish(Failure::Unanswered);
-            line.put_back(self.core);
+            line.put_back();
             self.core.end();
         }
         Ok(Returned(PhantomData))
@@ -265,7 +265,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         if let Some(mut line) = self.line.take() {
             line.finish(Failure::Unanswered);
-            line.put_back(self.active.core());
+            line.put_back();
         }
     }
 }

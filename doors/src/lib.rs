@@ -31,6 +31,7 @@ mod create;
 mod door;
 mod info;
 mod invocation;
+mod restart;
 
 pub use access::{Access, Refusal};
 pub use attach::{Attachment, InheritedListener, inherited_listeners, live_names};
@@ -48,3 +49,4 @@ pub use info::{DoorFigures, DoorInfo, DoorParams};
 pub use invocation::{Held, Invocation, Returned};
 pub use name::NameError;
 pub use pool::{PoolLimits, ServerThread, unbind};
+pub use restart::{Drained, Heirloom, drain, take_over};

@@ -11,6 +11,7 @@
 mod calls;
 mod hostile;
 mod life;
+mod restart;
 mod serve;
 mod threads;
 
@@ -24,6 +25,7 @@ fn main() {
         life::run,
         hostile::run,
         threads::run,
+        restart::run,
     ];
     let known = areas.iter().any(|area| area(operation, &rest));
     assert!(known, "unknown operation {operation}");

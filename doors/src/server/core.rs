@@ -173,6 +173,9 @@ impl Core {
             if self.bare.load(Ordering::Relaxed) {
                 self.weigh();
             }
+            if self.runtime.is_draining() {
+                self.runtime.call_ended();
+            }
         }
     }
 
@@ -196,7 +199,16 @@ impl Core {
         if descriptors > 0 {
             return self.refuses_descriptors(descriptors);
         }
-        if self.runtime.is_draining() {
+        self.closed()
+    }
+
+    /// Why no call may begin at all. A server thread looks again when it has counted its call and passed a fence:
+    /// whoever closes the door stores, passes a fence and looks at the count.
+    #[inline]
+    pub(crate) fn closed(&self) -> Option<Failure> {
+        if self.is_revoked() {
+            Some(Failure::NoDoor)
+        } else if self.runtime.is_draining() {
             Some(Failure::Draining)
         } else {
             None
@@ -211,11 +223,7 @@ impl Core {
         if descriptors > self.limits.desc_max.load(Ordering::Relaxed) {
             return Some(Failure::TooManyDescriptors);
         }
-        if self.runtime.is_draining() {
-            Some(Failure::Draining)
-        } else {
-            None
-        }
+        self.closed()
     }
 
     /// Whether invocations of this door are told that their caller gave up.

@@ -70,7 +70,8 @@ impl Desk {
                     if crate::pool::leaves() {
                         // The thread goes; the channel waits for another.
                         if let Some(same) = duty.go_quiet() {
-                            pool.dispatch(Job::Channel(same));
+                            let session = Arc::clone(&same.channel.session);
+                            session.route(same);
                         }
                         break;
                     }
@@ -130,7 +131,9 @@ impl Desk {
         };
         let core = &registration.core;
         if core.pool.id != pool.id {
-            return violation(duty, Violation::Value);
+            // The channel came here by a hint that was wrong, or by a call on a door that was gone.
+            core.pool.dispatch(Job::Channel(duty));
+            return Step::Free;
         }
         if let Some(code) = size_refused(core, head) {
             duty.fail(code);
@@ -139,13 +142,16 @@ impl Desk {
         core.begin();
         // The fence inside `take` also orders the count before the look at the door below.
         let given_up = !duty.channel.end.take(head.generation);
-        if given_up || !registration.is_live() || core.is_revoked() {
+        let closed = if given_up {
+            Some(Failure::Abandoned)
+        } else if registration.is_live() {
+            core.closed()
+        } else {
+            Some(Failure::NoDoor)
+        };
+        if let Some(failure) = closed {
             core.end();
-            duty.fail(if given_up {
-                Failure::Abandoned
-            } else {
-                Failure::NoDoor
-            });
+            duty.fail(failure);
             return Step::Stay(duty);
         }
         if depleted {

@@ -15,7 +15,7 @@ use super::session::{Registration, Session};
 use crate::channel::ends::{CallHead, ReplyHead, ServerEnd, low};
 use crate::channel::pair::Pair;
 use crate::channel::wait::Patience;
-use crate::pool::{Job, Pool};
+use crate::pool::Pool;
 use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::sys::futex;
 use crate::wire::code::{Answer, Failure};
@@ -294,10 +294,11 @@ impl Duty {
         back
     }
 
-    /// Goes quiet from outside a server thread; a call that came meanwhile is given to the pool.
-    pub(crate) fn retire_to(self: Box<Self>, pool: &Pool) {
+    /// Goes quiet from outside a server thread; a call that came meanwhile is given to its pool.
+    pub(crate) fn retire(self: Box<Self>) {
+        let session = Arc::clone(&self.channel.session);
         if let Some(duty) = self.go_quiet() {
-            pool.dispatch(Job::Channel(duty));
+            session.route(duty);
         }
     }
 

@@ -3,7 +3,6 @@
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use super::core::Core;
 use super::duty::{CancelCallback, Duty, Progress, Sending};
 use super::packet::PacketCall;
 use super::session::Registration;
@@ -84,9 +83,9 @@ impl Line {
     }
 
     /// After the answer of an invocation that had left its thread: the channel is open for the next call.
-    pub(crate) fn put_back(self, core: &Core) {
+    pub(crate) fn put_back(self) {
         if let Self::Channel(duty) = self {
-            duty.retire_to(&core.pool);
+            duty.retire();
         }
     }
 

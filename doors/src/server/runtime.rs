@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use nix::errno::Errno;
@@ -46,6 +47,8 @@ pub(crate) struct Attached {
     pub(crate) listener: OwnedFd,
     /// The name; an inherited listener may have none that is ours to remove.
     pub(crate) name: Option<Name>,
+    /// A successor serves the name now: it must not be removed.
+    pub(crate) handed_over: AtomicBool,
     pub(crate) path: Option<PathBuf>,
     /// The kernel's handle of the watch on its inode.
     pub(crate) watch: Option<nix::sys::inotify::WatchDescriptor>,
@@ -67,6 +70,8 @@ pub(crate) struct Runtime {
     sessions: Mutex<HashMap<u128, Arc<Session>>>,
     graves: Mutex<Vec<u128>>,
     draining: AtomicBool,
+    /// Signalled at the end of calls while draining.
+    ended: (Mutex<()>, Condvar),
     staffed: AtomicBool,
 }
 
@@ -128,6 +133,7 @@ impl Runtime {
             sessions: Mutex::new(HashMap::new()),
             graves: Mutex::new(Vec::new()),
             draining: AtomicBool::new(false),
+            ended: (Mutex::new(()), Condvar::new()),
             staffed: AtomicBool::new(false),
         };
         runtime.watch_at(0, &runtime.wakeup, Source::Wakeup)?;
@@ -167,6 +173,37 @@ impl Runtime {
     pub(crate) fn set_draining(&self, draining: bool) {
         self.draining.store(draining, Ordering::Relaxed);
         fence(Ordering::SeqCst);
+    }
+
+    /// The last active call of a door ended while draining.
+    #[cold]
+    pub(crate) fn call_ended(&self) {
+        drop(lock(&self.ended.0));
+        self.ended.1.notify_all();
+    }
+
+    /// Waits until no call is active on any door; the number that still are when the time is over.
+    pub(crate) fn wait_until_idle(&self, until: Instant) -> usize {
+        let mut guard = lock(&self.ended.0);
+        loop {
+            let active: usize = self.doors().values().map(|core| core.active()).sum();
+            let left = until.saturating_duration_since(Instant::now());
+            if active == 0 || left.is_zero() {
+                return active;
+            }
+            let waited = self.ended.1.wait_timeout(guard, left);
+            guard = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// All references to a door at this moment.
+    pub(crate) fn tokens_of(&self, core: &Arc<Core>) -> Vec<Arc<Token>> {
+        let sources = lock(&self.sources);
+        let tokens = sources.values().filter_map(|source| match source {
+            Source::Token(token) if Arc::ptr_eq(&token.core, core) => Some(Arc::clone(token)),
+            _ => None,
+        });
+        tokens.collect()
     }
 
     /// A key for a new source; never reused, so that a stale event meets nobody.

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use nix::errno::Errno;
 
 use super::core::{Core, lock};
-use super::duty::Channel;
+use super::duty::{Channel, Duty};
 use super::quota::Charge;
 use super::runtime::Runtime;
 use crate::channel::ends::{End, ServerEnd};
@@ -279,18 +279,21 @@ impl Session {
     pub(crate) fn scan(&self) {
         let channels = lock(&self.windows).channels.clone();
         for channel in channels {
-            if let Some(mut duty) = channel.take_waiting() {
-                if let Some(registration) = self.registration(channel.registration_hint()) {
-                    duty.channel.end.say_awake();
-                    registration.core.pool.dispatch(Job::Channel(duty));
-                } else {
-                    // A door that is gone has no pool to say so.
-                    duty.generation = duty.turn.wrapping_add(1);
-                    duty.fail(Failure::NoDoor);
-                    duty.retire_to(&self.runtime.pool);
-                }
+            if let Some(duty) = channel.take_waiting() {
+                duty.channel.end.say_awake();
+                self.route(duty);
             }
         }
+    }
+
+    /// Gives a channel on which a call waits to the pool of the door that is called. Any pool can say that there is
+    /// no such door.
+    pub(crate) fn route(&self, duty: Box<Duty>) {
+        let registration = self.registration(duty.channel.registration_hint());
+        let pool = registration
+            .as_ref()
+            .map_or(&self.runtime.pool, |found| &found.core.pool);
+        pool.dispatch(Job::Channel(duty));
     }
 
     /// Does what a packet on the session socket asks for.

@@ -140,6 +140,17 @@ messages! {
     /// Either way, on a channel's socket, with descriptors: these belong to a call or its reply.
     Descriptors = 64 { generation: u64, index: u32, count: u32, }
 
+    /// Old server to its successor: a door follows, with its names and references.
+    HandDoor = 96 { door: u64, attributes: u32, desc_max: u32, data_min: u64, data_max: u64, }
+    /// Old server to its successor, with a listener of the door before.
+    HandListener = 97 { }
+    /// Old server to its successor, with the server's end of a handed-out pair.
+    HandToken = 98 { holder: u64, }
+    /// Old server to its successor, with a connection through a name.
+    HandConnection = 99 { }
+    /// Old server to its successor: that was all.
+    HandEnd = 100 { doors: u32, }
+
     /// Server to opener, on its connection: the first call has arrived, no thread is free yet.
     Queued = 80 { generation: u64, }
     /// Server to opener: the procedure has begun.

@@ -1,0 +1,336 @@
+//! Replacing a server by its successor without losing a call.
+//!
+//! The old process drains: calls that were taken finish, others are refused as not executed. Then it sends the successor
+//! its listeners and the server's ends of all references, so that names, descriptors and unique ids stay what they
+//! were. Sessions are not handed over: a client finds its session over and opens one with whoever now answers on its
+//! reference, at its next call.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
+
+use crate::attributes::DoorAttributes;
+use crate::client::petition::{deadline, poll_until, system};
+use crate::create::Options;
+use crate::door::Door;
+use crate::error::{DoorError, Violation};
+use crate::info::DoorParams;
+use crate::invocation::{Invocation, Returned};
+use crate::name::Name;
+use crate::primitive::{AtomicBool, Ordering};
+use crate::server::core::Core;
+use crate::server::quota::Charge;
+use crate::server::runtime::{Attached, Runtime, Source};
+use crate::server::token::{Origin, Token};
+use crate::sys::peer::peer_cred;
+use crate::sys::socket;
+use crate::wire::limits::CONTROL_BYTES;
+use crate::wire::message::Message;
+
+/// How long either side of a hand-over waits for the other.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// A process whose doors take no new calls.
+///
+/// Dropped, it takes calls again.
+#[derive(Debug)]
+#[must_use = "dropping it takes calls again"]
+pub struct Drained {
+    runtime: Arc<Runtime>,
+    unfinished: usize,
+}
+
+/// Refuses new calls on every door of this process from now on
+/// ([`CallCondition::Draining`](crate::CallCondition::Draining), not executed) and waits until those that were taken
+/// have finished, at most until `until`.
+///
+/// # Errors
+/// [`DoorError::NoDoor`] if this process has no doors.
+pub fn drain(until: Instant) -> Result<Drained, DoorError> {
+    let runtime = Runtime::existing().ok_or(DoorError::NoDoor)?;
+    runtime.set_draining(true);
+    let unfinished = runtime.wait_until_idle(until);
+    Ok(Drained {
+        runtime,
+        unfinished,
+    })
+}
+
+impl Drained {
+    /// How many calls had not finished when the time was over. They go on, and may be lost with the process.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.unfinished
+    }
+
+    /// Sends all doors to the successor at the other end of `to`, a packet socket (`socketpair(2)` with
+    /// `SOCK_SEQPACKET`), and stops serving them here; returns how many.
+    ///
+    /// # Errors
+    /// [`DoorError::NotADoor`] if `to` is no packet socket; [`DoorError::System`] or [`DoorError::NotResponding`] if the
+    /// successor does not take them. This process then takes calls again.
+    pub fn hand_over(self, to: impl AsFd) -> Result<usize, DoorError> {
+        let to = to.as_fd();
+        if !socket::is_packet_socket(to) {
+            return Err(DoorError::NotADoor);
+        }
+        let doors: Vec<Arc<Core>> = self.runtime.doors().values().cloned().collect();
+        let listeners = self.runtime.listeners();
+        for core in &doors {
+            self.send_door(to, core, &listeners)?;
+        }
+        let count = doors.len();
+        let doors_sent = u32::try_from(count).unwrap_or(u32::MAX);
+        send(to, &Message::HandEnd { doors: doors_sent }, None)?;
+        // The successor has everything, or will: nothing here may undo that any more.
+        for core in &doors {
+            self.let_go(core, &listeners);
+        }
+        for session in self.runtime.sessions().keys() {
+            self.runtime.bury(*session);
+        }
+        Ok(count)
+    }
+
+    fn send_door(
+        &self,
+        to: BorrowedFd<'_>,
+        core: &Arc<Core>,
+        listeners: &[Arc<Attached>],
+    ) -> Result<(), DoorError> {
+        let limits = &core.limits;
+        let door = Message::HandDoor {
+            door: core.id,
+            attributes: core.attributes().bits(),
+            desc_max: limits.desc_max.load(Ordering::Relaxed),
+            data_min: limits.data_min.load(Ordering::Relaxed),
+            data_max: limits.data_max.load(Ordering::Relaxed),
+        };
+        send(to, &door, None)?;
+        for attached in listeners.iter().filter(|a| Arc::ptr_eq(&a.core, core)) {
+            send(
+                to,
+                &Message::HandListener {},
+                Some(attached.listener.as_fd()),
+            )?;
+        }
+        for token in self.runtime.tokens_of(core) {
+            let message = match token.origin {
+                Origin::Handed { holder } => Message::HandToken { holder },
+                Origin::Path { .. } => Message::HandConnection {},
+                Origin::Own => continue,
+            };
+            send(to, &message, Some(token.socket.as_fd()))?;
+        }
+        Ok(())
+    }
+
+    /// Ends a door here whose references live on in the successor.
+    fn let_go(&self, core: &Arc<Core>, listeners: &[Arc<Attached>]) {
+        // Also takes the notice: the references do not end, they move.
+        core.revoke();
+        for attached in listeners.iter().filter(|a| Arc::ptr_eq(&a.core, core)) {
+            attached.handed_over.store(true, Ordering::Release);
+            self.runtime.unlisten(attached);
+        }
+        for token in self.runtime.tokens_of(core) {
+            if self.runtime.unwatch(token.key, &token.socket).is_some() {
+                token.end();
+            }
+        }
+    }
+}
+
+impl Drop for Drained {
+    fn drop(&mut self) {
+        self.runtime.set_draining(false);
+    }
+}
+
+fn send(
+    to: BorrowedFd<'_>,
+    message: &Message,
+    fd: Option<BorrowedFd<'_>>,
+) -> Result<(), DoorError> {
+    let until = deadline(WITHIN);
+    let packet = message.encode(0);
+    loop {
+        match socket::send(to, &[&packet], fd.as_slice()) {
+            Ok(()) => return Ok(()),
+            // The successor takes them one by one; the queue, or the number of descriptors in flight, is limited.
+            Err(Errno::EAGAIN | Errno::ETOOMANYREFS) => wait(to, PollFlags::POLLOUT, until)?,
+            Err(source) => return Err(system("send a door to the successor", source)),
+        }
+    }
+}
+
+fn wait(fd: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> Result<(), DoorError> {
+    let mut fds = [PollFd::new(fd, flags)];
+    if poll_until(&mut fds, Some(until)).map_err(|e| system("wait for the other process", e))? {
+        Ok(())
+    } else {
+        Err(DoorError::NotResponding { within: WITHIN })
+    }
+}
+
+/// A door that a predecessor handed over. Nobody serves it until [`serve`](Self::serve); its callers wait.
+#[derive(Debug)]
+pub struct Heirloom {
+    id: u64,
+    attributes: DoorAttributes,
+    params: DoorParams,
+    listeners: Vec<OwnedFd>,
+    tokens: Vec<(u64, OwnedFd)>,
+    connections: Vec<OwnedFd>,
+}
+
+/// Takes over the doors of a predecessor that calls [`Drained::hand_over`] on the other end of `from`.
+///
+/// # Errors
+/// [`DoorError::NotResponding`] after 30 s of silence, [`DoorError::NoDoor`] if the predecessor ended before all was
+/// sent, [`DoorError::Protocol`] for anything that is not a hand-over, [`DoorError::NoRoom`] if our descriptor table
+/// is full. What had arrived is closed.
+pub fn take_over(from: impl AsFd) -> Result<Vec<Heirloom>, DoorError> {
+    let from = from.as_fd();
+    let mut doors: Vec<Heirloom> = Vec::new();
+    loop {
+        let (message, fd) = receive(from)?;
+        match (message, fd, doors.last_mut()) {
+            (
+                Message::HandDoor {
+                    door,
+                    attributes,
+                    desc_max,
+                    data_min,
+                    data_max,
+                },
+                None,
+                _,
+            ) => {
+                doors.push(Heirloom {
+                    id: door,
+                    attributes: DoorAttributes::from_bits_truncate(attributes),
+                    params: DoorParams {
+                        desc_max,
+                        data_min,
+                        data_max,
+                    },
+                    listeners: Vec::new(),
+                    tokens: Vec::new(),
+                    connections: Vec::new(),
+                });
+            }
+            (Message::HandListener {}, Some(fd), Some(door)) => door.listeners.push(fd),
+            (Message::HandToken { holder }, Some(fd), Some(door)) => door.tokens.push((holder, fd)),
+            (Message::HandConnection {}, Some(fd), Some(door)) => door.connections.push(fd),
+            (Message::HandEnd { doors: count }, None, _) => {
+                return if usize::try_from(count) == Ok(doors.len()) {
+                    Ok(doors)
+                } else {
+                    Err(DoorError::Protocol(Violation::Value))
+                };
+            }
+            _ => return Err(DoorError::Protocol(Violation::Turn)),
+        }
+    }
+}
+
+fn receive(from: BorrowedFd<'_>) -> Result<(Message, Option<OwnedFd>), DoorError> {
+    let until = deadline(WITHIN);
+    let mut buffer = [0_u8; CONTROL_BYTES];
+    let received = loop {
+        match socket::receive(from, &mut buffer) {
+            Ok(Some(received)) => break received,
+            Ok(None) => return Err(DoorError::NoDoor),
+            Err(Errno::EAGAIN) => wait(from, PollFlags::POLLIN, until)?,
+            Err(source) => return Err(system("receive a door from the predecessor", source)),
+        }
+    };
+    if received.fds_lost {
+        return Err(DoorError::NoRoom);
+    }
+    let bytes = buffer.get(..received.len).unwrap_or_default();
+    let (message, _) = Message::decode(bytes).map_err(DoorError::Protocol)?;
+    let mut fds = received.fds;
+    let fd = fds.pop();
+    let sound = fds.is_empty() && fd.as_ref().is_none_or(socket::is_packet_socket);
+    if sound {
+        Ok((message, fd))
+    } else {
+        Err(DoorError::Protocol(Violation::Descriptors))
+    }
+}
+
+impl Heirloom {
+    /// The unique id, as it was and will be.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The attributes that the predecessor had given it.
+    #[must_use]
+    pub fn attributes(&self) -> DoorAttributes {
+        self.attributes
+    }
+
+    /// Serves the door from now on, under all its names and descriptors. The parameters are the predecessor's, the rest
+    /// is what `options` say.
+    ///
+    /// # Errors
+    /// As [`Door::create_with`]; the references are closed then.
+    pub fn serve(
+        self,
+        procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
+        options: Options,
+    ) -> Result<Door, DoorError> {
+        let door = Door::create_as(Some(self.id), procedure, options)?;
+        door.set_params(self.params)?;
+        let (runtime, core) = door.attachable()?;
+        for listener in self.listeners {
+            let name = Name::of_listener(&listener);
+            let attached = Arc::new(Attached {
+                key: runtime.next_key(),
+                core: Arc::clone(core),
+                path: name.as_ref().map(|name| name.path().to_path_buf()),
+                name,
+                handed_over: AtomicBool::new(false),
+                listener,
+                watch: None,
+            });
+            runtime
+                .listen(&attached)
+                .map_err(|e| system("watch a listener", e))?;
+        }
+        for (holder, socket) in self.tokens {
+            adopt(&runtime, core, socket, Origin::Handed { holder })?;
+        }
+        for connection in self.connections {
+            // A connection over its user's quota is closed, as a new one would be.
+            let uid = peer_cred(&connection).map(|peer| peer.uid);
+            let charge: Option<Charge> = uid.ok().and_then(|uid| runtime.quotas.charge(uid));
+            if let Some(charge) = charge {
+                adopt(&runtime, core, connection, Origin::Path { _charge: charge })?;
+            }
+        }
+        Ok(door)
+    }
+}
+
+fn adopt(
+    runtime: &Arc<Runtime>,
+    core: &Arc<Core>,
+    socket: OwnedFd,
+    origin: Origin,
+) -> Result<(), DoorError> {
+    let key = runtime.next_key();
+    let token = Token::new(key, core, socket, origin);
+    let watched = runtime.watch_at(key, &token.socket, Source::Token(Arc::clone(&token)));
+    watched.map_err(|error| {
+        token.end();
+        system("watch a reference", error)
+    })
+}

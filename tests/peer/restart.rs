@@ -1,0 +1,59 @@
+//! A server that is replaced by a successor while it is called.
+
+use std::io::BufRead;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use doors::{Door, DoorAttributes, Invocation, Options, Returned, drain, take_over};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+/// `predecessor PATH`: serves until told to hand over; `successor`: takes over from its input.
+pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
+    match operation {
+        "predecessor" => predecessor(arguments[0]),
+        "successor" => successor(),
+        _ => return false,
+    }
+    true
+}
+
+fn predecessor(path: &str) {
+    let door = Door::create(procedure, DoorAttributes::empty()).unwrap();
+    let attachment = door.attach(path, 0o600).unwrap();
+    println!("ready");
+    let line = std::io::stdin().lock().lines().next().unwrap().unwrap();
+    assert_eq!(line, "hand over");
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .arg("successor")
+        .stdin(Stdio::from(theirs))
+        .spawn()
+        .unwrap();
+    let drained = drain(Instant::now() + Duration::from_secs(10)).unwrap();
+    assert_eq!(drained.unfinished(), 0);
+    assert_eq!(drained.hand_over(&ours).unwrap(), 1);
+    drop((attachment, door));
+    // The successor ends when our own caller closes this process' input, which it waits for in our place.
+    child.wait().unwrap();
+}
+
+fn successor() {
+    let mut doors = Vec::new();
+    for heirloom in take_over(std::io::stdin()).unwrap() {
+        doors.push(heirloom.serve(procedure, Options::default()).unwrap());
+    }
+    println!("taken over");
+    // Its input is the socket of the hand-over, which ends with the predecessor.
+    let mut byte = [0];
+    let _end = nix::unistd::read(std::io::stdin(), &mut byte);
+}
+
+/// Answers with the pid and the data; `d` gives a descriptor of the door itself to nobody in particular.
+fn procedure(call: Invocation<'_>) -> Returned {
+    let mut answer = std::process::id().to_le_bytes().to_vec();
+    answer.extend_from_slice(call.data());
+    let none: Vec<OwnedFd> = Vec::new();
+    call.door_return(&answer, none.into_iter().map(Into::into).collect())
+}

@@ -1,0 +1,85 @@
+//! Replacing a server while it is called.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on ends"
+)]
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::channel;
+
+use doors::{CallState, Door};
+use harness::{Directory, Peer, Watchdog};
+
+const PEER: &str = env!("CARGO_BIN_EXE_peer");
+
+/// Calls until it is answered; the number of times it was refused as not executed, and the server's pid.
+fn call(door: &Door, number: u64) -> (u64, u32) {
+    let mut refused = 0;
+    loop {
+        match door.call(&number.to_le_bytes(), vec![]) {
+            Ok(reply) => {
+                let (pid, data) = reply.data.split_first_chunk().unwrap();
+                assert_eq!(data, number.to_le_bytes(), "the answer of another call");
+                return (refused, u32::from_le_bytes(*pid));
+            }
+            Err(error) if error.call_state() == CallState::NotExecuted => refused += 1,
+            Err(error) => panic!("call {number} may be lost: {error:?}"),
+        }
+    }
+}
+
+#[test]
+fn no_call_is_lost_and_names_and_descriptors_live_on() {
+    let _watchdog = Watchdog::new("restart");
+    let directory = Directory::new("restart");
+    let path = directory.join("door");
+    let mut server = Peer::start(PEER, "predecessor", &[path.to_str().unwrap()]);
+    server.expect("ready");
+
+    let by_name = Door::open(&path).unwrap();
+    let token = Door::from_descriptor(by_name.descriptor().unwrap()).unwrap();
+    let id = by_name.info().unwrap().id;
+    let (_, first_pid) = call(&token, 0);
+
+    let (halfway, wait) = channel();
+    let callers: Vec<_> = (0..4_u64)
+        .map(|caller| {
+            let (door, halfway) = (token.clone(), halfway.clone());
+            std::thread::spawn(move || {
+                let mut pids = BTreeSet::new();
+                let mut number = caller << 32;
+                // Until a second process has answered, and a while longer.
+                let mut after = 0;
+                while after < 2_000 {
+                    number += 1;
+                    pids.insert(call(&door, number).1);
+                    if number & 0xFFFF_FFFF == 1_000 {
+                        halfway.send(()).unwrap();
+                    }
+                    if pids.len() > 1 {
+                        after += 1;
+                    }
+                }
+                pids
+            })
+        })
+        .collect();
+    for _ in 0..4 {
+        wait.recv().unwrap();
+    }
+    server.say("hand over");
+    server.expect("taken over");
+    for caller in callers {
+        let pids = caller.join().unwrap();
+        assert_eq!(pids.len(), 2, "answered by {pids:?}");
+        assert!(pids.contains(&first_pid));
+    }
+
+    // The name, a connection through it, and a descriptor that was handed out before are the same door still.
+    let (_, second_pid) = call(&Door::open(&path).unwrap(), 1);
+    assert_ne!(second_pid, first_pid);
+    assert_eq!(call(&by_name, 2).1, second_pid);
+    assert_eq!(by_name.info().unwrap().id, id);
+    assert_eq!(token.info().unwrap().target, i32::try_from(second_pid).ok());
+}
