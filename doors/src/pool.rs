@@ -32,10 +32,10 @@ pub struct PoolLimits {
 }
 
 impl Default for PoolLimits {
-    /// One thread stays, 1,024 may be.
+    /// Two threads stay (one to serve, one so that the pool is not empty meanwhile), 1,024 may be.
     fn default() -> Self {
         Self {
-            floor: 1,
+            floor: 2,
             ceiling: 1024,
         }
     }

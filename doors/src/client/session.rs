@@ -93,6 +93,11 @@ impl Session {
         self.dead.store(true, Ordering::Release);
         // Pairs with the fence between a waiter's entry in its table and its look at the flag.
         fence(Ordering::SeqCst);
+        // The server, and our own watcher, learn of it as of a death.
+        let _gone = nix::sys::socket::shutdown(
+            std::os::fd::AsRawFd::as_raw_fd(&self.socket),
+            nix::sys::socket::Shutdown::Both,
+        );
         let _inbox = lock(&self.inbox);
         self.arrived.notify_all();
     }

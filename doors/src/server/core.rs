@@ -69,6 +69,8 @@ pub(crate) struct References {
     armed: bool,
     /// A notice is queued and has not begun.
     queued: bool,
+    /// A notice is being delivered; the door is weighed again when it is over.
+    delivering: bool,
 }
 
 impl References {
@@ -272,7 +274,7 @@ impl Core {
             return;
         }
         let mut references = lock(&self.references);
-        if references.outside() != 0 {
+        if references.outside() != 0 || references.delivering {
             return;
         }
         let wanted = references.armed && lock(&self.notice).is_some();
@@ -292,11 +294,13 @@ impl Core {
     pub(crate) fn claim_notice(&self) -> bool {
         let mut references = lock(&self.references);
         references.queued = false;
-        let due = references.armed && references.outside() == 0 && self.active() == 0;
+        let unreferenced = references.outside() == 0 && self.active() == 0;
+        let due = references.armed && unreferenced && !self.is_revoked();
         if due {
             references.armed = false;
+            references.delivering = true;
         }
-        due && !self.is_revoked()
+        due
     }
 
     /// After a notice was weighed: one that was delivered once and for all clears the attribute; then the door may
@@ -308,6 +312,7 @@ impl Core {
                 .fetch_and(!DoorAttributes::UNREF.bits(), Ordering::Relaxed);
             drop(lock(&self.notice).take());
         }
+        lock(&self.references).delivering = false;
         self.weigh();
     }
 }

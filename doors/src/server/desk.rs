@@ -8,7 +8,7 @@ use super::duty::{Active, Collecting, Duty, Event, Progress};
 use super::line::Line;
 use super::meter::Running;
 use super::packet::PacketCall;
-use super::session::Registration;
+use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, low};
 use crate::invocation::Invocation;
 use crate::pool::{Job, Pool};
@@ -164,7 +164,14 @@ impl Desk {
             return Step::Stay(duty);
         }
         if u64::from(head.part) < head.total {
+            let mut paid = Paid::nothing(&duty.channel.session);
+            if !paid.more(part) {
+                core.end();
+                duty.fail(Failure::NoRoom);
+                return Step::Stay(duty);
+            }
             let collecting = Collecting {
+                paid,
                 active: Active::begun(core),
                 registration: Arc::clone(&registration),
                 total: head.total,
@@ -195,7 +202,8 @@ impl Desk {
         if !sound {
             return violation(duty, Violation::Value);
         }
-        if !duty.area.theirs.load(duty.area_at(), part, &mut call.data) {
+        let room = call.paid.more(part);
+        if !room || !duty.area.theirs.load(duty.area_at(), part, &mut call.data) {
             drop(call);
             duty.fail(Failure::NoRoom);
             return Step::Stay(duty);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, lock};
 use super::line::Prepared;
-use super::session::{Registration, Session};
+use super::session::{Paid, Registration, Session};
 use crate::channel::ends::{CallHead, ReplyHead, ServerEnd, low};
 use crate::channel::pair::Pair;
 use crate::channel::wait::Patience;
@@ -75,6 +75,7 @@ pub(crate) struct Collecting {
     pub(crate) registration: Arc<Registration>,
     pub(crate) total: u64,
     pub(crate) data: Vec<u8>,
+    pub(crate) paid: Paid,
     pub(crate) descriptors: u32,
 }
 
@@ -82,6 +83,8 @@ pub(crate) struct Collecting {
 pub(crate) struct Sending {
     /// What did not fit the first part.
     pub(crate) rest: Vec<u8>,
+    /// Who pays for it.
+    pub(crate) _paid: Paid,
     /// How much of it the client has.
     pub(crate) sent: usize,
     /// Size of the results in all.
@@ -177,9 +180,12 @@ impl Channel {
         futex::wake(self.end.sleep_word());
     }
 
-    /// Marks a generation as given up by its caller; runs the callback if the invocation has set one.
+    /// Marks a generation as given up by its caller; runs the callback if the invocation has set one. A call that had
+    /// not got beyond collecting arguments, or was sending results, is forgotten.
     pub(crate) fn cancel(&self, generation: u64) {
         self.cancelled.store(generation, Ordering::Release);
+        let forgotten = lock(&self.slot).as_mut().map(|duty| duty.forget_given_up());
+        drop(forgotten);
         let callback = {
             let mut slot = lock(&self.on_cancel);
             if slot.as_ref().is_some_and(|(of, _)| *of == generation) {
@@ -277,7 +283,8 @@ impl Duty {
     /// that published before the look is seen; one that publishes after it sees quiet, rings, and the leader
     /// finds the duty in the slot. Quiet is not stored after the duty is out of our hands: the next owner's
     /// own word would be overwritten.
-    pub(crate) fn go_quiet(self: Box<Self>) -> Option<Box<Self>> {
+    pub(crate) fn go_quiet(mut self: Box<Self>) -> Option<Box<Self>> {
+        drop(self.forget_given_up());
         let channel = Arc::clone(&self.channel);
         // The descriptor socket of a quiet channel is not kept open.
         drop(lock(&channel.socket).take());
@@ -292,6 +299,15 @@ impl Duty {
             channel.clear();
         }
         back
+    }
+
+    /// Between two turns of a call that its client has given up: what was collected or is left to send.
+    fn forget_given_up(&mut self) -> Progress {
+        if self.channel.cancelled.load(Ordering::Acquire) == self.generation {
+            std::mem::replace(&mut self.progress, Progress::Idle)
+        } else {
+            Progress::Idle
+        }
     }
 
     /// Goes quiet from outside a server thread; a call that came meanwhile is given to its pool.

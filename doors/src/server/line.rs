@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::duty::{CancelCallback, Duty, Progress, Sending};
 use super::packet::PacketCall;
-use super::session::Registration;
+use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, ReplyHead};
 use crate::cred::Caller;
 use crate::desc::DoorDesc;
@@ -64,10 +64,7 @@ impl Line {
                     code: Failure::ReplyLost.number(),
                     ..ReplyHead::default()
                 };
-                duty.reply = Some(Prepared {
-                    head,
-                    rest: Vec::new(),
-                });
+                duty.reply = Some(Prepared { head, rest: None });
             }
             Self::Packet(call) => call.lose_reply(),
             Self::Local(call) => call.lose_reply(),
@@ -124,7 +121,7 @@ impl Line {
 pub(crate) struct Prepared {
     head: ReplyHead,
     /// What did not fit the area.
-    rest: Vec<u8>,
+    rest: Option<Box<Sending>>,
 }
 
 impl Duty {
@@ -141,28 +138,45 @@ impl Duty {
         if !self.area.ours.store(self.area_at(), now) {
             return Err(ReturnError::NoRoom);
         }
-        let mut later = Vec::new();
-        if !rest.is_empty() {
-            later
-                .try_reserve_exact(rest.len())
-                .map_err(|_| ReturnError::NoRoom)?;
-            later.extend_from_slice(rest);
-        }
-        let answer = if later.is_empty() {
-            Answer::Returned
-        } else {
-            Answer::Part
+        let total = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        let count = u32::try_from(descriptors.len()).unwrap_or(0);
+        let rest = match rest {
+            [] => None,
+            rest => Some(self.keep(rest, total, count)?),
         };
         let head = ReplyHead {
-            answer: answer.number(),
+            answer: if rest.is_none() {
+                Answer::Returned
+            } else {
+                Answer::Part
+            }
+            .number(),
             generation: self.generation,
-            total: u64::try_from(data.len()).unwrap_or(u64::MAX),
+            total,
             part: u32::try_from(now.len()).unwrap_or(0),
-            descriptors: u32::try_from(descriptors.len()).unwrap_or(0),
+            descriptors: if rest.is_none() { count } else { 0 },
             code: 0,
         };
-        self.reply = Some(Prepared { head, rest: later });
+        self.reply = Some(Prepared { head, rest });
         Ok(())
+    }
+
+    /// A private copy of what does not fit the area, until the client has taken it.
+    #[cold]
+    fn keep(&self, rest: &[u8], total: u64, descriptors: u32) -> Result<Box<Sending>, ReturnError> {
+        let mut paid = Paid::nothing(&self.channel.session);
+        let mut copy = Vec::new();
+        if !paid.more(rest.len()) || copy.try_reserve_exact(rest.len()).is_err() {
+            return Err(ReturnError::NoRoom);
+        }
+        copy.extend_from_slice(rest);
+        Ok(Box::new(Sending {
+            rest: copy,
+            _paid: paid,
+            sent: 0,
+            total,
+            descriptors,
+        }))
     }
 
     #[inline]
@@ -173,15 +187,8 @@ impl Duty {
         }
         match self.reply.take() {
             Some(Prepared { head, rest }) => {
-                if !rest.is_empty() {
-                    let (total, descriptors) = (head.total, head.descriptors);
-                    let sending = Sending {
-                        rest,
-                        sent: 0,
-                        total,
-                        descriptors,
-                    };
-                    self.progress = Progress::Sending(Box::new(sending));
+                if let Some(rest) = rest {
+                    self.progress = Progress::Sending(rest);
                 }
                 self.answer(&head);
             }

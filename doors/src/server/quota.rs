@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::core::lock;
-use crate::wire::limits::{USER_SESSIONS, USER_WINDOW_BYTES};
+use crate::wire::limits::{USER_BYTES, USER_SESSIONS};
 
 /// What each user holds.
 #[derive(Debug, Default)]
@@ -42,17 +42,28 @@ impl Quotas {
 }
 
 impl Charge {
-    /// Charges window bytes; false (and nothing charged) if the user would hold too many.
+    /// Charges bytes of windows or private copies; false (and nothing charged) if the user would hold too many.
     pub(crate) fn add(&mut self, bytes: usize) -> bool {
         let mut users = lock(&self.quotas.0);
         let held = users.entry(self.uid).or_default();
         let sum = held.bytes.saturating_add(bytes);
-        if sum > USER_WINDOW_BYTES {
+        if sum > USER_BYTES {
             return false;
         }
         held.bytes = sum;
         self.bytes = self.bytes.saturating_add(bytes);
         true
+    }
+}
+
+impl Charge {
+    /// Gives bytes back that `add` had charged.
+    pub(crate) fn sub(&mut self, bytes: usize) {
+        let mut users = lock(&self.quotas.0);
+        if let Some(held) = users.get_mut(&self.uid) {
+            held.bytes = held.bytes.saturating_sub(bytes);
+        }
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 
@@ -74,7 +85,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::Quotas;
-    use crate::wire::limits::{USER_SESSIONS, USER_WINDOW_BYTES};
+    use crate::wire::limits::{USER_BYTES, USER_SESSIONS};
 
     #[test]
     fn a_user_over_its_share_is_refused_and_others_are_not() {
@@ -92,9 +103,9 @@ mod tests {
     fn bytes_come_back_with_the_session() {
         let quotas = Arc::new(Quotas::default());
         let mut charge = quotas.charge(1).unwrap();
-        assert!(charge.add(USER_WINDOW_BYTES));
+        assert!(charge.add(USER_BYTES));
         assert!(!charge.add(1));
         drop(charge);
-        assert!(quotas.charge(1).unwrap().add(USER_WINDOW_BYTES));
+        assert!(quotas.charge(1).unwrap().add(USER_BYTES));
     }
 }

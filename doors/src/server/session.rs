@@ -43,6 +43,37 @@ impl Registration {
     }
 }
 
+/// Private memory that a session's user pays for, until dropped.
+pub(crate) struct Paid {
+    session: Arc<Session>,
+    bytes: usize,
+}
+
+impl Paid {
+    /// None yet.
+    pub(crate) fn nothing(session: &Arc<Session>) -> Self {
+        Self {
+            session: Arc::clone(session),
+            bytes: 0,
+        }
+    }
+
+    /// Pays for so many more; false if the user has no room left.
+    pub(crate) fn more(&mut self, bytes: usize) -> bool {
+        let added = lock(&self.session.charge).add(bytes);
+        if added {
+            self.bytes = self.bytes.saturating_add(bytes);
+        }
+        added
+    }
+}
+
+impl Drop for Paid {
+    fn drop(&mut self) {
+        lock(&self.session.charge).sub(self.bytes);
+    }
+}
+
 /// A conversation with one client process.
 pub(crate) struct Session {
     /// Random: knowing it is part of being the client.

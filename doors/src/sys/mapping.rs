@@ -31,6 +31,8 @@ pub(crate) struct Mapping {
     base: NonNull<u8>,
     len: usize,
     access: Access,
+    /// The life of the process that mapped it: a forked child does not have the mapping (`MADV_DONTFORK`).
+    life: u64,
 }
 
 // SAFETY: M3: all access is by atomics or by the copy routine, from any thread.
@@ -50,7 +52,12 @@ impl Mapping {
         let flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
         // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
         let base = unsafe { mmap(None, size, protection, flags, memfd, 0) }?.cast::<u8>();
-        let mapping = Self { base, len, access };
+        let mapping = Self {
+            base,
+            len,
+            access,
+            life: super::fork::life(),
+        };
         // A forked child must not see the parent's conversation (madvise(2)).
         // SAFETY: exactly the range mapped above.
         unsafe { madvise(base.cast(), len, MmapAdvise::MADV_DONTFORK) }?;
@@ -133,6 +140,10 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        if self.life != super::fork::life() {
+            // In a forked child something else may lie at this address by now.
+            return;
+        }
         // SAFETY: M1; references to words borrow from self, so none is left.
         let unmapped = unsafe { munmap(self.base.cast(), self.len) };
         debug_assert!(unmapped.is_ok(), "munmap of our own mapping");

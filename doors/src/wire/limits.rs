@@ -27,8 +27,9 @@ pub(crate) const SESSION_CHANNELS: u32 = 256;
 pub(crate) const AREA_BYTES: usize = 16 * 1024;
 /// The largest area that a channel gets for itself; more moves through it in chunks.
 pub(crate) const LARGEST_AREA_BYTES: usize = 4 * 1024 * 1024;
-/// Window bytes (both directions) that the sessions of one user may hold in a server.
-pub(crate) const USER_WINDOW_BYTES: usize = 512 * 1024 * 1024;
+/// Bytes that the sessions of one user may hold in a server: windows in both directions, and private copies of
+/// arguments and results that move in parts.
+pub(crate) const USER_BYTES: usize = 1024 * 1024 * 1024;
 /// Sessions and connections that one user may hold in a server.
 pub(crate) const USER_SESSIONS: usize = 8192;
 /// Bytes that one call may bring or take at most, unless the door's parameters say less.
