@@ -307,7 +307,11 @@ impl Remote {
         if fresh && first::fits(arguments) {
             return first::call(&self.token, arguments, out);
         }
-        let link = self.connect().map_err(not_connected)?;
+        let mut link = self.connect().map_err(not_connected)?;
+        if !link.is_live() {
+            // Closed as unused at the moment when it was found.
+            link = self.connect().map_err(not_connected)?;
+        }
         call::call(&link, arguments, out)
     }
 

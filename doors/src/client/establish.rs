@@ -8,6 +8,7 @@ use super::petition::{Answer, Petition, deadline, system};
 use super::process::ClientProcess;
 use super::session::Session;
 use crate::error::DoorError;
+use crate::primitive::Ordering;
 use crate::sys::fork;
 use crate::sys::peer::{Process, peer_pidfd};
 use crate::wire::limits::PROTOCOL_DEADLINE;
@@ -27,6 +28,31 @@ impl Link {
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
         !self.session.is_dead() && self.session.life == fork::life()
+    }
+}
+
+impl Link {
+    fn new(session: &Arc<Session>, registration: u64, pool: u64, door: u64) -> Self {
+        session.links.fetch_add(1, Ordering::Relaxed);
+        Self {
+            session: Arc::clone(session),
+            registration,
+            pool,
+            door,
+        }
+    }
+}
+
+impl Drop for Link {
+    /// A session that no door uses any more is kept for a while, not for ever.
+    fn drop(&mut self) {
+        let last = self.session.links.fetch_sub(1, Ordering::AcqRel) == 1;
+        if last
+            && self.session.life == fork::life()
+            && let Ok(process) = ClientProcess::current()
+        {
+            process.rest(&self.session);
+        }
     }
 }
 
@@ -85,12 +111,7 @@ fn link(session: &Arc<Session>, message: Message) -> Result<Link, DoorError> {
             door,
             pool,
             ..
-        } if id == session.id => Ok(Link {
-            session: Arc::clone(session),
-            registration,
-            pool,
-            door,
-        }),
+        } if id == session.id => Ok(Link::new(session, registration, pool, door)),
         _ => Err(DoorError::Protocol(Violation::Turn)),
     }
 }

@@ -1,15 +1,19 @@
 //! What one process has as a client, made at its first session.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
 
 use super::session::Session;
 use super::watcher::Watcher;
+use crate::primitive::Ordering;
 use crate::server::core::lock;
 use crate::sys::peer::ProcessId;
 use crate::sys::{self, fork};
+
+/// How many sessions without doors are kept.
+const RESTING_SESSIONS: usize = 8;
 
 /// The client's side of a process.
 #[derive(Debug)]
@@ -17,6 +21,8 @@ pub(crate) struct ClientProcess {
     pub(crate) life: u64,
     pub(crate) watcher: Arc<Watcher>,
     sessions: Mutex<HashMap<ProcessId, Arc<Session>>>,
+    /// Sessions that no door uses, oldest first.
+    resting: Mutex<VecDeque<Arc<Session>>>,
     /// One at a time opens a session with a server, so that many threads end up with one.
     gates: Mutex<HashMap<ProcessId, Arc<Mutex<()>>>>,
 }
@@ -38,6 +44,7 @@ impl ClientProcess {
             life,
             watcher,
             sessions: Mutex::new(HashMap::new()),
+            resting: Mutex::new(VecDeque::new()),
             gates: Mutex::new(HashMap::new()),
         });
         let before = CURRENT.compare_and_swap(&seen, Some(Arc::clone(&fresh)));
@@ -70,6 +77,27 @@ impl ClientProcess {
         sessions.retain(|_, other| !other.is_dead());
         sessions.insert(session.server.id(), Arc::clone(session));
         lock(&self.gates).retain(|_, gate| Arc::strong_count(gate) > 1);
+    }
+
+    /// The last door of a session was dropped. A program that opens one door after another of the same server shall
+    /// not pay for a session each time; one that visits many servers shall not keep them all.
+    pub(crate) fn rest(&self, session: &Arc<Session>) {
+        let mut closing = Vec::new();
+        let mut resting = lock(&self.resting);
+        resting.retain(|other| !other.is_dead() && !Arc::ptr_eq(other, session));
+        resting.push_back(Arc::clone(session));
+        while resting.len() > RESTING_SESSIONS {
+            closing.extend(resting.pop_front());
+        }
+        drop(resting);
+        for session in closing {
+            let mut sessions = lock(&self.sessions);
+            // Under the table's lock nobody finds it and begins to use it.
+            if session.links.load(Ordering::Acquire) == 0 {
+                sessions.retain(|_, other| !Arc::ptr_eq(other, &session));
+                session.die();
+            }
+        }
     }
 
     /// The gate of a server.

@@ -34,6 +34,8 @@ pub(crate) struct Session {
     /// The channels that may be used. Grows only.
     pub(crate) channels: ArcSwap<Vec<Arc<Channel>>>,
     dead: AtomicBool,
+    /// Doors that are called through this session.
+    pub(crate) links: AtomicUsize,
     next_wanted: AtomicU64,
     /// Threads that wait until some channel is free.
     pub(crate) starved: AtomicUsize,
@@ -75,6 +77,7 @@ impl Session {
             socket,
             channels: ArcSwap::from_pointee(Vec::new()),
             dead: AtomicBool::new(false),
+            links: AtomicUsize::new(0),
             next_wanted: AtomicU64::new(1),
             starved: AtomicUsize::new(0),
             inbox: Mutex::new(Inbox::default()),
