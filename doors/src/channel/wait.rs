@@ -8,6 +8,8 @@
 //! A budget that does not pay shrinks, so that a wrong guess ends by itself; now and then the whole one is tried
 //! again, since two sides that both sleep would otherwise never find out that they need not.
 
+use std::time::{Duration, Instant};
+
 use crate::sys::cpu;
 
 /// The longest looking, in microseconds: above the one-way wake-up of the machines we know.
@@ -18,6 +20,9 @@ const SHORTEST_US: u32 = 1;
 const RETRY_EVERY: u32 = 32;
 /// How often the processor is given away when the peer needs it.
 const YIELDS: u32 = 6;
+/// A yield that comes back later than this has let a third thread run for its whole time slice, which can be
+/// milliseconds: no more of them, the futex gets us back as soon as the peer is done.
+const YIELD_TOO_LONG: Duration = Duration::from_micros(100);
 /// Pauses between two looks at what else may end the wait.
 const STRIDE: u32 = 64;
 
@@ -25,6 +30,7 @@ const STRIDE: u32 = 64;
 #[derive(Debug)]
 pub(crate) struct Patience {
     budget_us: u32,
+    yields: u32,
     waits: u32,
 }
 
@@ -33,6 +39,7 @@ impl Patience {
     pub(crate) const fn new() -> Self {
         Self {
             budget_us: LONGEST_US,
+            yields: YIELDS,
             waits: 0,
         }
     }
@@ -50,11 +57,11 @@ impl Patience {
         if there() || there() {
             return true;
         }
-        if peer_cpu() == cpu::current() {
-            return give_way(there, stop);
-        }
         self.waits = self.waits.wrapping_add(1);
         let whole = self.waits.is_multiple_of(RETRY_EVERY);
+        if peer_cpu() == cpu::current() {
+            return self.give_way(whole, there, stop);
+        }
         let budget_us = if whole { LONGEST_US } else { self.budget_us };
         let seen = look(
             budget_us.saturating_mul(cpu::pauses_per_microsecond()),
@@ -67,6 +74,30 @@ impl Patience {
             (self.budget_us / 2).max(SHORTEST_US)
         };
         seen
+    }
+
+    /// The peer is on our own processor: let it run.
+    #[cold]
+    fn give_way(&mut self, whole: bool, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> bool {
+        let yields = if whole { YIELDS } else { self.yields };
+        let mut before = Instant::now();
+        for _ in 0..yields {
+            cpu::yield_now();
+            if there() {
+                self.yields = YIELDS;
+                return true;
+            }
+            let now = Instant::now();
+            if now.saturating_duration_since(before) > YIELD_TOO_LONG {
+                self.yields = 0;
+                return false;
+            }
+            before = now;
+            if stop() {
+                return false;
+            }
+        }
+        false
     }
 }
 
@@ -83,21 +114,6 @@ fn look(mut pauses: u32, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> b
             return false;
         }
         pauses = pauses.saturating_sub(STRIDE);
-    }
-    false
-}
-
-/// The peer is on our own processor: let it run.
-#[cold]
-fn give_way(there: impl Fn() -> bool, stop: impl Fn() -> bool) -> bool {
-    for _ in 0..YIELDS {
-        cpu::yield_now();
-        if there() {
-            return true;
-        }
-        if stop() {
-            return false;
-        }
     }
     false
 }
