@@ -279,15 +279,13 @@ impl Session {
     pub(crate) fn scan(&self) {
         let channels = lock(&self.windows).channels.clone();
         for channel in channels {
-            if let Some(mut duty) = channel.take_waiting() {
+            if let Some(duty) = channel.take_waiting() {
                 if let Some(registration) = self.registration(channel.registration_hint()) {
                     duty.channel.end.say_awake();
                     registration.core.pool.dispatch(Job::Channel(duty));
                 } else {
                     // A door that is gone has no pool to say so.
-                    duty.generation = duty.turn.wrapping_add(1);
-                    duty.fail(Failure::NoDoor);
-                    duty.retire_to(&self.runtime.pool);
+                    duty.turn_away();
                 }
             }
         }
