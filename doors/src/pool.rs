@@ -6,12 +6,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::event;
-use crate::primitive::{AtomicBool, AtomicUsize, Ordering};
+use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::server::core::lock;
 use crate::server::desk::Desk;
 use crate::server::duty::{Channel, Duty};
@@ -61,16 +62,20 @@ impl PoolLimits {
 pub struct ServerThread {
     pool: Arc<Pool>,
     depleted: bool,
+    /// The pool asked for it; else a thread of the program's own offers itself.
+    asked: bool,
 }
 
 impl ServerThread {
-    /// Serves calls on the calling thread until the pool needs it no more: the thread was idle for long, or the
-    /// private door is gone.
+    /// Serves calls on the calling thread until [`unbind`] is called by a server procedure on it, or its private
+    /// door is gone.
+    ///
+    /// A thread that the pool asked for also ends when it is above the floor and was idle for long. One that joined
+    /// by [`join_pool`](crate::join_pool) or [`Door::bind`](crate::Door::bind) stays: it may be the main thread.
     #[doc(alias = "door_return")]
     pub fn serve(self) {
         let pool = Arc::clone(&self.pool);
-        drop(self);
-        pool.serve();
+        pool.serve(self);
     }
 
     /// A place in a pool for a thread that exists.
@@ -78,6 +83,7 @@ impl ServerThread {
         Self {
             pool: Arc::clone(pool),
             depleted: false,
+            asked: false,
         }
     }
 
@@ -96,7 +102,9 @@ impl ServerThread {
 
 impl Drop for ServerThread {
     fn drop(&mut self) {
-        self.pool.creating.store(false, Ordering::Release);
+        if self.asked {
+            self.pool.creating.store(false, Ordering::Release);
+        }
     }
 }
 
@@ -146,6 +154,8 @@ pub(crate) struct Pool {
     queued: AtomicUsize,
     /// A new thread was asked for and has not begun.
     creating: AtomicBool,
+    /// The library's own callback could not start a thread.
+    failed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -154,7 +164,8 @@ struct State {
     queue: VecDeque<Job>,
     /// Last parked, first used.
     idle: Vec<Arc<Parker>>,
-    sleepers: Vec<Arc<Sleeper>>,
+    /// Channels on which a thread sleeps; the one that fell asleep first comes first.
+    sleepers: Vec<Arc<Channel>>,
     threads: usize,
     desks: Vec<Arc<Running>>,
     closed: bool,
@@ -165,14 +176,17 @@ struct Parker {
     thread: Thread,
     job: Mutex<Option<Job>>,
     dismissed: AtomicBool,
+    /// It never ends by itself.
+    stays: bool,
 }
 
-/// A thread that sleeps on the word of a channel.
+/// Whether a thread sleeps on the word of a channel; part of the channel, so that a sleep allocates nothing.
+#[derive(Debug, Default)]
 pub(crate) struct Sleeper {
-    pub(crate) channel: Arc<Channel>,
-    /// Somebody else needs the thread.
-    pub(crate) evicted: AtomicBool,
-    left: AtomicBool,
+    /// Counts up at each beginning and at each end of a sleep: odd while a thread sleeps.
+    round: AtomicU64,
+    /// The sleep out of which somebody called the thread, because it is needed elsewhere.
+    evicted: AtomicU64,
 }
 
 impl Pool {
@@ -183,6 +197,7 @@ impl Pool {
             parked: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             creating: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             state: Mutex::new(State {
                 limits,
                 queue: VecDeque::new(),
@@ -223,15 +238,22 @@ impl Pool {
             return;
         }
         let creator = Arc::clone(&lock(&self.creator));
-        creator(ServerThread {
+        let place = ServerThread {
             pool: Arc::clone(self),
             depleted,
-        });
+            asked: true,
+        };
+        // Foreign code, run on a thread that has somebody's call in its hands: one that panics has declined.
+        let _panic = catch_unwind(AssertUnwindSafe(|| creator(place)));
     }
 
     /// Gives a job to the thread that was parked last, or queues it and frees a thread that waits on some channel.
-    pub(crate) fn dispatch(&self, job: Job) {
+    pub(crate) fn dispatch(self: &Arc<Self>, job: Job) {
         let mut state = lock(&self.state);
+        if state.closed {
+            drop(state);
+            return job.turn_away();
+        }
         if let Some(parker) = state.idle.pop() {
             *lock(&parker.job) = Some(job);
             parker.thread.unpark();
@@ -239,11 +261,16 @@ impl Pool {
         }
         state.queue.push_back(job);
         self.queued.store(state.queue.len(), Ordering::SeqCst);
-        let victim = state.sleepers.pop();
+        let victim = state.evict();
+        let bare = state.threads == 0;
         drop(state);
-        if let Some(sleeper) = victim {
-            sleeper.evicted.store(true, Ordering::SeqCst);
-            sleeper.wake_until_left();
+        if let Some((channel, round)) = victim {
+            channel.call_away(round);
+        }
+        // Without a thread nobody would ever find the pool depleted. A callback that declined is not asked again;
+        // a lack of threads may be over.
+        if bare && self.failed.load(Ordering::Relaxed) {
+            self.create_thread(true);
         }
     }
 
@@ -265,23 +292,36 @@ impl Pool {
         self.parked.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
-    /// Enters the calling thread in the list of those that sleep on a channel.
-    pub(crate) fn enter_sleep(&self, channel: &Arc<Channel>) -> Arc<Sleeper> {
-        let sleeper = Arc::new(Sleeper {
-            channel: Arc::clone(channel),
-            evicted: AtomicBool::new(false),
-            left: AtomicBool::new(false),
-        });
-        lock(&self.state).sleepers.push(Arc::clone(&sleeper));
-        sleeper
+    /// Enters the calling thread in the list of those that sleep on a channel; the number of its sleep.
+    pub(crate) fn enter_sleep(&self, channel: &Arc<Channel>) -> u64 {
+        let round = channel.sleeper.turn_over();
+        lock(&self.state).sleepers.push(Arc::clone(channel));
+        round
     }
 
-    /// Takes the calling thread out of that list.
-    pub(crate) fn leave_sleep(&self, sleeper: &Arc<Sleeper>) {
-        sleeper.left.store(true, Ordering::Release);
+    /// Takes the calling thread out of that list. True: it was called away in the meantime.
+    pub(crate) fn leave_sleep(&self, channel: &Arc<Channel>, round: u64) -> bool {
+        channel.sleeper.turn_over();
+        // Who evicts does so under the lock, and finds nobody here afterwards.
         lock(&self.state)
             .sleepers
-            .retain(|other| !Arc::ptr_eq(other, sleeper));
+            .retain(|other| !Arc::ptr_eq(other, channel));
+        channel.sleeper.is_evicted(round)
+    }
+
+    /// A thread that was called away has found a call on its own channel at that moment: another has to go instead.
+    #[cold]
+    pub(crate) fn pass_eviction_on(&self) {
+        let victim = {
+            let mut state = lock(&self.state);
+            if state.queue.is_empty() {
+                return;
+            }
+            state.evict()
+        };
+        if let Some((channel, round)) = victim {
+            channel.call_away(round);
+        }
     }
 
     /// Wakes the threads that sleep on channels of which `chosen` is true, until they have left.
@@ -289,35 +329,37 @@ impl Pool {
         let sleepers: Vec<_> = lock(&self.state)
             .sleepers
             .iter()
-            .filter(|s| chosen(&s.channel))
-            .cloned()
+            .filter(|channel| chosen(channel))
+            .map(|channel| (Arc::clone(channel), channel.sleeper.round()))
             .collect();
-        for sleeper in sleepers {
-            sleeper.wake_until_left();
+        for (channel, round) in sleepers {
+            channel.call_away(round);
         }
     }
 
-    /// Ends the pool: its idle threads leave, queued calls are dropped (their callers are told).
+    /// Ends the pool: its threads leave, the callers of queued calls are told.
     pub(crate) fn close(&self) {
         let (idle, queue, sleepers) = {
             let mut state = lock(&self.state);
             state.closed = true;
             self.queued.store(0, Ordering::SeqCst);
+            let sleepers: Vec<_> = std::iter::from_fn(|| state.evict()).collect();
             (
                 std::mem::take(&mut state.idle),
                 std::mem::take(&mut state.queue),
-                std::mem::take(&mut state.sleepers),
+                sleepers,
             )
         };
         for parker in idle {
             parker.dismissed.store(true, Ordering::Release);
             parker.thread.unpark();
         }
-        for sleeper in sleepers {
-            sleeper.evicted.store(true, Ordering::SeqCst);
-            sleeper.wake_until_left();
+        for (channel, round) in sleepers {
+            channel.call_away(round);
         }
-        drop(queue);
+        for job in queue {
+            job.turn_away();
+        }
     }
 
     /// How long the oldest running call on a door has been running, in nanoseconds; 0 if none is.
@@ -331,7 +373,9 @@ impl Pool {
     }
 
     /// The life of a server thread.
-    pub(crate) fn serve(self: &Arc<Self>) {
+    fn serve(self: &Arc<Self>, place: ServerThread) {
+        // What was asked for before it served anything has no effect.
+        let _stale = leave_asked();
         let running = Arc::new(Running::default());
         {
             let mut state = lock(&self.state);
@@ -339,7 +383,9 @@ impl Pool {
             state.desks.push(Arc::clone(&running));
         }
         let mut desk = Desk::new(Arc::clone(&running));
-        while let Some(job) = self.next_job() {
+        let stays = !place.asked;
+        let mut place = Some(place);
+        while let Some(job) = self.next_job(&mut place, stays) {
             desk.serve(self, job);
             if leave_asked() {
                 break;
@@ -350,25 +396,30 @@ impl Pool {
         state.desks.retain(|other| !Arc::ptr_eq(other, &running));
     }
 
-    fn next_job(&self) -> Option<Job> {
+    /// Waits for something to do. The place of a new thread is given up only when the thread is parked: until then
+    /// it is on its way, and no other is asked for.
+    fn next_job(&self, place: &mut Option<ServerThread>, stays: bool) -> Option<Job> {
         let parker = {
             let mut state = lock(&self.state);
+            if state.closed {
+                return None;
+            }
             if let Some(job) = state.queue.pop_front() {
                 self.queued.store(state.queue.len(), Ordering::SeqCst);
                 // As if parked for an instant: depletion is judged when the call is taken.
                 self.park();
+                drop(place.take());
                 return Some(job);
-            }
-            if state.closed {
-                return None;
             }
             let parker = Arc::new(Parker {
                 thread: thread::current(),
                 job: Mutex::new(None),
                 dismissed: AtomicBool::new(false),
+                stays,
             });
             state.idle.push(Arc::clone(&parker));
             self.park();
+            drop(place.take());
             parker
         };
         let job = self.wait_idle(&parker);
@@ -402,6 +453,9 @@ impl Pool {
 
     /// Whether this idle thread is among the floor's: those parked first stay.
     fn stays(&self, parker: &Arc<Parker>) -> bool {
+        if parker.stays {
+            return true;
+        }
         let state = lock(&self.state);
         state
             .idle
@@ -418,27 +472,80 @@ impl Pool {
     }
 }
 
-impl Sleeper {
-    /// Repeats the wake until the thread has left: one wake can fall between its last look and its sleep.
-    fn wake_until_left(&self) {
-        let mut rounds = 0_u32;
-        while !self.left.load(Ordering::Acquire) {
-            self.channel.wake_server();
-            rounds = rounds.saturating_add(1);
-            if rounds < 32 {
-                thread::yield_now();
-            } else {
-                thread::sleep(Duration::from_millis(1));
+impl State {
+    /// Calls a thread off a channel that is idle: the one where no call came for longest. The caller wakes it.
+    fn evict(&mut self) -> Option<(Arc<Channel>, u64)> {
+        while !self.sleepers.is_empty() {
+            let channel = self.sleepers.remove(0);
+            let round = channel.sleeper.round();
+            // One that has just woken is about to take itself out of the list.
+            if is_asleep(round) {
+                channel.sleeper.evicted.store(round, Ordering::SeqCst);
+                return Some((channel, round));
             }
+        }
+        None
+    }
+}
+
+/// Whether this is the number of a sleep, rather than of the time between two.
+fn is_asleep(round: u64) -> bool {
+    !round.is_multiple_of(2)
+}
+
+impl Sleeper {
+    /// A sleep begins or ends.
+    fn turn_over(&self) -> u64 {
+        self.round.fetch_add(1, Ordering::SeqCst).wrapping_add(1)
+    }
+
+    fn round(&self) -> u64 {
+        self.round.load(Ordering::SeqCst)
+    }
+
+    /// Whether the thread was called out of this sleep.
+    pub(crate) fn is_evicted(&self, round: u64) -> bool {
+        self.evicted.load(Ordering::SeqCst) == round
+    }
+}
+
+impl Channel {
+    /// Wakes the thread that sleeps here. One wake can fall between its last look and its sleep, so the leader repeats
+    /// it until this sleep is over. Nobody waits for that here: on a busy machine it takes as long as a time slice.
+    fn call_away(self: &Arc<Self>, round: u64) {
+        if self.wakes_again(round) {
+            self.session.runtime.remind(self, round);
+        }
+    }
+
+    /// Wakes the thread that sleeps here; false if this sleep is over.
+    pub(crate) fn wakes_again(&self, round: u64) -> bool {
+        if !is_asleep(round) || self.sleeper.round() != round {
+            return false;
+        }
+        self.wake_server();
+        true
+    }
+}
+
+impl Job {
+    /// Answers a call that no thread will ever take, because the private door of the pool is gone.
+    fn turn_away(self) {
+        match self {
+            // Its drop tells the caller.
+            Self::Packet(call) => drop(call),
+            Self::Channel(duty) => duty.turn_away(),
         }
     }
 }
 
 /// The default creation callback: one detached thread. Lack of threads is not reported; callers wait.
 fn start_default(request: ServerThread) {
+    let pool = Arc::clone(&request.pool);
     let started = thread::Builder::new()
         .name("door-server".into())
         .spawn(move || request.serve());
+    pool.failed.store(started.is_err(), Ordering::Relaxed);
     if let Err(error) = started {
         event::no_thread(&error);
     }

@@ -92,12 +92,14 @@ impl First<'_> {
                     continue;
                 }
                 Err(Errno::EAGAIN) => {}
-                // Before TAKEN a reset means that nobody has read the call.
-                Ok(None) | Err(_) => {
+                // The kernel resets a connection whose other end is closed with something unread in it: nobody has
+                // read the call. An end without a reset means that it was read, and it may have begun.
+                Err(Errno::ECONNRESET) => {
                     return Err(CallCondition::ServerDied {
                         taken: self.taken || self.arrived,
                     });
                 }
+                Ok(None) | Err(_) => return Err(CallCondition::ServerDied { taken: true }),
             }
             if self
                 .server

@@ -67,7 +67,10 @@ impl Desk {
                         Step::Free => return,
                     }
                     pool.park();
-                    if crate::pool::leaves() {
+                    // Somebody else has no thread: a channel that is never idle must not keep this one. It waits
+                    // behind the others.
+                    let gives_way = pool.has_queue() && matches!(duty.progress, Progress::Idle);
+                    if gives_way || crate::pool::leaves() {
                         // The thread goes; the channel waits for another.
                         if let Some(same) = duty.go_quiet() {
                             let session = Arc::clone(&same.channel.session);

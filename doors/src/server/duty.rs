@@ -15,11 +15,12 @@ use super::session::{Paid, Registration, Session};
 use crate::channel::ends::{CallHead, ReplyHead, ServerEnd, low};
 use crate::channel::pair::Pair;
 use crate::channel::wait::Patience;
-use crate::pool::Pool;
+use crate::pool::{Pool, Sleeper};
 use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::sys::futex;
 use crate::wire::code::{Answer, Failure};
 use crate::wire::layout::presence;
+use crate::wire::message::Violation;
 
 /// A channel without calls gives its thread back after this time.
 pub(crate) const QUIET_AFTER: Duration = Duration::from_millis(50);
@@ -35,6 +36,8 @@ pub(crate) struct Channel {
     pub(crate) socket: Mutex<Option<Arc<OwnedFd>>>,
     cancelled: AtomicU64,
     on_cancel: Mutex<Option<(u64, CancelCallback)>>,
+    /// Whether the thread that staffs the channel sleeps here.
+    pub(crate) sleeper: Sleeper,
 }
 
 /// What an invocation wants to run when its caller gives up.
@@ -136,6 +139,7 @@ impl Channel {
             socket: Mutex::new(None),
             cancelled: AtomicU64::new(0),
             on_cancel: Mutex::new(None),
+            sleeper: Sleeper::default(),
         });
         let duty = Duty {
             channel: Arc::clone(&channel),
@@ -255,22 +259,25 @@ impl Duty {
             if channel.session.is_dead() {
                 return Event::Dead;
             }
-            let sleeper = pool.enter_sleep(channel);
+            let round = pool.enter_sleep(channel);
             let mut slept = futex::Slept::Look;
             let alone = end.say_presence(presence::SLEEPING, self.turn);
-            let wanted = sleeper.evicted.load(Ordering::SeqCst) || pool.has_queue();
+            let wanted = channel.sleeper.is_evicted(round) || pool.has_queue();
             if alone && !wanted && !channel.session.is_dead() {
                 slept = futex::wait(end.sleep_word(), last, until);
             }
-            pool.leave_sleep(&sleeper);
+            let evicted = pool.leave_sleep(channel, round);
             end.say_awake();
             if end.turn() != last {
+                if evicted {
+                    pool.pass_eviction_on();
+                }
                 return Event::Turn;
             }
             if channel.session.is_dead() {
                 return Event::Dead;
             }
-            let wanted = sleeper.evicted.load(Ordering::SeqCst) || pool.has_queue();
+            let wanted = evicted || pool.has_queue();
             if wanted || slept == futex::Slept::TimedOut {
                 return Event::Leave;
             }
@@ -315,6 +322,45 @@ impl Duty {
         let session = Arc::clone(&self.channel.session);
         if let Some(duty) = self.go_quiet() {
             session.route(duty);
+        }
+    }
+
+    /// Answers the turn that waits, on a channel for which there is no pool any more: the call was not executed. A
+    /// call that was executed before keeps its right to the rest of its results.
+    pub(crate) fn turn_away(mut self: Box<Self>) {
+        let channel = Arc::clone(&self.channel);
+        if channel.end.turn() != low(self.turn.wrapping_add(1)) {
+            return channel.session.violated(Violation::Turn);
+        }
+        let head = channel.end.read();
+        match self.progress {
+            Progress::Sending(_) => {
+                if let Err(found) = self.send_next(&head) {
+                    return channel.session.violated(found);
+                }
+            }
+            Progress::Collecting(_) => self.fail(Failure::NoDoor),
+            Progress::Idle => {
+                self.generation = self.turn.wrapping_add(1);
+                self.fail(Failure::NoDoor);
+            }
+        }
+        if let Some(duty) = self.go_quiet() {
+            // The next turn has come at this very moment. It is the leader's, which has others to look after in
+            // between: a caller that never pauses must not keep this thread.
+            duty.put_down();
+            channel.session.runtime.look_again(&channel.session);
+        }
+    }
+
+    /// Puts the duty into the slot; whoever scans the session's channels finds the call that waits.
+    fn put_down(self: Box<Self>) {
+        let channel = Arc::clone(&self.channel);
+        channel.end.say_quiet();
+        *lock(&channel.slot) = Some(self);
+        fence(Ordering::SeqCst);
+        if channel.session.is_dead() {
+            channel.clear();
         }
     }
 

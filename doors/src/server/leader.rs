@@ -23,17 +23,33 @@ const PACKETS_A_TURN: usize = 16;
 /// The first and the longest pause before a faked hang-up is looked at again.
 const RECHECK_FIRST: Duration = Duration::from_millis(10);
 const RECHECK_LONGEST: Duration = Duration::from_secs(5);
+/// The longest pause before a first call that waits for a thread is looked at again.
+const TELL_LONGEST: Duration = Duration::from_millis(100);
+/// A wake that missed its thread is repeated after this time.
+const REPEAT_AFTER: Duration = Duration::from_millis(1);
 
 /// The leader's own state.
 pub(crate) struct Leader {
     pub(crate) runtime: Arc<Runtime>,
     buffer: Vec<u8>,
     /// First calls whose opener has not heard anything yet.
-    untold: Vec<(Arc<Token>, Arc<Progress>)>,
+    untold: Vec<Untold>,
+    /// Some thread that was called off its channel has not left yet.
+    calls_away: bool,
     /// Tokens with a hang-up that somebody faked.
     faked: Vec<Faked>,
     /// Given up when the descriptor table is full, so that a connection can be taken and refused.
     reserve: Option<nix::sys::eventfd::EventFd>,
+}
+
+/// A first call that has not been answered yet.
+struct Untold {
+    token: Arc<Token>,
+    call: Arc<Progress>,
+    at: Instant,
+    pause: Duration,
+    /// The opener knows that its call waits for a thread.
+    queued: bool,
 }
 
 struct Faked {
@@ -48,6 +64,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         runtime: Arc::clone(runtime),
         buffer: vec![0; PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES)],
         untold: Vec::new(),
+        calls_away: false,
         faked: Vec::new(),
         reserve: spare(),
     };
@@ -81,21 +98,23 @@ impl Leader {
                 self.event(source, event.events());
             }
         }
+        for session in self.runtime.unseen() {
+            session.scan();
+        }
         for id in self.runtime.graves() {
             self.end_session(id);
         }
+        self.calls_away = self.runtime.repeat_wakes();
         self.tell();
         self.recheck();
     }
 
-    /// Sleeps for ever unless a first call or a faked hang-up wants another look.
+    /// Sleeps for ever unless a first call, a faked hang-up or a thread that was called away wants another look.
     fn timeout(&self) -> EpollTimeout {
-        let told = self
-            .untold
-            .iter()
-            .map(|(_, call)| after(call.since, TELL_AFTER));
+        let told = self.untold.iter().map(|untold| untold.at);
         let rechecked = self.faked.iter().map(|faked| faked.at);
-        match told.chain(rechecked).min() {
+        let repeated = self.calls_away.then(|| later(REPEAT_AFTER));
+        match told.chain(rechecked).chain(repeated).min() {
             None => EpollTimeout::NONE,
             Some(at) => {
                 let left = at.saturating_duration_since(Instant::now());
@@ -263,22 +282,34 @@ impl Leader {
 
     /// An opener hears within some milliseconds that its first call has arrived or begun.
     pub(crate) fn told_later(&mut self, token: &Arc<Token>, call: &Arc<Progress>) {
-        self.untold.push((Arc::clone(token), Arc::clone(call)));
+        self.untold.push(Untold {
+            token: Arc::clone(token),
+            call: Arc::clone(call),
+            at: after(call.since, TELL_AFTER),
+            pause: TELL_AFTER,
+            queued: false,
+        });
     }
 
     fn tell(&mut self) {
         let now = Instant::now();
-        self.untold.retain(|(token, call)| {
-            if call.is_done() {
+        self.untold.retain_mut(|untold| {
+            if untold.call.is_done() {
                 return false;
             }
-            if now.saturating_duration_since(call.since) < TELL_AFTER {
+            if untold.at > now {
                 return true;
             }
-            let notice = call.notice();
-            let _gone = socket::send(&token.socket, &[&notice.encode(0)], &[]);
             // One that still waits for a thread is told again when it has begun.
-            matches!(notice, Message::Queued { .. })
+            let notice = untold.call.notice();
+            let waits = matches!(notice, Message::Queued { .. });
+            if !(waits && untold.queued) {
+                let _gone = socket::send(&untold.token.socket, &[&notice.encode(0)], &[]);
+            }
+            untold.queued = waits;
+            untold.pause = untold.pause.saturating_mul(2).min(TELL_LONGEST);
+            untold.at = after(now, untold.pause);
+            waits
         });
     }
 

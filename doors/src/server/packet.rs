@@ -102,11 +102,13 @@ impl PacketCall {
         crate::primitive::fence(Ordering::SeqCst);
         let descriptors = u32::try_from(self.fds.len()).unwrap_or(u32::MAX);
         let bytes = u64::try_from(self.data.len()).unwrap_or(u64::MAX);
-        let refused = match taken {
-            Err(_) => Some(Failure::Abandoned),
-            Ok(_) => core.refuses(bytes, descriptors),
-        };
-        match refused {
+        if taken.is_err() {
+            // The leader has said so to the opener.
+            self.answered = true;
+            core.end();
+            return None;
+        }
+        match core.refuses(bytes, descriptors) {
             None => Some(core),
             Some(failure) => {
                 core.end();
@@ -183,7 +185,7 @@ impl PacketCall {
 impl Drop for PacketCall {
     /// A call that no thread could take (its pool closed) is answered all the same.
     fn drop(&mut self) {
-        if !self.answered {
+        if !self.answered && !self.progress.is_given_up() {
             self.finish(Failure::NoDoor);
         }
     }
@@ -236,8 +238,8 @@ impl Progress {
         }
     }
 
-    /// The opener gives the call up or has gone.
-    pub(crate) fn give_up(&self) {
+    /// The opener gives the call up or has gone. True: it had not begun and never will.
+    pub(crate) fn give_up(&self) -> bool {
         let kept = self.stage.compare_exchange(
             stage::QUEUED,
             stage::GIVEN_UP,
@@ -248,6 +250,12 @@ impl Progress {
             self.cancelled.store(true, Ordering::Release);
             self.run_on_cancel();
         }
+        kept.is_ok()
+    }
+
+    /// Whether it was given up before it had begun: its opener has heard of it.
+    fn is_given_up(&self) -> bool {
+        self.stage.load(Ordering::Acquire) == stage::GIVEN_UP
     }
 
     fn run_on_cancel(&self) {

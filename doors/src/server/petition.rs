@@ -104,12 +104,7 @@ impl Leader {
                 return self.first_call(token, generation, descriptors, payload, received);
             }
             Message::GiveUp { generation } => {
-                if let Some(call) = &*lock(&token.call)
-                    && call.generation == generation
-                {
-                    call.give_up();
-                }
-                return Ok(());
+                return give_up(token, generation, &mut received);
             }
             _ => {}
         }
@@ -330,6 +325,27 @@ fn registered(session: &Session, registration: &Registration) -> Message {
         data_min: core.limits.data_min.load(Ordering::Relaxed),
         data_max: core.limits.data_max.load(Ordering::Relaxed),
     }
+}
+
+/// The opener does not want to wait for its first call any longer. One that had not begun never will, and the opener
+/// hears so at once: the pool may be without a thread for long.
+fn give_up(token: &Token, generation: u64, received: &mut Received) -> Result<(), Violation> {
+    let opener = peer_pidfd(&token.socket).map_err(|_| Violation::Sender)?;
+    if !sent_by(received, &opener) {
+        return Err(Violation::Sender);
+    }
+    let call = lock(&token.call).clone();
+    let queued = call.is_some_and(|call| call.generation == generation && call.give_up());
+    if queued {
+        let reply = Message::Reply {
+            generation,
+            code: Failure::Abandoned.number(),
+            descriptors: 0,
+            bytes: 0,
+        };
+        let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
+    }
+    Ok(())
 }
 
 /// Every refusal leaves a trace.

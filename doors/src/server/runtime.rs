@@ -13,6 +13,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::core::{Core, Kind, lock};
+use super::duty::Channel;
 use super::quota::Quotas;
 use super::session::Session;
 use super::token::{Origin, Token};
@@ -69,6 +70,10 @@ pub(crate) struct Runtime {
     doors: Mutex<HashMap<u64, Arc<Core>>>,
     sessions: Mutex<HashMap<u128, Arc<Session>>>,
     graves: Mutex<Vec<u128>>,
+    /// Sleeping threads that were called away, each with the number of its sleep.
+    called: Mutex<Vec<(Arc<Channel>, u64)>>,
+    /// Sessions whose quiet channels want another look.
+    unseen: Mutex<Vec<Arc<Session>>>,
     draining: AtomicBool,
     /// Signalled at the end of calls while draining.
     ended: (Mutex<()>, Condvar),
@@ -132,6 +137,8 @@ impl Runtime {
             doors: Mutex::new(HashMap::new()),
             sessions: Mutex::new(HashMap::new()),
             graves: Mutex::new(Vec::new()),
+            called: Mutex::new(Vec::new()),
+            unseen: Mutex::new(Vec::new()),
             draining: AtomicBool::new(false),
             ended: (Mutex::new(()), Condvar::new()),
             staffed: AtomicBool::new(false),
@@ -258,6 +265,29 @@ impl Runtime {
     pub(crate) fn bury(&self, session: u128) {
         lock(&self.graves).push(session);
         self.wake();
+    }
+
+    /// Has the leader repeat the wake of a thread until its sleep is over.
+    pub(crate) fn remind(&self, channel: &Arc<Channel>, round: u64) {
+        lock(&self.called).push((Arc::clone(channel), round));
+        self.wake();
+    }
+
+    /// Repeats the wakes that are due; true if some sleep goes on.
+    pub(crate) fn repeat_wakes(&self) -> bool {
+        let mut called = lock(&self.called);
+        called.retain(|(channel, round)| channel.wakes_again(*round));
+        !called.is_empty()
+    }
+
+    /// Has the leader look at the quiet channels of a session once more.
+    pub(crate) fn look_again(&self, session: &Arc<Session>) {
+        lock(&self.unseen).push(Arc::clone(session));
+        self.wake();
+    }
+
+    pub(crate) fn unseen(&self) -> Vec<Arc<Session>> {
+        std::mem::take(&mut *lock(&self.unseen))
     }
 
     pub(crate) fn graves(&self) -> Vec<u128> {

@@ -317,14 +317,13 @@ impl Session {
         }
     }
 
-    /// Gives a channel on which a call waits to the pool of the door that is called. Any pool can say that there is
-    /// no such door.
+    /// Gives a channel on which a call waits to the pool of the door that is called. A door that is gone has no pool
+    /// to say so.
     pub(crate) fn route(&self, duty: Box<Duty>) {
-        let registration = self.registration(duty.channel.registration_hint());
-        let pool = registration
-            .as_ref()
-            .map_or(&self.runtime.pool, |found| &found.core.pool);
-        pool.dispatch(Job::Channel(duty));
+        match self.registration(duty.channel.registration_hint()) {
+            Some(registration) => registration.core.pool.dispatch(Job::Channel(duty)),
+            None => duty.turn_away(),
+        }
     }
 
     /// Does what a packet on the session socket asks for.
