@@ -3,6 +3,9 @@
 //! PROTOCOL.md describes the same thing in prose; its dump is compared with this code by a test.
 
 pub(crate) mod code;
+mod field;
+mod header;
 pub(crate) mod layout;
 pub(crate) mod limits;
 pub(crate) mod message;
+mod violation;
