@@ -1,6 +1,6 @@
 //! The bytes that travel: pure functions without input, output or unsafe code.
 //!
-//! PROTOCOL.md describes the same thing in prose; its dump is compared with this code by a test.
+//! PROTOCOL.md describes the same thing in prose; its tables and its dump are compared with this code by a test.
 
 pub(crate) mod code;
 mod field;
@@ -9,3 +9,6 @@ pub(crate) mod layout;
 pub(crate) mod limits;
 pub(crate) mod message;
 mod violation;
+
+#[cfg(test)]
+mod golden;
