@@ -95,7 +95,19 @@ impl Leader {
         if received.cut || received.fds_lost {
             return Err(Violation::Descriptors);
         }
-        let (message, payload) = Message::decode(bytes)?;
+        let (message, payload) = match Message::decode(bytes) {
+            Ok(decoded) => decoded,
+            Err(found) => {
+                // A later version tries a petition that we do not know, or speaks otherwise altogether.
+                let code = match found {
+                    Violation::Version(_) => Failure::Version,
+                    Violation::Type(_) => Failure::Violation,
+                    other => return Err(other),
+                };
+                Petitioner::of(&mut received)?.refuse(code);
+                return Err(found);
+            }
+        };
         match message {
             Message::Call {
                 generation,
@@ -120,7 +132,10 @@ impl Leader {
             Message::Register { session } => self.register(token, session, &petitioner),
             Message::Info {} => self.describe(core, &petitioner),
             Message::Remint {} => self.remint(core, &petitioner),
-            _ => return Err(Violation::Turn),
+            _ => {
+                petitioner.refuse(Failure::Violation);
+                return Err(Violation::Turn);
+            }
         }
         Ok(())
     }
