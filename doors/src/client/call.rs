@@ -137,11 +137,12 @@ fn run<'a>(
     let session = &*link.session;
     let data = arguments.data;
     let generation = state.turn.wrapping_add(1);
-    if !arguments.descriptors.is_empty() {
-        send_descriptors(session, channel, generation, arguments.descriptors)?;
-    }
     if data.len() > state.area.shape.area_bytes() {
         enlarge(session, channel, &mut state, data.len())?;
+    }
+    // Last of what can fail: without a turn the next call has the same generation, and would take them for its own.
+    if !arguments.descriptors.is_empty() {
+        send_descriptors(session, channel, generation, arguments.descriptors)?;
     }
     let head = CallHead {
         step: Move::Call.number(),

@@ -67,8 +67,9 @@ impl Gathering {
         }
     }
 
-    /// Receives what is there. Packets of another generation belong to a call that was given up: their
-    /// descriptors are closed by being dropped. A packet with index 0 starts again (the sender had to).
+    /// Receives what is there. Packets of another generation belong to a call that was given up, those of another
+    /// count to an attempt that failed half-way: their descriptors are closed by being dropped. A packet with index 0
+    /// starts again (the sender had to).
     pub(crate) fn receive(&mut self, socket: impl AsFd) -> Gathered {
         let mut buffer = [0_u8; CONTROL_BYTES];
         while self.have.len() < self.count {
@@ -96,12 +97,16 @@ impl Gathering {
             if packet.fds_lost || packet.cut {
                 return Gathered::Lost;
             }
-            if index == 0 {
+            let other = usize::try_from(count) != Ok(self.count);
+            if index == 0 || other {
                 self.have.clear();
+            }
+            if other {
+                continue;
             }
             let next = usize::try_from(index) == Ok(self.have.len());
             let sum = self.have.len().saturating_add(packet.fds.len());
-            if !next || usize::try_from(count) != Ok(self.count) || sum > self.count {
+            if !next || sum > self.count {
                 return Gathered::Lost;
             }
             self.have.extend(packet.fds);
@@ -166,5 +171,52 @@ impl Channel {
         .encode(0);
         self.session.send(&packet, &[theirs.as_fd()])?;
         Ok(ours)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pipes(count: usize) -> Vec<DoorDesc<'static>> {
+        let pipe = || nix::unistd::pipe().unwrap().0;
+        (0..count).map(|_| DoorDesc::Released(pipe())).collect()
+    }
+
+    fn inodes(fds: &[impl AsFd]) -> Vec<u64> {
+        fds.iter()
+            .map(|fd| socket::inode(fd.as_fd()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn an_attempt_that_failed_half_way_does_not_hide_the_next() {
+        let (ours, theirs) = socket::plain_pair().unwrap();
+        // As if the second of two packets could not be sent.
+        let half = Message::Descriptors {
+            generation: 7,
+            index: 0,
+            count: 300,
+        };
+        let failed = pipes(3);
+        socket::send(&ours, &[&half.encode(0)], &borrowed(&failed)).unwrap();
+        let sent = pipes(2);
+        send_all(&ours, 7, &sent).unwrap();
+        let mut gathering = Gathering::new(7, 2);
+        assert_eq!(gathering.receive(&theirs), Gathered::All);
+        assert_eq!(inodes(&gathering.take()), inodes(&sent));
+    }
+
+    #[test]
+    fn what_belongs_to_another_call_is_closed() {
+        let (ours, theirs) = socket::plain_pair().unwrap();
+        send_all(&ours, 6, &pipes(2)).unwrap();
+        let sent = pipes(2);
+        send_all(&ours, 7, &sent).unwrap();
+        let mut gathering = Gathering::new(7, 2);
+        assert_eq!(gathering.receive(&theirs), Gathered::All);
+        assert_eq!(inodes(&gathering.take()), inodes(&sent));
+        let mut nothing = Gathering::new(7, 1);
+        assert_eq!(nothing.receive(&theirs), Gathered::Missing);
     }
 }

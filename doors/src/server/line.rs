@@ -129,10 +129,6 @@ impl Duty {
         if self.reply.is_some() {
             return Err(ReturnError::AlreadyReplied);
         }
-        if !descriptors.is_empty() {
-            self.channel
-                .send_descriptors(self.generation, descriptors)?;
-        }
         let area_bytes = self.area_bytes();
         let (now, rest) = data.split_at_checked(area_bytes).unwrap_or((data, &[]));
         if !self.area.ours.store(self.area_at(), now) {
@@ -144,6 +140,11 @@ impl Duty {
             [] => None,
             rest => Some(self.keep(rest, total, count)?),
         };
+        // Last of what can fail: the caller would take them for those of the reply that is tried instead.
+        if !descriptors.is_empty() {
+            self.channel
+                .send_descriptors(self.generation, descriptors)?;
+        }
         let head = ReplyHead {
             answer: if rest.is_none() {
                 Answer::Returned

@@ -141,16 +141,16 @@ impl PacketCall {
         if self.reply.is_some() {
             return Err(ReturnError::AlreadyReplied);
         }
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(data.len())
+            .map_err(|_| ReturnError::NoRoom)?;
+        copy.extend_from_slice(data);
         send_all(&self.token.socket, self.progress.generation, descriptors).map_err(|source| {
             ReturnError::System {
                 op: "send the descriptors of a reply",
                 source,
             }
         })?;
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(data.len())
-            .map_err(|_| ReturnError::NoRoom)?;
-        copy.extend_from_slice(data);
         let descriptors = u32::try_from(descriptors.len()).unwrap_or(u32::MAX);
         self.reply = Some(Reply::Data {
             data: copy,
