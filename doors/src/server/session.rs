@@ -329,10 +329,8 @@ impl Session {
     /// Does what a packet on the session socket asks for.
     pub(crate) fn packet(self: &Arc<Self>, message: Message) -> Result<(), Violation> {
         match message {
-            Message::Ring {} => {
-                self.scan();
-                Ok(())
-            }
+            // The leader looks at all quiet channels when it has read what there is.
+            Message::Ring {} => Ok(()),
             Message::Mapped { pair } => self.mapped(pair),
             Message::Grow {
                 wanted,
