@@ -172,10 +172,13 @@ fn figures(door: &Door) -> doors::DoorFigures {
 /// What a call asks for by its first byte; most answer with the id of the thread.
 pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
     let data = call.data();
+    if data.is_empty() {
+        // Nothing of our own in a null call: neither a system call nor an allocation.
+        return call.door_return(&[], vec![]);
+    }
     let tid = gettid().to_string();
     let text = |from: usize| std::str::from_utf8(&data[from..]).unwrap();
     match data.first() {
-        None => call.door_return(&[], vec![]),
         Some(b't') => call.door_return(tid.as_bytes(), vec![]),
         Some(b'w') => {
             gate().pass();
@@ -234,7 +237,7 @@ pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
             let back = back.into_iter().map(doors::DoorDesc::from).collect();
             call.door_return(data, back)
         }
-        Some(other) => panic!("unknown call {other}"),
+        other => panic!("unknown call {other:?}"),
     }
 }
 
