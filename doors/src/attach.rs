@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::sys::inotify::AddWatchFlags;
 
+use crate::access::Access;
 use crate::client::petition::{deadline, system};
 use crate::door::{Door, Inner, Remote};
 use crate::error::DoorError;
@@ -27,6 +28,34 @@ pub struct Attachment {
     kept: bool,
 }
 
+/// What a name of a door is like.
+#[derive(Clone, Debug)]
+pub struct AttachOptions {
+    /// The permission bits; the write bit is what admits.
+    pub mode: u32,
+    /// The user that the name belongs to; this process' own without one.
+    pub owner: Option<u32>,
+    /// The group that the name belongs to; the directory's or this process' own without one.
+    pub group: Option<u32>,
+    /// Who may call through this name. The door's own policy must admit the caller, too, so that a name can narrow it
+    /// and never widen it. It holds for whoever received the opened door from somebody, and for every
+    /// [`descriptor`](Door::descriptor) that was asked for through it.
+    pub access: Option<Access>,
+}
+
+impl AttachOptions {
+    /// A name with these permission bits that belongs to this process' user and group and has no policy of its own.
+    #[must_use]
+    pub fn mode(mode: u32) -> Self {
+        Self {
+            mode,
+            owner: None,
+            group: None,
+            access: None,
+        }
+    }
+}
+
 impl Door {
     /// Gives the door a name: a listening socket at `path`, with the mode's permission bits (`fattach`).
     ///
@@ -41,8 +70,27 @@ impl Door {
     /// sticky bit. [`DoorError::NotCreator`] (EPERM), [`DoorError::NoDoor`] if revoked.
     #[doc(alias = "fattach")]
     pub fn attach(&self, path: impl AsRef<Path>, mode: u32) -> Result<Attachment, DoorError> {
+        self.attach_with(path, AttachOptions::mode(mode))
+    }
+
+    /// As [`attach`](Self::attach), with everything that can be chosen.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach); [`DoorError::Name`] also if this process may not give the name to the owner.
+    pub fn attach_with(
+        &self,
+        path: impl AsRef<Path>,
+        options: AttachOptions,
+    ) -> Result<Attachment, DoorError> {
         let (runtime, own) = self.attachable()?;
-        let (name, listener) = Name::bind(path.as_ref(), mode, None)?;
+        let AttachOptions {
+            mode,
+            owner,
+            group,
+            access,
+        } = options;
+        let owned = owner.is_some() || group.is_some();
+        let (name, listener) = Name::bind(path.as_ref(), mode, owned.then_some((owner, group)))?;
         let watch = runtime.names.as_ref().and_then(|names| {
             // IN_ATTRIB is what an unlink of a name shows on its inode while the socket holds it (inotify(7)).
             names
@@ -60,6 +108,7 @@ impl Door {
             handed_over: AtomicBool::new(false),
             listener,
             watch,
+            access: access.map(Arc::new),
         });
         runtime
             .listen(&attached)
@@ -89,6 +138,7 @@ impl Door {
             handed_over: AtomicBool::new(false),
             listener: listener.socket,
             watch: None,
+            access: listener.access.map(Arc::new),
         });
         runtime
             .listen(&attached)
@@ -198,6 +248,8 @@ impl Drop for Attachment {
 pub struct InheritedListener {
     /// Its name in `LISTEN_FDNAMES`.
     pub name: Option<String>,
+    /// Who may call through it, besides what the door demands: see [`AttachOptions::access`]. None at first.
+    pub access: Option<Access>,
     socket: std::os::fd::OwnedFd,
 }
 
@@ -211,7 +263,11 @@ pub fn inherited_listeners() -> Result<Vec<InheritedListener>, DoorError> {
     let passed = name::inherited_listeners().map_err(DoorError::from)?;
     Ok(passed
         .into_iter()
-        .map(|(name, socket)| InheritedListener { name, socket })
+        .map(|(name, socket)| InheritedListener {
+            name,
+            access: None,
+            socket,
+        })
         .collect())
 }
 

@@ -195,7 +195,7 @@ impl Door {
             Inner::Own(own) => {
                 let runtime = own.runtime()?;
                 runtime
-                    .mint(&own.core, false)
+                    .mint(&own.core, false, None)
                     .map_err(|e| system("make a reference", e))
             }
             Inner::Remote(remote) => remote.remint(),
@@ -255,12 +255,13 @@ impl Own {
             };
         }
         let runtime = self.runtime().map_err(|_| CallCondition::Forked)?;
-        let token = runtime
-            .mint(&self.core, true)
-            .map_err(|source| CallCondition::System {
-                op: "make a reference",
-                source,
-            })?;
+        let token =
+            runtime
+                .mint(&self.core, true, None)
+                .map_err(|source| CallCondition::System {
+                    op: "make a reference",
+                    source,
+                })?;
         let remote = Arc::new(Remote::new(token, None, false));
         remote.id.store(self.core.id, Ordering::Relaxed);
         // Two threads may race: one's token is closed again, unused.

@@ -34,7 +34,7 @@ mod invocation;
 mod restart;
 
 pub use access::{Access, Refusal};
-pub use attach::{Attachment, InheritedListener, inherited_listeners, live_names};
+pub use attach::{AttachOptions, Attachment, InheritedListener, inherited_listeners, live_names};
 pub use attributes::DoorAttributes;
 pub use create::{
     Options, ThreadCreator, Unreferenced, join_pool, replace_thread_creator, set_pool_limits,

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 
+use crate::access::Access;
 use crate::attributes::DoorAttributes;
 use crate::client::petition::{deadline, poll_until, system};
 use crate::create::Options;
@@ -111,16 +112,15 @@ impl Drained {
         };
         send(to, &door, None)?;
         for attached in listeners.iter().filter(|a| Arc::ptr_eq(&a.core, core)) {
-            send(
-                to,
-                &Message::HandListener {},
-                Some(attached.listener.as_fd()),
-            )?;
+            let restricted = u32::from(attached.access.is_some());
+            let message = Message::HandListener { restricted };
+            send(to, &message, Some(attached.listener.as_fd()))?;
         }
         for token in self.runtime.tokens_of(core) {
+            let restricted = u32::from(token.access.is_some());
             let message = match token.origin {
-                Origin::Handed { holder } => Message::HandToken { holder },
-                Origin::Path { .. } => Message::HandConnection {},
+                Origin::Handed { holder } => Message::HandToken { holder, restricted },
+                Origin::Path { .. } => Message::HandConnection { restricted },
                 Origin::Own => continue,
             };
             send(to, &message, Some(token.socket.as_fd()))?;
@@ -182,9 +182,11 @@ pub struct Heirloom {
     id: u64,
     attributes: DoorAttributes,
     params: DoorParams,
-    listeners: Vec<OwnedFd>,
-    tokens: Vec<(u64, OwnedFd)>,
-    connections: Vec<OwnedFd>,
+    /// Each with whether its name had a policy of its own.
+    listeners: Vec<(bool, OwnedFd)>,
+    tokens: Vec<(bool, u64, OwnedFd)>,
+    connections: Vec<(bool, OwnedFd)>,
+    name_access: Option<Arc<Access>>,
 }
 
 /// Takes over the doors of a predecessor that calls [`Drained::hand_over`] on the other end of `from`.
@@ -221,11 +223,18 @@ pub fn take_over(from: impl AsFd) -> Result<Vec<Heirloom>, DoorError> {
                     listeners: Vec::new(),
                     tokens: Vec::new(),
                     connections: Vec::new(),
+                    name_access: None,
                 });
             }
-            (Message::HandListener {}, Some(fd), Some(door)) => door.listeners.push(fd),
-            (Message::HandToken { holder }, Some(fd), Some(door)) => door.tokens.push((holder, fd)),
-            (Message::HandConnection {}, Some(fd), Some(door)) => door.connections.push(fd),
+            (Message::HandListener { restricted }, Some(fd), Some(door)) => {
+                door.listeners.push((restricted != 0, fd));
+            }
+            (Message::HandToken { holder, restricted }, Some(fd), Some(door)) => {
+                door.tokens.push((restricted != 0, holder, fd));
+            }
+            (Message::HandConnection { restricted }, Some(fd), Some(door)) => {
+                door.connections.push((restricted != 0, fd));
+            }
             (Message::HandEnd { doors: count }, None, _) => {
                 return if usize::try_from(count) == Ok(doors.len()) {
                     Ok(doors)
@@ -277,26 +286,56 @@ impl Heirloom {
         self.attributes
     }
 
+    /// Whether a name of the door had a policy of its own ([`AttachOptions`](crate::AttachOptions)). Policies are code and
+    /// are not handed over.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        let listeners = self.listeners.iter().map(|(restricted, _)| *restricted);
+        let tokens = self.tokens.iter().map(|(restricted, ..)| *restricted);
+        let connections = self.connections.iter().map(|(restricted, _)| *restricted);
+        listeners
+            .chain(tokens)
+            .chain(connections)
+            .any(|restricted| restricted)
+    }
+
+    /// The policy for everybody who comes, or came, by a name that had one.
+    #[must_use]
+    pub fn restrict_names(mut self, access: Access) -> Self {
+        self.name_access = Some(Arc::new(access));
+        self
+    }
+
     /// Serves the door from now on, under all its names and descriptors. The parameters are the predecessor's, the rest
     /// is what `options` say.
     ///
     /// # Errors
-    /// As [`Door::create_with`]; the references are closed then.
+    /// As [`Door::create_with`], and [`DoorError::BadParameter`] (EACCES) if [`is_restricted`](Self::is_restricted) and
+    /// no policy was given; the references are closed then.
     pub fn serve(
         self,
         procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
         options: Options,
     ) -> Result<Door, DoorError> {
+        if self.is_restricted() && self.name_access.is_none() {
+            return Err(DoorError::BadParameter {
+                what: "a name of this door had a policy of its own: give one with `restrict_names`",
+                errno: Errno::EACCES,
+            });
+        }
         let door = Door::create_as(Some(self.id), procedure, options)?;
         door.set_params(self.params)?;
         let (runtime, core) = door.attachable()?;
-        for listener in self.listeners {
+        let name_access = self.name_access;
+        let policy = |restricted: bool| name_access.clone().filter(|_| restricted);
+        for (restricted, listener) in self.listeners {
             let name = Name::of_listener(&listener);
             let attached = Arc::new(Attached {
                 key: runtime.next_key(),
                 core: Arc::clone(core),
                 path: name.as_ref().map(|name| name.path().to_path_buf()),
                 name,
+                access: policy(restricted),
                 handed_over: AtomicBool::new(false),
                 listener,
                 watch: None,
@@ -305,15 +344,17 @@ impl Heirloom {
                 .listen(&attached)
                 .map_err(|e| system("watch a listener", e))?;
         }
-        for (holder, socket) in self.tokens {
-            adopt(&runtime, core, socket, Origin::Handed { holder })?;
+        for (restricted, holder, socket) in self.tokens {
+            let origin = Origin::Handed { holder };
+            adopt(&runtime, core, socket, origin, policy(restricted))?;
         }
-        for connection in self.connections {
+        for (restricted, connection) in self.connections {
             // A connection over its user's quota is closed, as a new one would be.
             let uid = peer_cred(&connection).map(|peer| peer.uid);
             let charge: Option<Charge> = uid.ok().and_then(|uid| runtime.quotas.charge(uid));
             if let Some(charge) = charge {
-                adopt(&runtime, core, connection, Origin::Path { _charge: charge })?;
+                let origin = Origin::Path { _charge: charge };
+                adopt(&runtime, core, connection, origin, policy(restricted))?;
             }
         }
         Ok(door)
@@ -325,9 +366,10 @@ fn adopt(
     core: &Arc<Core>,
     socket: OwnedFd,
     origin: Origin,
+    access: Option<Arc<Access>>,
 ) -> Result<(), DoorError> {
     let key = runtime.next_key();
-    let token = Token::new(key, core, socket, origin);
+    let token = Token::new(key, core, socket, origin, access);
     let watched = runtime.watch_at(key, &token.socket, Source::Token(Arc::clone(&token)));
     watched.map_err(|error| {
         token.end();

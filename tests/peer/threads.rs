@@ -1,6 +1,21 @@
-//! What the tests of `threads` ask of a peer.
+//! What the tests of `threads`, `credentials`, `figures` and `steady` ask of a peer.
+
+mod client;
+mod counting;
+mod gate;
+mod options;
+mod server;
+mod trace;
 
 /// Does one operation of this area; false if it has no such operation.
-pub(crate) fn run(_operation: &str, _arguments: &[&str]) -> bool {
-    false
+pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
+    match operation {
+        "threads-server" => server::serve(arguments),
+        "threads-client" => client::obey(arguments),
+        "threads-crowd" => client::crowd(arguments),
+        "threads-hammer" => client::hammer(arguments),
+        "threads-steady" => client::steady(arguments),
+        _ => return false,
+    }
+    true
 }

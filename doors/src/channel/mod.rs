@@ -5,6 +5,9 @@
 //! the numbers only grow: that is why neither side ever has to undo anything the other has seen.
 
 pub(crate) mod ends;
+#[cfg(loom)]
+#[cfg(test)]
+mod loom_models;
 pub(crate) mod pair;
 pub(crate) mod state;
 pub(crate) mod wait;

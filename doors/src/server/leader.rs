@@ -158,7 +158,13 @@ impl Leader {
             };
             let key = self.runtime.next_key();
             let origin = Origin::Path { _charge: charge };
-            let token = Token::new(key, &attached.core, connection, origin);
+            let token = Token::new(
+                key,
+                &attached.core,
+                connection,
+                origin,
+                attached.access.clone(),
+            );
             let source = Source::Token(Arc::clone(&token));
             if self.runtime.watch_at(key, &token.socket, source).is_err() {
                 token.end();

@@ -122,7 +122,7 @@ impl Leader {
         }
         let petitioner = Petitioner::of(&mut received)?;
         let core = &token.core;
-        if let Err(refusal) = core.access.check(&petitioner.caller) {
+        if let Err(refusal) = token.check(&petitioner.caller) {
             refused(core, &refusal);
             petitioner.refuse(Failure::NotAllowed);
             return Ok(());
@@ -131,7 +131,7 @@ impl Leader {
             Message::Hello { .. } => self.hello(token, petitioner),
             Message::Register { session } => self.register(token, session, &petitioner),
             Message::Info {} => self.describe(core, &petitioner),
-            Message::Remint {} => self.remint(core, &petitioner),
+            Message::Remint {} => self.remint(token, &petitioner),
             _ => {
                 petitioner.refuse(Failure::Violation);
                 return Err(Violation::Turn);
@@ -258,8 +258,10 @@ impl Leader {
         let _gone = socket::send(&petitioner.private, &[&packet, &histogram], &[]);
     }
 
-    fn remint(&self, core: &Arc<Core>, petitioner: &Petitioner) {
-        match self.runtime.mint(core, false) {
+    /// The policy of a name goes along: nobody gets rid of it by asking for another reference.
+    fn remint(&self, token: &Token, petitioner: &Petitioner) {
+        let core = &token.core;
+        match self.runtime.mint(core, false, token.access.clone()) {
             Ok(holder) => {
                 let packet = Message::Token { door: core.id }.encode(0);
                 let _gone = socket::send(&petitioner.private, &[&packet], &[holder.as_fd()]);
@@ -309,7 +311,7 @@ impl Leader {
             return Ok(());
         }
         let caller = Caller::of_socket(&token.socket).map_err(|_| Violation::Sender)?;
-        if let Err(refusal) = core.access.check(&caller) {
+        if let Err(refusal) = token.check(&caller) {
             refused(core, &refusal);
             refuse(Failure::NotAllowed);
             return Ok(());

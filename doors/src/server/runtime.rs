@@ -17,6 +17,7 @@ use super::duty::Channel;
 use super::quota::Quotas;
 use super::session::Session;
 use super::token::{Origin, Token};
+use crate::access::Access;
 use crate::name::Name;
 use crate::pool::{PROCESS_POOL, Pool, PoolLimits};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
@@ -51,6 +52,8 @@ pub(crate) struct Attached {
     /// A successor serves the name now: it must not be removed.
     pub(crate) handed_over: AtomicBool,
     pub(crate) path: Option<PathBuf>,
+    /// Who may call through it, besides what the door itself demands.
+    pub(crate) access: Option<Arc<Access>>,
     /// The kernel's handle of the watch on its inode.
     pub(crate) watch: Option<nix::sys::inotify::WatchDescriptor>,
 }
@@ -242,7 +245,14 @@ impl Runtime {
     }
 
     /// Makes a fresh reference to a door; returns the holder's end.
-    pub(crate) fn mint(&self, core: &Arc<Core>, own: bool) -> sys::Result<OwnedFd> {
+    ///
+    /// `access` is what the holder's callers must satisfy besides what the door demands.
+    pub(crate) fn mint(
+        &self,
+        core: &Arc<Core>,
+        own: bool,
+        access: Option<Arc<Access>>,
+    ) -> sys::Result<OwnedFd> {
         let (server, holder) = socket::pair()?;
         let origin = if own {
             Origin::Own
@@ -252,7 +262,7 @@ impl Runtime {
             }
         };
         let key = self.next_key();
-        let token = Token::new(key, core, server, origin);
+        let token = Token::new(key, core, server, origin, access);
         let watched = self.watch_at(key, &token.socket, Source::Token(Arc::clone(&token)));
         if let Err(error) = watched {
             token.end();

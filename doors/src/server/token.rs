@@ -8,6 +8,8 @@ use super::core::{Core, Kind, lock};
 use super::packet::Progress;
 use super::quota::Charge;
 use super::session::{Registration, Session};
+use crate::access::{Access, Refusal};
+use crate::cred::Caller;
 use crate::sys::diag;
 
 /// How a reference came to be.
@@ -32,23 +34,40 @@ pub(crate) struct Token {
     pub(crate) core: Arc<Core>,
     pub(crate) socket: OwnedFd,
     pub(crate) origin: Origin,
+    /// The policy of the name by which the holder came.
+    pub(crate) access: Option<Arc<Access>>,
     registrations: Mutex<Vec<(Weak<Session>, Arc<Registration>)>>,
     /// The first call that is going on here.
     pub(crate) call: Mutex<Option<Arc<Progress>>>,
 }
 
 impl Token {
-    pub(crate) fn new(key: u64, core: &Arc<Core>, socket: OwnedFd, origin: Origin) -> Arc<Self> {
+    pub(crate) fn new(
+        key: u64,
+        core: &Arc<Core>,
+        socket: OwnedFd,
+        origin: Origin,
+        access: Option<Arc<Access>>,
+    ) -> Arc<Self> {
         let token = Self {
             key,
             core: Arc::clone(core),
             socket,
             origin,
+            access,
             registrations: Mutex::new(Vec::new()),
             call: Mutex::new(None),
         };
         token.core.refer(token.kind());
         Arc::new(token)
+    }
+
+    /// Whether a caller that came by this reference is admitted: by the door, and by the name if it came through one.
+    pub(crate) fn check(&self, caller: &Caller) -> Result<(), Refusal> {
+        self.core.access.check(caller)?;
+        self.access
+            .as_ref()
+            .map_or(Ok(()), |access| access.check(caller))
     }
 
     fn kind(&self) -> Kind {

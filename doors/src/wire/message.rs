@@ -161,11 +161,11 @@ messages! {
     /// Old server to its successor: a door follows, with its names and references.
     HandDoor = 96 { door: u64, attributes: u32, desc_max: u32, data_min: u64, data_max: u64, }
     /// Old server to its successor, with a listener of the door before.
-    HandListener = 97 { }
+    HandListener = 97 { restricted: u32, }
     /// Old server to its successor, with the server's end of a handed-out pair.
-    HandToken = 98 { holder: u64, }
+    HandToken = 98 { holder: u64, restricted: u32, }
     /// Old server to its successor, with a connection through a name.
-    HandConnection = 99 { }
+    HandConnection = 99 { restricted: u32, }
     /// Old server to its successor: that was all.
     HandEnd = 100 { doors: u32, }
 

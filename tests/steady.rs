@@ -1,0 +1,238 @@
+//! What a call costs when nothing changes: system calls, descriptors, allocations.
+#![expect(
+    unsafe_code,
+    reason = "an allocator is unsafe to implement; this one counts"
+)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "a test that cannot go on ends"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use doors::Door;
+use harness::{Census, Directory, Peer, Watchdog};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+const PEER: &str = env!("CARGO_BIN_EXE_peer");
+const CALLS: u64 = 10_000;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The system's allocator; counts for each thread.
+struct Counting;
+
+fn count() {
+    // A thread that ends has no count any more.
+    let _counted = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every method hands its arguments to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`; the pointer came from `System`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `realloc`; the pointer came from `System`.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Keeps the calling thread on one processor, and gives back the number of that processor.
+fn pin() -> usize {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    let cpu = (0..CpuSet::count())
+        .find(|cpu| allowed.is_set(*cpu).unwrap())
+        .unwrap();
+    let mut set = CpuSet::new();
+    set.set(cpu).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &set).unwrap();
+    cpu
+}
+
+/// The allocations of the server's process so far.
+fn of_server(door: &Door) -> u64 {
+    let reply = door.call(b"a", vec![]).unwrap().data;
+    std::str::from_utf8(&reply).unwrap().parse().unwrap()
+}
+
+/// Makes null calls with a pause between two, and demands that neither side allocates for them. A machine that stops
+/// one side for longer than a channel stays staffed costs a few on the way back.
+fn assert_no_allocation(name: &str, words: &[&str], calls: u64, pause: Option<Duration>) {
+    let directory = Directory::new(name);
+    let path = directory.join("door");
+    let mut all = vec![path.to_str().unwrap()];
+    all.extend(words);
+    let mut server = Peer::start(PEER, "threads-server", &all);
+    server.expect("ready");
+    let door = Door::open(&path).unwrap();
+    let mut results = Vec::with_capacity(64);
+    for _ in 0..1000 {
+        door.call_into(&[], vec![], None, &mut results).unwrap();
+    }
+    let before = Census::of(server.pid());
+    let theirs = of_server(&door);
+    let ours = ALLOCATIONS.get();
+    for _ in 0..calls {
+        door.call_into(&[], vec![], None, &mut results).unwrap();
+        if let Some(pause) = pause {
+            std::thread::sleep(pause);
+        }
+    }
+    let ours = ALLOCATIONS.get() - ours;
+    // The two calls that ask allocate for their answers.
+    let theirs = of_server(&door) - theirs;
+    let few = 50;
+    assert!(ours < few, "{ours} allocations here for {calls} calls");
+    assert!(theirs < few, "{theirs} allocations there for {calls} calls");
+    assert!(theirs > 0, "the server counts");
+    assert_eq!(Census::of(server.pid()), before);
+}
+
+#[test]
+fn a_null_call_allocates_nothing_on_either_side() {
+    let _watchdog = Watchdog::new("allocations");
+    assert_no_allocation("allocations", &[], CALLS, None);
+}
+
+#[test]
+fn a_null_call_allocates_nothing_when_both_sides_share_a_processor() {
+    let _watchdog = Watchdog::new("allocations pinned");
+    let word = format!("cpu={}", pin());
+    assert_no_allocation("pinned", &[&word], CALLS, None);
+}
+
+#[test]
+fn a_null_call_that_wakes_a_sleeping_thread_allocates_nothing() {
+    let _watchdog = Watchdog::new("allocations sleeping");
+    let pause = Some(Duration::from_millis(2));
+    assert_no_allocation("sleeping", &[], 1000, pause);
+}
+
+/// How often each system call was made, as strace counted.
+fn counted(file: &Path) -> BTreeMap<String, u64> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let lines = text.lines().map(|line| line.split_whitespace().collect());
+    lines
+        .filter_map(|columns: Vec<&str>| {
+            // Share, seconds, microseconds per call, calls, perhaps errors, name.
+            let calls = columns.get(3)?.parse().ok()?;
+            Some(((*columns.last()?).to_owned(), calls))
+        })
+        .filter(|(name, _)| name != "total")
+        .collect()
+}
+
+fn traced(file: &Path, operation: &str, arguments: &[&str]) -> Peer {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-c", "-o"]).arg(file).arg(PEER);
+    command.arg(operation).args(arguments);
+    Peer::start_command(command)
+}
+
+/// The system calls of client and server in a run of so many null calls.
+fn run(directory: &Directory, calls: u64, words: &[&str]) -> [BTreeMap<String, u64>; 2] {
+    let path = directory.join(&format!("door-{calls}"));
+    let path = path.to_str().unwrap();
+    let files = [
+        directory.join(&format!("client-{calls}")),
+        directory.join(&format!("server-{calls}")),
+    ];
+    let mut all = vec![path];
+    all.extend(words);
+    let mut server = traced(&files[1], "threads-server", &all);
+    server.expect("ready");
+    let number = calls.to_string();
+    let mut all = vec![path, &number];
+    all.extend(words);
+    let mut client = traced(&files[0], "threads-steady", &all);
+    client.expect("done");
+    assert!(client.finish().success());
+    assert!(server.finish().success());
+    files.map(|file| counted(&file))
+}
+
+/// What makes a descriptor. (A received one comes with recvmsg, of which there are next to none either.)
+const MAKERS: [&str; 18] = [
+    "accept4",
+    "dup",
+    "dup3",
+    "epoll_create1",
+    "eventfd2",
+    "fcntl",
+    "inotify_init1",
+    "memfd_create",
+    "open",
+    "openat",
+    "pidfd_getfd",
+    "pidfd_open",
+    "pipe2",
+    "recvmsg",
+    "recvmmsg",
+    "socket",
+    "socketpair",
+    "timerfd_create",
+];
+
+fn assert_cheap(name: &str, words: &[&str]) {
+    let works = Command::new("strace").args(["-f", "-c", "true"]).output();
+    if !works.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: strace is not installed, or may not trace here");
+        return;
+    }
+    let directory = Directory::new(name);
+    // The difference of two runs is what the calls alone cost.
+    let few = run(&directory, 1000, words);
+    let many = run(&directory, 1000 + CALLS, words);
+    for (side, (few, many)) in ["client", "server"].iter().zip(few.iter().zip(&many)) {
+        let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
+        let makers = |counts: &BTreeMap<String, u64>| {
+            let made = MAKERS.iter().filter_map(|name| counts.get(*name));
+            made.sum::<u64>()
+        };
+        assert!(sum(few) > 50, "strace counted nothing: {few:?}");
+        let cost = sum(many).saturating_sub(sum(few));
+        assert!(
+            cost <= 2 * CALLS,
+            "{cost} system calls of the {side} for {CALLS} calls: {many:?}"
+        );
+        let made = makers(many).saturating_sub(makers(few));
+        assert!(made < 50, "the {side} makes descriptors: {many:?}");
+    }
+}
+
+#[test]
+fn a_steady_call_takes_at_most_two_system_calls_on_each_side() {
+    let _watchdog = Watchdog::new("system calls");
+    assert_cheap("strace", &[]);
+}
+
+#[test]
+fn a_steady_call_on_one_processor_takes_at_most_two_system_calls_on_each_side() {
+    let _watchdog = Watchdog::new("system calls pinned");
+    // Found on a thread of its own: strace and all that it starts shall run anywhere.
+    let cpu = std::thread::spawn(pin).join().unwrap();
+    let word = format!("cpu={cpu}");
+    assert_cheap("strace-pinned", &[&word]);
+}
