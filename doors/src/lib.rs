@@ -1,4 +1,69 @@
-//! Doors for Linux.
+#![doc = include_str!("../../README.md")]
+//!
+//! # Glossary
+//!
+//! * **Door** ([`Door`]): a server procedure that others can call; [`Door::create`] makes it.
+//! * **Server procedure**: the closure that runs for each call. It gets an [`Invocation`] and must give back the
+//!   [`Returned`] that only an answer yields.
+//! * **Token**: a door descriptor, one end of a socket pair whose other end the server holds. It travels in calls and
+//!   replies as any descriptor does ([`Door::to_desc`], [`Door::from_descriptor`]).
+//! * **Descriptor** ([`DoorDesc`]): *lent*, it stays open at its sender; *released*, it is closed there.
+//! * **Name**: a listening socket at a path ([`Door::attach`], [`Door::open`]). Its write bits say who may connect.
+//! * **Attributes and parameters** ([`DoorAttributes`], [`DoorParams`]): what a door is like, and what calls may bring.
+//! * **Caller** ([`Caller`], [`Credentials`]): who calls, by the kernel's word. [`Access`] decides who may.
+//! * **Session**: one client process that talks to one server process, through shared memory that each side writes in
+//!   one direction only. A **channel** is the place in it for one call at a time.
+//! * **Server threads** ([`PoolLimits`], [`ServerThread`]): the pool of the process, or the private one of a door.
+//!   *Depletion* is the moment at which none is parked.
+//! * **Unreferenced** ([`Unreferenced`]): no token, no connection through a name and no name is left.
+//!
+//! # The path of a call
+//!
+//! 1. The first call of a client that opened a name goes as one packet on that connection, and its reply comes back
+//!    there: a client that calls once pays for nothing more.
+//! 2. Otherwise the client asks the server for a session. The server makes the shared windows; each side verifies what
+//!    it maps. Further doors of the same server are registered on the session.
+//! 3. [`Door::call`] copies the data into a channel, sends the descriptors over the channel's own socket, and
+//!    publishes the call. If the server thread of the channel sleeps it is woken; if the channel has none, the server is
+//!    rung.
+//! 4. The server thread notes that the call is taken, copies the data out once, checks sizes and parameters, and runs
+//!    the server procedure.
+//! 5. [`Invocation::door_return`] copies the results into the channel. When the procedure has returned they are
+//!    published, and the client goes on.
+//!
+//! Whatever goes wrong, [`CallError::call_state`] says whether the procedure may have run. A watcher in the client learns
+//! of the server's death, so that no call outlives its server; the server learns of the client's, and
+//! [`Invocation::is_cancelled`] tells.
+//!
+//! # Limits
+//!
+//! | what | limit | set by |
+//! |---|---|---|
+//! | data of a call, and of a reply | 4 GiB | for calls, [`Door::set_params`] lowers it |
+//! | descriptors of a call, and of a reply | 1,024 | for calls, [`Door::set_params`] lowers it |
+//! | data of a first call in one packet; more opens a session | 128 KiB | |
+//! | data that move in one part; more grows the channel's area, up to 4 MiB, then moves in parts | 16 KiB | |
+//! | calls at once in one session; further callers wait | 256 | |
+//! | sessions and connections of one user in a server | 8,192 | |
+//! | memory of one user's sessions in a server | 1 GiB | |
+//! | server threads of a pool; further calls wait | 1,024 | [`set_pool_limits`], [`Options::threads`] |
+//! | a step of the protocol, never a server procedure | 5 s | |
+//! | a call | none | [`Door::call_until`] |
+//! | path of a name | 4,095 bytes; in one of 108 and more, some 80 for the last component | |
+//!
+//! # What it does not do
+//!
+//! * It does not reach other hosts, nor other architectures: both sides are processes of one kernel, 64-bit.
+//! * It does not stop a server procedure whose caller has gone: a thread cannot be ended from outside. The procedure is
+//!   told, and its answer is discarded.
+//! * It does not serialise: data are bytes.
+//! * It does not make a forked child a server of its parent's doors; the child opens or receives doors of its own.
+//! * It does not protect a server from the files whose descriptors it accepts: a read from one may block, and its
+//!   contents may change. [`DoorAttributes::REFUSE_DESC`] refuses them all.
+//!
+//! # Features
+//!
+//! * `tracing`: events for refused callers, broken protocol and lost replies, through the `tracing` crate.
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("doors needs 64-bit Linux: unix sockets that pass descriptors, memfds and futexes");

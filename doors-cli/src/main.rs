@@ -1,0 +1,38 @@
+//! The `doors` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod arguments;
+mod call;
+mod demo;
+mod failure;
+mod figures;
+mod info;
+mod list;
+mod open;
+mod output;
+mod printable;
+mod serve;
+mod survey;
+mod top;
+
+use arguments::{Arguments, Verb};
+
+fn main() -> ExitCode {
+    let outcome = match &Arguments::parse().verb {
+        Verb::Demo(arguments) => demo::run(&arguments.files),
+        Verb::Serve(arguments) => serve::run(arguments),
+        Verb::Call(arguments) => call::run(arguments),
+        Verb::Info(arguments) => info::run(arguments),
+        Verb::Ls(arguments) => list::run(arguments),
+        Verb::Top(arguments) => top::run(arguments),
+        Verb::DemoServer { directory } => demo::server::run(directory),
+        Verb::DemoClient(arguments) => demo::client::run(arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,131 @@
+//! A look at all doors of the host.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use doors::{Door, DoorAttributes, DoorError, DoorInfo, NameError};
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, Outcome, chain};
+
+/// Servers asked at once: one that is stopped keeps its asker for seconds.
+const AT_ONCE: usize = 32;
+
+/// What one name told.
+#[derive(Debug)]
+pub(crate) struct Sight {
+    pub(crate) path: PathBuf,
+    pub(crate) seen: Result<DoorInfo, String>,
+    /// The user of the server process; of a door that tells nothing, the owner of its name.
+    pub(crate) uid: Option<u32>,
+}
+
+/// Looks at every live door, sorted by path.
+pub(crate) fn look() -> Outcome<Vec<Sight>> {
+    let mut paths = doors::live_names()
+        .map_err(|error| Failure::new(format!("cannot list the doors: {}", chain(&error))))?;
+    paths.sort();
+    paths.dedup();
+    let mut sights = Vec::with_capacity(paths.len());
+    for some in paths.chunks(AT_ONCE) {
+        thread::scope(|scope| {
+            let askers: Vec<_> = some.iter().map(|path| scope.spawn(|| ask(path))).collect();
+            for (asker, path) in askers.into_iter().zip(some) {
+                // An asker does not panic; if it does, that door is left out and the others are not.
+                sights.extend(
+                    asker
+                        .join()
+                        .unwrap_or_else(|_| Some(silent(path, "unknown"))),
+                );
+            }
+        });
+    }
+    Ok(sights)
+}
+
+fn ask(path: &Path) -> Option<Sight> {
+    if path.starts_with("/proc") {
+        // What its server bound it by; it means another file, or none, to everybody else.
+        return Some(silent(path, "its path is too long for the kernel to tell"));
+    }
+    match Door::open(path).and_then(|door| door.info()) {
+        Ok(info) => Some(Sight {
+            uid: info.target.and_then(user_of).or_else(|| owner_of(path)),
+            path: path.to_owned(),
+            seen: Ok(info),
+        }),
+        Err(error) => refusal(&error).map(|why| silent(path, why)),
+    }
+}
+
+fn silent(path: &Path, why: &str) -> Sight {
+    Sight {
+        path: path.to_owned(),
+        uid: owner_of(path),
+        seen: Err(why.to_owned()),
+    }
+}
+
+/// Why a door tells nothing, in a few words; `None` if it ended between the two looks.
+fn refusal(error: &DoorError) -> Option<&'static str> {
+    Some(match error {
+        DoorError::Name(NameError::NoServer { .. }) | DoorError::NoDoor => return None,
+        DoorError::Name(NameError::Permission { .. }) => "not permitted by its mode",
+        DoorError::NotAllowed => "not permitted by its server",
+        DoorError::Name(NameError::NotFound { .. }) => {
+            "no longer under this name, or in another mount namespace"
+        }
+        DoorError::NotResponding { .. } | DoorError::Name(NameError::TimedOut { .. }) => {
+            "its server does not answer"
+        }
+        DoorError::NoRoom => "its server is short of room",
+        DoorError::Protocol(_) => "not a door of this version",
+        _ => "cannot be asked",
+    })
+}
+
+fn owner_of(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path)
+        .ok()
+        .map(|found| found.uid())
+}
+
+/// The effective user of a process. Not the owner of its directory in `/proc`, which is root for a process that may
+/// not be dumped (proc(5)).
+pub(crate) fn user_of(pid: i32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    ids.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The names of the attributes.
+pub(crate) fn names(attributes: DoorAttributes) -> Vec<&'static str> {
+    attributes.iter_names().map(|(name, _)| name).collect()
+}
+
+/// What a door told, for programs.
+pub(crate) fn json(path: &Path, uid: Option<u32>, info: &DoorInfo) -> Value {
+    let figures = info.figures.clone().unwrap_or_default();
+    let micros =
+        |duration: std::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    json!({
+        "path": path.to_string_lossy(),
+        "id": format!("{:016x}", info.id),
+        "pid": info.target,
+        "uid": uid,
+        "attributes": names(info.attributes),
+        "calls": figures.calls,
+        "active": figures.active,
+        "refused": figures.refused,
+        "oldest_call_us": micros(figures.oldest_call),
+        "p50_below_us": crate::figures::below_micros(&figures.histogram, 50),
+        "p99_below_us": crate::figures::below_micros(&figures.histogram, 99),
+        "sessions": figures.sessions,
+        "references": figures.references,
+        "threads": figures.threads,
+        "desc_max": info.params.desc_max,
+        "data_min": info.params.data_min,
+        "data_max": info.params.data_max,
+    })
+}
