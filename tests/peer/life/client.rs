@@ -13,7 +13,7 @@ use doors::Door;
 use nix::sys::socket::{ControlMessage, MsgFlags, Shutdown, sendmsg, shutdown};
 use nix::unistd::{ForkResult, Gid, Uid, fork, pause, setgid, setgroups, setuid};
 
-use super::interpret;
+use super::{board, interpret};
 use super::server::said_by_child;
 
 /// Calls until its input ends.
@@ -122,6 +122,25 @@ impl Client {
                 let calling = std::thread::spawn(move || call(&door, &data, None));
                 self.calls.insert((*id).to_owned(), calling);
                 "started".into()
+            }
+            // One call after the other until one fails.
+            ["start-many", name, id] => {
+                let door = self.doors[*name].clone();
+                let calling = std::thread::spawn(move || {
+                    loop {
+                        let said = call(&door, "eagain", None);
+                        if said != "reply again" {
+                            return said;
+                        }
+                        board::raise("many");
+                    }
+                });
+                self.calls.insert((*id).to_owned(), calling);
+                "started".into()
+            }
+            ["wait-many", number] => {
+                board::wait("many", number.parse().unwrap());
+                "so many".into()
             }
             ["join", id] => self.calls.remove(*id).unwrap().join().unwrap(),
             ["info", name] => match self.doors[*name].info() {

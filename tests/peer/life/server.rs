@@ -118,6 +118,10 @@ impl Server {
             ["count", name] => format!("{name} {}", board::count(name)),
             ["barrier"] => barrier(),
             ["occupy"] => occupy(),
+            ["held"] => {
+                let held = HELD.lock().unwrap();
+                format!("cancelled {}", held.last().unwrap().is_cancelled())
+            }
             ["answer"] => {
                 let held = HELD.lock().unwrap().pop().unwrap();
                 format!("answered {}", held.door_return(b"late", vec![]).is_ok())
