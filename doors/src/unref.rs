@@ -2,6 +2,35 @@
 //!
 //! It is a thread of its own because whoever drops the last reference may hold locks that the notice needs. Notices of
 //! one process come one at a time; one that is queued twice before it begins comes once.
+//!
+//! A door is *unreferenced* when no reference of any kind is left after there has been one: no handed-out pair, no
+//! connection through a name, no name. Each row is a test in `tests/unref.rs`.
+//!
+//! | what happens | notices |
+//! |---|---|
+//! | never handed out; called by its own process only | 0 |
+//! | one descriptor handed out, then closed | 1 |
+//! | ... and a dup of it in the holder | 1, when the last copy is closed |
+//! | ... and a copy in a forked child of the holder, the holder killed | 1, when the child goes |
+//! | the holder executes another program | 1 (close-on-exec) |
+//! | a copy in flight in an unread socket, its sender killed | 1, when the socket is read and closed, or closed |
+//! | the holder is killed | 1 |
+//! | two hand-outs, one closed | 0; then the other: 1 |
+//! | a holder asks for a fresh descriptor and closes the first | 0; then the fresh one: 1 |
+//! | a name attached, then detached, dropped or removed by anybody (`rm`, a rename over it), no connection | 1 |
+//! | the name moved elsewhere | 0: it still is a name |
+//! | the same with a connection open | 0; when the connection is closed: 1 |
+//! | connections come and go while the name is there | 0 |
+//! | handed out and closed five times | once: 1; each time: 5 |
+//! | handed out and closed again and again before the notice begins | 1 |
+//! | ... while a notice runs | 1 more, after it |
+//! | handed out again before the notice begins | 0; when that one goes: 1 |
+//! | the last reference goes while a call is active, held, or came as a packet | 1, when the last call is over |
+//! | the door is revoked before the notice begins | 0 |
+//! | a holder calls shutdown(2) on its copy | 0 until the last copy is closed; other hand-outs go on |
+//! | the owner drops its `Door` first | 1; then the door ends and the procedure is dropped |
+//! | the owner drops its `Door` and there is no reference | 0; the door ends at once |
+//! | the owner hands out and drops its `Door` inside the notice | 1 more |
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -79,8 +108,10 @@ fn deliver(core: &Core) {
 }
 
 fn put_back(core: &Core, notice: Notice) {
-    if !core.is_revoked() {
-        *lock(&core.notice) = Some(notice);
+    *lock(&core.notice) = Some(notice);
+    // Looked at afterwards: whoever revoked the door meanwhile has found the place empty.
+    if core.is_revoked() {
+        core.forget_notice();
     }
 }
 

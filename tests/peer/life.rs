@@ -1,6 +1,31 @@
-//! What the tests of `life` ask of a peer.
+//! What the tests of unreferenced, names, death, fork and the storm ask of a peer.
+//!
+//! Both sides are interpreters: one command a line, exactly one line back. So the test orders every step, and nothing
+//! has to be waited for by the clock.
+
+mod board;
+mod client;
+mod server;
+mod storm;
 
 /// Does one operation of this area; false if it has no such operation.
-pub(crate) fn run(_operation: &str, _arguments: &[&str]) -> bool {
-    false
+pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
+    match operation {
+        "life-server" => server::run(),
+        "life-client" => client::run(),
+        "life-after-exec" => client::after_exec(),
+        "life-storm" => storm::run(arguments),
+        "life-victim" => storm::victim(arguments[0]),
+        _ => return false,
+    }
+    true
+}
+
+/// Reads commands until the input ends; says what each of them came to.
+fn interpret(mut command: impl FnMut(&[&str]) -> String) {
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let words: Vec<&str> = line.split(' ').collect();
+        println!("{}", command(&words));
+    }
 }

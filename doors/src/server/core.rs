@@ -156,7 +156,13 @@ impl Core {
         // Pairs with the fence that a server thread passes between `begin` and its look at the flag.
         fence(Ordering::SeqCst);
         // No notice after a revocation (SEMANTICS 12).
-        drop(lock(&self.notice).take());
+        self.forget_notice();
+    }
+
+    /// Drops the notice, outside its lock: the closure may own the last `Door`, whose drop weighs the door.
+    pub(crate) fn forget_notice(&self) {
+        let notice = lock(&self.notice).take();
+        drop(notice);
     }
 
     /// Counts a call as active. The caller passes a `SeqCst` fence and looks again whether the door still takes
@@ -310,7 +316,7 @@ impl Core {
         if once && delivered {
             self.attributes
                 .fetch_and(!DoorAttributes::UNREF.bits(), Ordering::Relaxed);
-            drop(lock(&self.notice).take());
+            self.forget_notice();
         }
         lock(&self.references).delivering = false;
         self.weigh();

@@ -165,6 +165,30 @@ impl Channel {
         if waits { slot.take() } else { None }
     }
 
+    /// Puts the duty of a channel that falls quiet into its slot. A registration that has died meanwhile comes
+    /// back, to be dropped outside the lock.
+    ///
+    /// A quiet channel may stay so for as long as its session lives: it must not keep a door alive that nobody
+    /// refers to. `Registration::live` is cleared before [`Self::forget`] locks the slot, so one of the two sees it.
+    fn put_down(&self, mut duty: Box<Duty>) -> Option<Arc<Registration>> {
+        let mut slot = lock(&self.slot);
+        let stale = duty.last.take_if(|last| !last.is_live());
+        *slot = Some(duty);
+        stale
+    }
+
+    /// A registration has died: a quiet channel that was used for it last lets go of it.
+    pub(crate) fn forget(&self, dead: &Registration) {
+        let mut slot = lock(&self.slot);
+        let stale = slot.as_mut().and_then(|duty| {
+            duty.last
+                .take_if(|last| std::ptr::eq(&raw const **last, dead))
+        });
+        // The door, and all that its procedure owns, may end with it.
+        drop(slot);
+        drop(stale);
+    }
+
     /// The number of the registration that the waiting call names: a hint which pool to use, checked by the
     /// thread that takes the call.
     pub(crate) fn registration_hint(&self) -> u64 {
@@ -214,7 +238,8 @@ impl Channel {
 
     /// Sets the callback of an invocation; runs it at once if the caller has already gone.
     pub(crate) fn set_on_cancel(&self, generation: u64, callback: CancelCallback) {
-        *lock(&self.on_cancel) = Some((generation, callback));
+        let before = lock(&self.on_cancel).replace((generation, callback));
+        drop(before);
         if self.is_cancelled(generation) {
             self.cancel_any();
         }
@@ -222,7 +247,9 @@ impl Channel {
 
     /// The invocation is over: its callback must not run any more.
     pub(crate) fn clear_on_cancel(&self) {
-        drop(lock(&self.on_cancel).take());
+        // Dropped outside the lock: what it owns may do anything at its end.
+        let callback = lock(&self.on_cancel).take();
+        drop(callback);
     }
 }
 
@@ -296,8 +323,9 @@ impl Duty {
         // The descriptor socket of a quiet channel is not kept open.
         drop(lock(&channel.socket).take());
         channel.end.say_quiet();
-        *lock(&channel.slot) = Some(self);
+        let stale = channel.put_down(self);
         fence(Ordering::SeqCst);
+        drop(stale);
         let back = channel.take_waiting();
         if let Some(duty) = &back {
             duty.channel.end.say_awake();

@@ -127,7 +127,8 @@ impl PacketCall {
     }
 
     pub(crate) fn set_on_cancel(&self, callback: CancelCallback) {
-        *lock(&self.progress.on_cancel) = Some(callback);
+        let before = lock(&self.progress.on_cancel).replace(callback);
+        drop(before);
         if self.is_cancelled() {
             self.progress.run_on_cancel();
         }
@@ -167,7 +168,8 @@ impl PacketCall {
     pub(crate) fn finish(&mut self, without: Failure) {
         self.answered = true;
         self.progress.stage.store(stage::DONE, Ordering::Release);
-        drop(lock(&self.progress.on_cancel).take());
+        let callback = lock(&self.progress.on_cancel).take();
+        drop(callback);
         let generation = self.progress.generation;
         let sent = match self.reply.take() {
             Some(Reply::Data { data, descriptors }) => {

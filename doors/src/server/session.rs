@@ -208,7 +208,12 @@ impl Session {
         registration.live.store(false, Ordering::Relaxed);
         // Pairs with the fence between `Core::begin` and a server thread's look at `live`.
         fence(Ordering::SeqCst);
-        lock(&self.registrations).remove(&registration.number);
+        let removed = lock(&self.registrations).remove(&registration.number);
+        let channels = lock(&self.windows).channels.clone();
+        for channel in channels {
+            channel.forget(registration);
+        }
+        drop(removed);
     }
 
     pub(crate) fn registration(&self, number: u64) -> Option<Arc<Registration>> {

@@ -1,0 +1,79 @@
+//! Calls without pause, checked one by one.
+
+use doors::Door;
+
+/// `life-storm PATH THREADS CALLS SEED`: that many calls in all; says how many replies were right.
+pub(super) fn run(arguments: &[&str]) {
+    let [path, threads, calls, seed] = arguments else {
+        panic!("PATH THREADS CALLS SEED")
+    };
+    let (threads, calls): (u64, u64) = (threads.parse().unwrap(), calls.parse().unwrap());
+    let seed: u64 = seed.parse().unwrap();
+    let door = Door::open(path).unwrap();
+    // One call by packet, so that the others meet a door that is no longer fresh.
+    one(&door, 0, 0);
+    println!("begun");
+    let workers: Vec<_> = (0..threads)
+        .map(|thread| {
+            let door = door.clone();
+            std::thread::spawn(move || {
+                let mut random = Random(seed.wrapping_add(thread.wrapping_mul(0x9E37)) | 1);
+                for number in 0..calls / threads {
+                    let size = if random.next() % 64 == 0 {
+                        random.next() % 40_000
+                    } else {
+                        random.next() % 100
+                    };
+                    one(&door, number << 8 | thread, size);
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.join().unwrap();
+    }
+    println!("right {}", calls / threads * threads);
+    std::io::stdin().lines().for_each(drop);
+}
+
+/// `life-victim PATH`: calls until it is killed.
+pub(super) fn victim(path: &str) {
+    println!("begun");
+    let mut random = Random(u64::from(std::process::id()) | 1);
+    let mut number = 0;
+    loop {
+        let door = Door::open(path).unwrap();
+        for _ in 0..random.next() % 200 {
+            number += 1;
+            one(&door, number, random.next() % 20_000);
+        }
+        // One more reference, which dies with us or here.
+        let reply = door.call(b"d", vec![]).unwrap();
+        let subject = Door::from_descriptor(reply.descriptors.into_iter().next().unwrap()).unwrap();
+        one(&subject, number, 10);
+    }
+}
+
+/// One call whose reply must be its own data.
+fn one(door: &Door, number: u64, size: u64) {
+    let mut data = vec![b'e'];
+    data.extend_from_slice(&number.to_le_bytes());
+    data.resize(usize::try_from(size).unwrap() + 9, number.to_le_bytes()[1]);
+    let reply = door.call(&data, vec![]).unwrap();
+    assert!(
+        reply.data == data[1..],
+        "call {number} of {size} bytes: a wrong reply"
+    );
+}
+
+/// Marsaglia's xorshift: reproducible from its seed.
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
