@@ -16,6 +16,7 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
         "single" => single(arguments[0]),
         "customer" => customer(),
         "intruder" => intruder(Path::new(arguments[0]), arguments[1]),
+        "knot" => knot(Path::new(arguments[0])),
         "relay" => relay(Path::new(arguments[0])),
         _ => return false,
     }
@@ -175,5 +176,31 @@ fn intruder(path: &Path, id: &str) {
     let mut fields = raw::Fields::of(&heard.bytes, raw::kind::REFUSED);
     assert_eq!(fields.u64(), 0);
     println!("refused {}", fields.u32());
+    wait_for_end();
+}
+
+/// `knot PATH`: sends the ends of its own sessions into each other, where nobody reads them.
+fn knot(path: &Path) {
+    let connection = raw::connect(path);
+    for _ in 0..10 {
+        let session = raw::Session::open(&connection);
+        session.say(&raw::Packet::new(raw::kind::WANT_SOCKET).u64(9).u32(0));
+        let socket = session.hear().fds.remove(0);
+        let packet = raw::Packet::new(raw::kind::DESCRIPTORS).u64(55);
+        let ends = [
+            session.socket.as_fd(),
+            socket.as_fd(),
+            connection.as_fd(),
+        ];
+        raw::send(&socket, &packet.u32(0).u32(3).bytes(), &ends).unwrap();
+        let (ours, theirs) = raw::pair();
+        let hello = raw::Packet::new(raw::kind::HELLO).u32(1).bytes();
+        raw::send(&theirs, &hello, &[ours.as_fd(), theirs.as_fd()]).unwrap();
+        raw::send(&ours, &hello, &[ours.as_fd(), theirs.as_fd()]).unwrap();
+        raw::send(&connection, &hello, &[theirs.as_fd()]).unwrap();
+    }
+    // Our own copies are closed here; what is left refers to itself alone, and to us.
+    drop(connection);
+    println!("knotted");
     wait_for_end();
 }
