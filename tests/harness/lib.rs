@@ -10,6 +10,7 @@
 mod census;
 mod directory;
 mod peer;
+pub mod raw;
 mod watchdog;
 
 pub use census::Census;

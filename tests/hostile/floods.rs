@@ -1,0 +1,311 @@
+//! More of everything than anybody needs.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use harness::raw::{self, Fields, Packet, Session, kind};
+use harness::{Census, Peer};
+
+use crate::served::Served;
+
+/// As many descriptors as this process may have at all.
+fn raise_limit() {
+    let resource = nix::sys::resource::Resource::RLIMIT_NOFILE;
+    let (_, hard) = nix::sys::resource::getrlimit(resource).unwrap();
+    nix::sys::resource::setrlimit(resource, hard, hard).unwrap();
+}
+
+/// Resident memory of a process in KiB.
+fn resident(peer: &Peer) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", peer.pid())).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// A petition's first answer.
+fn ask(token: impl AsFd, packet: &Packet) -> raw::Heard {
+    let (ours, theirs) = raw::pair();
+    raw::queue(token, &packet.bytes(), &[theirs.as_fd()]).unwrap();
+    drop(theirs);
+    raw::receive(&ours).expect("an answer")
+}
+
+#[test]
+fn case_01_a_thousand_silent_connections_go_and_a_few_silent_ones_stay() {
+    raise_limit();
+    let served = Served::new("case_01");
+    let flood: Vec<OwnedFd> = (0..1000).map(|_| served.connect()).collect();
+    served.still_serves();
+    // One that has spoken sense is no half-open one, however long it is silent after that.
+    let known = served.connect();
+    let _told = Fields::of(
+        &ask(&known, &Packet::new(kind::INFO)).bytes,
+        kind::DESCRIBED,
+    );
+    let most = served.before.descriptors() + 64 + 1;
+    Census::settle(served.peer.pid(), "half-open connections", |now| {
+        now.descriptors() <= most
+    });
+    // The oldest went first; the newest are still there and work.
+    raw::is_over(&flood[0]);
+    let mut session = Session::open(flood.last().unwrap());
+    assert_eq!(session.call(b"e"), b"e");
+    let mut session = Session::open(&known);
+    assert_eq!(session.call(b"e"), b"e");
+    drop((session, flood, known));
+    served.is_sound();
+}
+
+#[test]
+fn case_01_a_session_whose_windows_are_never_acknowledged_goes() {
+    let served = Served::new("case_01b");
+    let connection = served.connect();
+    let half: Vec<Session> = (0..5).map(|_| Session::begin(&connection)).collect();
+    let whole = Session::open(&connection);
+    for session in &half {
+        raw::is_over(&session.socket);
+    }
+    let mut whole = whole;
+    assert_eq!(whole.call(b"e"), b"e");
+    drop((half, whole, connection));
+    served.is_sound();
+}
+
+#[test]
+fn case_01_a_user_has_a_limited_number_of_unfinished_handshakes() {
+    raise_limit();
+    let served = Served::new("case_01c");
+    let connection = served.connect();
+    let mut half = Vec::new();
+    let hello = Packet::new(kind::HELLO).u32(1);
+    loop {
+        let (ours, theirs) = raw::pair();
+        raw::queue(&connection, &hello.bytes(), &[theirs.as_fd()]).unwrap();
+        drop(theirs);
+        let heard = raw::receive(&ours).unwrap();
+        half.push(ours);
+        if heard.bytes[6] == 21 {
+            let mut fields = Fields::of(&heard.bytes, kind::REFUSED);
+            assert_eq!((fields.u64(), fields.u32()), (0, 8));
+            break;
+        }
+        assert!(half.len() < 1000, "no end of sessions");
+    }
+    // Who has a session already is served.
+    served.still_serves();
+    drop((half, connection));
+    served.is_sound();
+}
+
+#[test]
+fn sessions_that_come_and_go_on_one_token_leave_no_memory() {
+    let served = Served::new("hello_flood");
+    let connection = served.connect();
+    for _ in 0..1000 {
+        drop(Session::begin(&connection));
+    }
+    let before = resident(&served.peer);
+    for _ in 0..4000 {
+        drop(Session::begin(&connection));
+    }
+    let after = resident(&served.peer);
+    assert!(after < before + 1024, "{before} KiB became {after} KiB");
+    drop(connection);
+    served.is_sound();
+}
+
+#[test]
+fn a_door_registered_again_by_the_same_token_is_the_same_registration() {
+    let served = Served::new("register_flood");
+    let connection = served.connect();
+    let mut session = Session::open(&connection);
+    let packet = Packet::new(kind::REGISTER).u128(session.ledger.id);
+    for _ in 0..2000 {
+        let heard = ask(&connection, &packet);
+        let mut fields = Fields::of(&heard.bytes, kind::REGISTERED);
+        assert_eq!(
+            (fields.u128(), fields.u64()),
+            (session.ledger.id, session.ledger.registration)
+        );
+    }
+    assert_eq!(session.call(b"e"), b"e");
+    drop((session, connection));
+    served.is_sound();
+}
+
+#[test]
+fn case_20_tokens_that_nobody_collects_are_limited_and_come_back() {
+    raise_limit();
+    let served = Served::new("case_20");
+    let pid = served.peer.pid();
+    crate::descriptors::limit_descriptors(pid, 400);
+    let connection = served.connect();
+    let mut private = Vec::new();
+    let mut refused = 0;
+    for _ in 0..600 {
+        let (ours, theirs) = raw::pair();
+        let packet = Packet::new(kind::REMINT).bytes();
+        raw::queue(&connection, &packet, &[theirs.as_fd()]).unwrap();
+        private.push(ours);
+    }
+    // The answers lie unread, with the tokens in them; the server has room for others.
+    served.still_serves();
+    let fresh = doors::Door::open(&served.path).unwrap();
+    fresh.call(b"e", vec![]).expect("room for another client");
+    for ours in &private {
+        let heard = raw::receive(ours);
+        refused += u32::from(heard.is_none_or(|heard| heard.fds.is_empty()));
+    }
+    assert!(refused >= 100, "only {refused} refused");
+    drop((fresh, private, connection));
+    served.is_sound();
+}
+
+#[test]
+fn case_37_windows_beyond_the_users_share_are_refused() {
+    let served = Served::new("case_37");
+    let connection = served.connect();
+    let session = Session::open(&connection);
+    let mut granted = 0;
+    loop {
+        session.say(&Packet::new(kind::GROW).u64(granted).u32(0).u64(4 << 20));
+        let heard = session.hear();
+        if heard.bytes[6] == 21 {
+            let mut fields = Fields::of(&heard.bytes, kind::REFUSED);
+            assert_eq!((fields.u64(), fields.u32()), (granted, 8));
+            break;
+        }
+        let mut fields = Fields::of(&heard.bytes, kind::WINDOWS);
+        let (_, _, pair) = (fields.u64(), fields.u128(), fields.u32());
+        session.say(&Packet::new(kind::MAPPED).u32(pair));
+        let _ready = Fields::of(&session.hear().bytes, kind::READY);
+        granted += 1;
+        assert!(granted < 100, "no end of windows");
+    }
+    assert!(granted > 10, "only {granted}");
+    let mut session = session;
+    assert_eq!(session.call(b"e"), b"e");
+    drop((session, connection));
+    served.is_sound();
+}
+
+#[test]
+fn case_37_windows_that_are_not_acknowledged_are_few() {
+    let served = Served::new("case_37b");
+    let connection = served.connect();
+    let session = Session::open(&connection);
+    let mut granted = 0;
+    for wanted in 0..60 {
+        session.say(&Packet::new(kind::GROW).u64(wanted).u32(0).u64(4096));
+        granted += u32::from(session.hear().bytes[6] == 16);
+    }
+    assert!((1..=32).contains(&granted), "{granted} granted");
+    let mut session = session;
+    assert_eq!(session.call(b"e"), b"e");
+    drop((session, connection));
+    served.is_sound();
+}
+
+#[test]
+fn case_37_more_channels_than_a_session_may_have_are_refused() {
+    let served = Served::new("case_37c");
+    let connection = served.connect();
+    let session = Session::open(&connection);
+    let mut channels = session.ledger.channels;
+    for wanted in 0..20 {
+        session.say(&Packet::new(kind::GROW).u64(wanted).u32(0).u64(0));
+        let heard = session.hear();
+        if heard.bytes[6] == 21 {
+            continue;
+        }
+        let mut fields = Fields::of(&heard.bytes, kind::WINDOWS);
+        let (_, _, pair) = (fields.u64(), fields.u128(), fields.u32());
+        assert_eq!(fields.u32(), channels);
+        channels += fields.u32();
+        session.say(&Packet::new(kind::MAPPED).u32(pair));
+        let _ready = Fields::of(&session.hear().bytes, kind::READY);
+    }
+    assert_eq!(channels, 256);
+    let mut session = session;
+    assert_eq!(session.call(b"e"), b"e");
+    drop((session, connection));
+    served.is_sound();
+}
+
+#[test]
+fn case_74_a_client_that_takes_none_of_its_packets_loses_its_session_only() {
+    let served = Served::new("case_74");
+    let connection = served.connect();
+    for packet in [
+        Packet::new(kind::WANT_SOCKET).u64(1).u32(0),
+        Packet::new(kind::GROW).u64(1).u32(0).u64(1),
+    ] {
+        let session = Session::open(&connection);
+        let mut sent = 0;
+        while raw::queue(&session.socket, &packet.bytes(), &[]).is_some() {
+            sent += 1;
+            assert!(sent < 100_000, "the server goes on for ever");
+        }
+        served.still_serves();
+    }
+    drop(connection);
+    served.is_sound();
+}
+
+#[test]
+fn rings_without_end_leave_the_others_their_turn() {
+    let served = Served::new("rings");
+    let connection = served.connect();
+    let session = Session::open(&connection);
+    let socket = session.socket.try_clone().unwrap();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let flood = std::thread::spawn(move || {
+        let ring = Packet::new(kind::RING).bytes();
+        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            let _full = raw::send(&socket, &ring, &[]);
+        }
+    });
+    for _ in 0..20 {
+        let mut other = Session::open(&connection);
+        assert_eq!(other.call(b"e"), b"e");
+    }
+    drop(stop);
+    flood.join().unwrap();
+    drop((session, connection));
+    served.is_sound();
+}
+
+#[test]
+fn calls_of_those_who_have_gone_hold_nothing_while_all_threads_are_busy() {
+    let served = Served::with("gone_calls", "single", "");
+    let mut served = served;
+    let busy = served.connect();
+    let call = Packet::new(kind::CALL).u64(1);
+    let wait = call.clone().u32(0).payload(b"wait").bytes();
+    raw::queue(&busy, &wait, &[]).unwrap();
+    served.peer.expect("running");
+    let with_one_busy = Census::of(served.peer.pid());
+    let null = std::fs::File::open("/dev/null").unwrap();
+    for _ in 0..20 {
+        let connection = served.connect();
+        // The first call of one that leaves, with descriptors.
+        let bytes = call.clone().u32(50).payload(b"x").bytes();
+        raw::queue(&connection, &bytes, &[null.as_fd(); 50]).unwrap();
+        let token = raw::remint(&connection);
+        // A session with a published call that leaves.
+        let session = Session::open(&token);
+        session.publish(0, &session.head(0), 1);
+        // Its packet has been read when this is answered.
+        session.say(&Packet::new(kind::WANT_SOCKET).u64(1).u32(0));
+        let _socket = session.hear();
+    }
+    Census::settle(served.peer.pid(), "calls of those who left", |now| {
+        now.descriptors == with_one_busy.descriptors && now.mappings == with_one_busy.mappings
+    });
+    served.peer.say("go");
+    while raw::receive(&busy).unwrap().bytes[6] != 82 {}
+    drop(busy);
+    served.is_sound();
+}

@@ -1,0 +1,23 @@
+//! Bad input: a hostile client against the library's server, a hostile server against its client.
+//!
+//! The numbers in the names are those of the cases in FAULTS.md. Each test ends with a good client that makes a good
+//! call, and with a census that is what it was.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that cannot go on ends"
+)]
+
+mod descriptors;
+mod floods;
+mod packets;
+mod senders;
+mod served;
+mod server_calls;
+mod server_first;
+mod server_windows;
+mod windows;
+mod words;
