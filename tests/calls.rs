@@ -87,7 +87,11 @@ fn data_come_back_at_every_boundary_over_a_session() {
     for size in sizes {
         let data = data(size);
         let reply = door.call(&data, vec![]).unwrap();
-        assert!(reply.data == data, "{size} bytes came back as {}", reply.data.len());
+        assert!(
+            reply.data == data,
+            "{size} bytes came back as {}",
+            reply.data.len()
+        );
     }
     // What a large call needed is given back: one call later nothing is kept but the windows.
     assert_eq!(door.info().unwrap().figures.unwrap().active, 0);
@@ -100,14 +104,30 @@ fn a_first_call_travels_at_every_boundary_of_a_packet() {
     let directory = Directory::new("packets");
     let (peer, path) = start(&directory, "door", "");
     let mut before = None;
-    for size in [0, 1, AREA, PACKET - 1, PACKET, PACKET + 1, 5 << 20, 70 << 20] {
+    for size in [
+        0,
+        1,
+        AREA,
+        PACKET - 1,
+        PACKET,
+        PACKET + 1,
+        5 << 20,
+        70 << 20,
+    ] {
         let data = data(size);
         // The Door is new: its first call is a packet if it fits one.
         let reply = Door::open(&path).unwrap().call(&data, vec![]).unwrap();
-        assert!(reply.data == data, "{size} bytes came back as {}", reply.data.len());
+        assert!(
+            reply.data == data,
+            "{size} bytes came back as {}",
+            reply.data.len()
+        );
         if size == PACKET {
             let census = Census::of(peer.pid());
-            assert_eq!(census.mappings, 0, "a first call that fits a packet needs no windows");
+            assert_eq!(
+                census.mappings, 0,
+                "a first call that fits a packet needs no windows"
+            );
             before = Some(census);
         }
     }
@@ -120,11 +140,29 @@ fn results_are_independent_of_the_size_of_the_arguments() {
     let directory = Directory::new("results");
     let (_peer, path) = start(&directory, "door", "");
     let door = warm(&path);
-    for count in [0, 1, AREA - 1, AREA, AREA + 1, PACKET + 1, LARGEST_AREA + 1, 70 << 20, 5, 0] {
+    for count in [
+        0,
+        1,
+        AREA - 1,
+        AREA,
+        AREA + 1,
+        PACKET + 1,
+        LARGEST_AREA + 1,
+        70 << 20,
+        5,
+        0,
+    ] {
         let asked = format!("bytes {count}");
-        for (how, door) in [("session", door.clone()), ("packet", Door::open(&path).unwrap())] {
+        for (how, door) in [
+            ("session", door.clone()),
+            ("packet", Door::open(&path).unwrap()),
+        ] {
             let reply = door.call(asked.as_bytes(), vec![]).unwrap();
-            assert!(reply.data == pattern(count), "{count} bytes, {how}: {}", reply.data.len());
+            assert!(
+                reply.data == pattern(count),
+                "{count} bytes, {how}: {}",
+                reply.data.len()
+            );
         }
     }
     // Large arguments, no results.
@@ -175,7 +213,9 @@ fn a_process_calls_its_own_door_fifty_deep() {
     let directory = Directory::new("self");
     let (_peer, door) = server(&directory);
     for depth in [1, 50, 3, 50] {
-        let reply = door.call(format!("self {depth}").as_bytes(), vec![]).unwrap();
+        let reply = door
+            .call(format!("self {depth}").as_bytes(), vec![])
+            .unwrap();
         assert_eq!(reply.data, depth.to_string().as_bytes());
     }
 }
@@ -208,7 +248,9 @@ fn sixteen_threads_get_their_own_answers() {
     }
     assert_eq!(door.info().unwrap().figures.unwrap().calls, 16 * 300);
     drop(door);
-    Census::settle(peer.pid(), "the server keeps its threads", |census| census.threads < 40);
+    Census::settle(peer.pid(), "the server keeps its threads", |census| {
+        census.threads < 40
+    });
 }
 
 #[test]
@@ -260,7 +302,10 @@ fn a_deadline_passes_while_the_procedure_runs() {
         // The late answer meets nobody.
         for round in 0..100 {
             let data = format!("e{round}");
-            assert_eq!(door.call(data.as_bytes(), vec![]).unwrap().data, data.as_bytes());
+            assert_eq!(
+                door.call(data.as_bytes(), vec![]).unwrap().data,
+                data.as_bytes()
+            );
         }
     }
     Census::settle(peer.pid(), "no call stays active", |_| {
@@ -275,7 +320,9 @@ fn a_door_without_cancellation_tells_its_procedure_nothing() {
     let (mut peer, path) = start(&directory, "door", "no-cancel");
     for door in [warm(&path), Door::open(&path).unwrap()] {
         peer.say("shut");
-        let error = door.call_until(b"watch-and-wait", vec![], soon(100)).unwrap_err();
+        let error = door
+            .call_until(b"watch-and-wait", vec![], soon(100))
+            .unwrap_err();
         assert_eq!(error.condition, CallCondition::TimedOut { taken: true });
         peer.expect("begun");
         // The server hears of the giving up before it hears this: both go through its leader in order.
@@ -283,7 +330,10 @@ fn a_door_without_cancellation_tells_its_procedure_nothing() {
         peer.say("open");
         peer.expect("cancelled: false");
     }
-    assert_eq!(Door::open(&path).unwrap().call(b"e", vec![]).unwrap().data, b"e");
+    assert_eq!(
+        Door::open(&path).unwrap().call(b"e", vec![]).unwrap().data,
+        b"e"
+    );
 }
 
 #[test]
@@ -301,13 +351,20 @@ fn calls_given_up_never_mix_with_later_ones() {
         match door.call_until(&data, vec![], until) {
             Ok(reply) => assert!(reply.data == data, "round {round}"),
             Err(error) => {
-                assert!(matches!(error.condition, CallCondition::TimedOut { .. }), "{error}");
+                assert!(
+                    matches!(error.condition, CallCondition::TimedOut { .. }),
+                    "{error}"
+                );
                 given_up += 1;
             }
         }
         let data = round.to_le_bytes();
         let data = [b"e", &data[..]].concat();
-        assert_eq!(door.call(&data, vec![]).unwrap().data, data, "round {round}");
+        assert_eq!(
+            door.call(&data, vec![]).unwrap().data,
+            data,
+            "round {round}"
+        );
     }
     assert!(given_up > 0, "no deadline passed");
     Census::settle(peer.pid(), "no call stays active", |_| {
@@ -326,7 +383,10 @@ fn a_large_call_given_up_between_its_parts_does_not_stay_active() {
     for millis in 1..8 {
         given_up += i32::from(door.call_until(&data, vec![], soon(millis)).is_err());
     }
-    assert!(given_up > 0, "48 MiB need more than some milliseconds both ways");
+    assert!(
+        given_up > 0,
+        "48 MiB need more than some milliseconds both ways"
+    );
     // Nobody calls any more, so nothing but the giving up itself ends them.
     Census::settle(peer.pid(), "no call stays active", |_| {
         door.info().unwrap().figures.unwrap().active == 0
@@ -343,7 +403,10 @@ fn more_calls_given_up_than_channels_hold_up_nobody_for_ever() {
     // Each is held by the server, so its channel stays out of use.
     for _ in 0..256 {
         let error = door.call_until(b"hold", vec![], soon(20)).unwrap_err();
-        assert!(matches!(error.condition, CallCondition::TimedOut { .. }), "{error}");
+        assert!(
+            matches!(error.condition, CallCondition::TimedOut { .. }),
+            "{error}"
+        );
     }
     let error = door.call_until(b"e", vec![], soon(20)).unwrap_err();
     assert_eq!(error.condition, CallCondition::TimedOut { taken: false });
@@ -419,14 +482,22 @@ fn a_server_that_dies_in_the_procedure_may_have_executed_the_call() {
     for word in ["gate", "exit", "reply-exit"] {
         for session in [true, false] {
             let (mut peer, path) = start(&directory, &format!("{word}-{session}"), "");
-            let door = if session { warm(&path) } else { Door::open(&path).unwrap() };
+            let door = if session {
+                warm(&path)
+            } else {
+                Door::open(&path).unwrap()
+            };
             let call = std::thread::spawn(move || door.call(word.as_bytes(), vec![]).unwrap_err());
             if word == "gate" {
                 peer.expect("begun");
                 peer.kill();
             }
             let error = call.join().unwrap();
-            assert_eq!(error.condition, CallCondition::ServerDied { taken: true }, "{word}");
+            assert_eq!(
+                error.condition,
+                CallCondition::ServerDied { taken: true },
+                "{word}"
+            );
             assert_eq!(error.call_state(), CallState::MayHaveExecuted);
             assert_eq!(error.errno(), libc::EINTR);
         }
@@ -452,7 +523,9 @@ fn descriptors_mappings_and_threads_of_a_client_are_given_back() {
     let directory = Directory::new("census");
     let (peer, path) = start(&directory, "door", "");
     warm(&path);
-    let before = Census::settle(peer.pid(), "the server is at rest", |census| census.threads < 8);
+    let before = Census::settle(peer.pid(), "the server is at rest", |census| {
+        census.threads < 8
+    });
     for _ in 0..5 {
         let mut client = Peer::start(PEER, "calls-client", &[path.to_str().unwrap()]);
         client.expect("ready");
@@ -463,7 +536,9 @@ fn descriptors_mappings_and_threads_of_a_client_are_given_back() {
         assert!(Census::of(peer.pid()).mappings > before.mappings);
         client.kill();
     }
-    Census::settle(peer.pid(), "what killed clients had is given back", |census| {
-        census.mappings == before.mappings && census.descriptors() <= before.descriptors()
-    });
+    Census::settle(
+        peer.pid(),
+        "what killed clients had is given back",
+        |census| census.mappings == before.mappings && census.descriptors() <= before.descriptors(),
+    );
 }

@@ -98,8 +98,14 @@ fn every_number_of_descriptors_travels_both_ways_in_order() {
         let one = File::open("/dev/null").unwrap();
         let many = (0..1025).map(|_| DoorDesc::Lent(one.as_fd())).collect();
         let error = door.call(b"e", many).unwrap_err();
-        assert_eq!(error.condition, CallCondition::TooManyDescriptors { count: 1025 });
-        assert_eq!((error.errno(), error.call_state()), (libc::E2BIG, CallState::NotExecuted));
+        assert_eq!(
+            error.condition,
+            CallCondition::TooManyDescriptors { count: 1025 }
+        );
+        assert_eq!(
+            (error.errno(), error.call_state()),
+            (libc::E2BIG, CallState::NotExecuted)
+        );
         assert!(door.call(b"e", vec![]).unwrap().descriptors.is_empty());
     }
     Census::settle(peer.pid(), "nothing that travelled stays", |census| {
@@ -132,8 +138,10 @@ fn every_kind_of_descriptor_travels() {
         let lent = || kinds.iter().map(|fd| DoorDesc::Lent(fd.as_fd())).collect();
         // The server's own: the same objects, close-on-exec there.
         let seen = door.call(b"look", lent()).unwrap().data;
-        let wanted: Vec<_> =
-            stats.iter().map(|stat| format!("{}:{}:true", stat.st_dev, stat.st_ino)).collect();
+        let wanted: Vec<_> = stats
+            .iter()
+            .map(|stat| format!("{}:{}:true", stat.st_dev, stat.st_ino))
+            .collect();
         assert_eq!(String::from_utf8(seen).unwrap(), wanted.join(" "));
         // And back.
         let back = door.call(b"e", lent()).unwrap().descriptors;
@@ -145,7 +153,9 @@ fn every_kind_of_descriptor_travels() {
     }
     // A door that travels is callable there, also the very door that is called.
     for door in both(&path) {
-        let reply = door.call(b"call-it e-inner", vec![own.to_desc().unwrap()]).unwrap();
+        let reply = door
+            .call(b"call-it e-inner", vec![own.to_desc().unwrap()])
+            .unwrap();
         assert_eq!(reply.data, b"e-inner");
     }
 }
@@ -161,7 +171,11 @@ fn an_open_file_is_shared_and_may_travel_twice() {
         file.seek(SeekFrom::Start(2)).unwrap();
         let lent = DoorDesc::Lent(file.as_fd());
         assert_eq!(door.call(b"read", vec![lent]).unwrap().data, b"c");
-        assert_eq!(file.stream_position().unwrap(), 3, "the offset is not shared");
+        assert_eq!(
+            file.stream_position().unwrap(),
+            3,
+            "the offset is not shared"
+        );
         let twice = vec![DoorDesc::Lent(file.as_fd()), DoorDesc::Lent(file.as_fd())];
         let back = door.call(b"e", twice).unwrap().descriptors;
         assert_eq!(back.len(), 2);
@@ -194,9 +208,12 @@ fn lent_descriptors_stay_and_released_ones_go_whatever_comes_of_the_call() {
     let (_refusing, refusing) = start(&directory, "refusing", "refuse");
     let mut dead = start(&directory, "dead", "");
     let mut doors = Vec::new();
-    for (path, data, works) in
-        [(&path, "e", true), (&path, "panic", false), (&refusing, "e", false), (&dead.1, "e", false)]
-    {
+    for (path, data, works) in [
+        (&path, "e", true),
+        (&path, "panic", false),
+        (&refusing, "e", false),
+        (&dead.1, "e", false),
+    ] {
         doors.extend(both(path).map(|door| (door, data, works)));
     }
     dead.0.kill();
@@ -225,11 +242,16 @@ fn a_refusing_door_takes_none_and_keeps_none() {
     for door in both(&path) {
         for count in [1, 300] {
             let (mut from, to) = pipe();
-            let mut fds: Vec<_> = (1..count).map(|_| DoorDesc::from(to.try_clone().unwrap())).collect();
+            let mut fds: Vec<_> = (1..count)
+                .map(|_| DoorDesc::from(to.try_clone().unwrap()))
+                .collect();
             fds.push(DoorDesc::from(to));
             let error = door.call(b"e", fds).unwrap_err();
             assert_eq!(error.condition, CallCondition::RefusesDescriptors);
-            assert_eq!((error.errno(), error.call_state()), (libc::ENOTSUP, CallState::NotExecuted));
+            assert_eq!(
+                (error.errno(), error.call_state()),
+                (libc::ENOTSUP, CallState::NotExecuted)
+            );
             // They do not stay on the way while the channel is in use.
             while !is_at_end(&mut from) {
                 assert_eq!(keeper.call(b"e", vec![]).unwrap().data, b"e");
@@ -247,7 +269,9 @@ fn results_may_be_descriptors_and_more_data_than_fit_the_area() {
     let (_peer, path) = start(&directory, "door", "");
     for door in both(&path) {
         for (files, bytes) in [(1, 16_385), (300, 100_000), (1024, 5 << 20), (2, 0)] {
-            let reply = door.call(format!("files {files} {bytes}").as_bytes(), vec![]).unwrap();
+            let reply = door
+                .call(format!("files {files} {bytes}").as_bytes(), vec![])
+                .unwrap();
             assert_eq!((reply.descriptors.len(), reply.data.len()), (files, bytes));
             for (at, fd) in reply.descriptors.into_iter().enumerate() {
                 assert_eq!(number_in(fd), at);
@@ -297,10 +321,20 @@ fn no_descriptor_is_lost_when_the_channel_goes_quiet_under_a_call() {
     });
     for round in 0..1500_usize {
         answer.send(()).unwrap();
-        let reply = door.call(b"hold", vec![DoorDesc::from(numbered(round))]).unwrap();
-        assert_eq!(number_in(reply.descriptors.into_iter().next().unwrap()), round);
-        let reply = door.call(b"e", vec![DoorDesc::from(numbered(round))]).unwrap();
-        assert_eq!(number_in(reply.descriptors.into_iter().next().unwrap()), round);
+        let reply = door
+            .call(b"hold", vec![DoorDesc::from(numbered(round))])
+            .unwrap();
+        assert_eq!(
+            number_in(reply.descriptors.into_iter().next().unwrap()),
+            round
+        );
+        let reply = door
+            .call(b"e", vec![DoorDesc::from(numbered(round))])
+            .unwrap();
+        assert_eq!(
+            number_in(reply.descriptors.into_iter().next().unwrap()),
+            round
+        );
     }
     drop(answer);
     answering.join().unwrap();
@@ -351,7 +385,10 @@ fn a_server_with_a_full_table_does_not_execute_the_call() {
             let error = door.call(b"e", fds).unwrap_err();
             assert_eq!(error.call_state(), CallState::NotExecuted, "{error}");
             assert!(
-                matches!(error.condition, CallCondition::DescriptorsLost | CallCondition::NoRoom),
+                matches!(
+                    error.condition,
+                    CallCondition::DescriptorsLost | CallCondition::NoRoom
+                ),
                 "{error}"
             );
             while !is_at_end(&mut from) {
@@ -371,7 +408,8 @@ fn a_server_with_a_full_table_does_not_execute_the_call() {
 }
 
 fn warm_data(door: &Door) -> Vec<u8> {
-    door.call(b"e", vec![]).map_or_else(|_| b"e".to_vec(), |reply| reply.data)
+    door.call(b"e", vec![])
+        .map_or_else(|_| b"e".to_vec(), |reply| reply.data)
 }
 
 #[test]
@@ -386,7 +424,10 @@ fn a_client_with_a_full_table_hears_that_the_reply_was_lost() {
     client.expect("packet: ReplyLost");
     let refused = client.hear();
     assert!(refused.starts_with("no session yet: "), "{refused}");
-    assert!(refused.contains("EMFILE") || refused.contains("NoRoom"), "{refused}");
+    assert!(
+        refused.contains("EMFILE") || refused.contains("NoRoom"),
+        "{refused}"
+    );
     client.expect("room: 0 and 2");
     client.expect("socket there: ReplyLost");
     client.expect("room again: 0 and 300");
@@ -406,7 +447,9 @@ fn descriptors_of_calls_given_up_are_closed_on_both_sides() {
         peer.say("shut");
         let (mut from, to) = pipe();
         let soon = std::time::Instant::now() + std::time::Duration::from_millis(50);
-        let error = door.call_until(b"slow-file", vec![DoorDesc::from(to)], soon).unwrap_err();
+        let error = door
+            .call_until(b"slow-file", vec![DoorDesc::from(to)], soon)
+            .unwrap_err();
         assert_eq!(error.condition, CallCondition::TimedOut { taken: true });
         peer.expect("begun");
         peer.say("open");
@@ -415,7 +458,13 @@ fn descriptors_of_calls_given_up_are_closed_on_both_sides() {
         while !is_at_end(&mut from) {
             std::thread::yield_now();
         }
-        assert_eq!(door.call(b"e", vec![DoorDesc::from(numbered(3))]).unwrap().descriptors.len(), 1);
+        assert_eq!(
+            door.call(b"e", vec![DoorDesc::from(numbered(3))])
+                .unwrap()
+                .descriptors
+                .len(),
+            1
+        );
     }
 }
 
@@ -432,7 +481,9 @@ fn descriptors_of_calls_that_were_never_taken_are_closed() {
     for door in [&door, &fresh] {
         let (from, to) = pipe();
         let soon = std::time::Instant::now() + std::time::Duration::from_millis(50);
-        let error = door.call_until(b"e", vec![DoorDesc::from(to)], soon).unwrap_err();
+        let error = door
+            .call_until(b"e", vec![DoorDesc::from(to)], soon)
+            .unwrap_err();
         assert_eq!(error.condition, CallCondition::TimedOut { taken: false });
         ends.push(from);
     }
@@ -459,10 +510,18 @@ fn a_received_door_outlives_its_giver() {
     let mut through = Peer::start(PEER, "calls-giver", &arguments);
     through.expect("ready");
 
-    let given = Door::open(&second).unwrap().call(b"", vec![]).unwrap().descriptors;
+    let given = Door::open(&second)
+        .unwrap()
+        .call(b"", vec![])
+        .unwrap()
+        .descriptors;
     let given = Door::from_descriptor(given.into_iter().next().unwrap()).unwrap();
     // Through a third process: it hands out the giver's door, and that gives the server's.
-    let relayed = Door::open(&third).unwrap().call(b"", vec![]).unwrap().descriptors;
+    let relayed = Door::open(&third)
+        .unwrap()
+        .call(b"", vec![])
+        .unwrap()
+        .descriptors;
     let relayed = Door::from_descriptor(relayed.into_iter().next().unwrap()).unwrap();
     let relayed = relayed.call(b"", vec![]).unwrap().descriptors;
     let relayed = Door::from_descriptor(relayed.into_iter().next().unwrap()).unwrap();
@@ -472,16 +531,24 @@ fn a_received_door_outlives_its_giver() {
     let id = Door::open(&path).unwrap().info().unwrap().id;
     for door in [&given, &relayed] {
         assert_eq!(door.info().unwrap().id, id);
-        assert_eq!(door.info().unwrap().target, i32::try_from(server.pid()).ok());
+        assert_eq!(
+            door.info().unwrap().target,
+            i32::try_from(server.pid()).ok()
+        );
         for _ in 0..3 {
             assert_eq!(door.call(b"e", vec![]).unwrap().data, b"e");
         }
     }
     // One passed on to the server itself after all that.
-    let reply = given.call(b"call-it e", vec![relayed.to_desc().unwrap()]).unwrap();
+    let reply = given
+        .call(b"call-it e", vec![relayed.to_desc().unwrap()])
+        .unwrap();
     assert_eq!(reply.data, b"e");
     server.kill();
-    assert_eq!(given.call(b"e", vec![]).unwrap_err().call_state(), CallState::NotExecuted);
+    assert_eq!(
+        given.call(b"e", vec![]).unwrap_err().call_state(),
+        CallState::NotExecuted
+    );
 }
 
 #[test]

@@ -8,8 +8,8 @@
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use doors::{
     CallCondition, CallState, Door, DoorAttributes, DoorDesc, DoorError, DoorParams, Options,
@@ -30,7 +30,10 @@ fn both(path: &PathBuf) -> [Door; 2] {
     let door = Door::open(path).unwrap();
     door.info().unwrap();
     // A door of which only the descriptor is known: every call goes through a session.
-    [Door::open(path).unwrap(), Door::from_descriptor(door.descriptor().unwrap()).unwrap()]
+    [
+        Door::open(path).unwrap(),
+        Door::from_descriptor(door.descriptor().unwrap()).unwrap(),
+    ]
 }
 
 #[test]
@@ -63,7 +66,10 @@ fn a_door_tells_the_same_to_everybody() {
     let pid = i32::try_from(peer.pid()).unwrap();
     let id: u64 = own.split(' ').next().unwrap().parse().unwrap();
     let wanted = DoorAttributes::NO_CANCEL | DoorAttributes::PRIVATE;
-    assert_eq!(own, format!("{id} Some({pid}) {:?}", wanted | DoorAttributes::LOCAL));
+    assert_eq!(
+        own,
+        format!("{id} Some({pid}) {:?}", wanted | DoorAttributes::LOCAL)
+    );
     // By name, by a descriptor of its own, and by one that came out of another process.
     let by_name = Door::open(&path).unwrap();
     let by_token = Door::from_descriptor(by_name.descriptor().unwrap()).unwrap();
@@ -72,11 +78,20 @@ fn a_door_tells_the_same_to_everybody() {
     let mut giver = Peer::start(PEER, "calls-giver", &arguments);
     giver.expect("ready");
     let giver = Door::open(&second).unwrap();
-    let given = giver.call(b"", vec![]).unwrap().descriptors.into_iter().next().unwrap();
+    let given = giver
+        .call(b"", vec![])
+        .unwrap()
+        .descriptors
+        .into_iter()
+        .next()
+        .unwrap();
     let given = Door::from_descriptor(given).unwrap();
     for door in [&by_name, &by_token, &given] {
         let info = door.info().unwrap();
-        assert_eq!((info.id, info.target, info.attributes), (id, Some(pid), wanted));
+        assert_eq!(
+            (info.id, info.target, info.attributes),
+            (id, Some(pid), wanted)
+        );
         assert_eq!(info.params.desc_max, i32::MAX.unsigned_abs());
         assert_eq!((info.params.data_min, info.params.data_max), (0, u64::MAX));
     }
@@ -94,7 +109,10 @@ fn ids_grow_and_differ_between_processes() {
     }
     let mut own = Vec::new();
     for _ in 0..5 {
-        let door = Door::create(|call| call.door_return(b"", vec![]), DoorAttributes::empty());
+        let door = Door::create(
+            |call| call.door_return(b"", vec![]),
+            DoorAttributes::empty(),
+        );
         own.push(door.unwrap().info().unwrap().id);
     }
     assert!(own.is_sorted_by(|one, next| one < next), "{own:?}");
@@ -120,10 +138,16 @@ fn a_door_whose_server_was_killed_has_no_target() {
         let info = door.info().unwrap();
         assert_eq!((info.id, info.target), (id, None));
         assert!(info.figures.is_none());
-        assert_eq!(door.call(b"e", vec![]).unwrap_err().call_state(), CallState::NotExecuted);
+        assert_eq!(
+            door.call(b"e", vec![]).unwrap_err().call_state(),
+            CallState::NotExecuted
+        );
     }
     assert_eq!(unknown.info().unwrap_err(), DoorError::NoDoor);
-    assert_eq!(Door::from_descriptor(std::fs::File::open("/dev/null").unwrap().into()).unwrap_err(), DoorError::NotADoor);
+    assert_eq!(
+        Door::from_descriptor(std::fs::File::open("/dev/null").unwrap().into()).unwrap_err(),
+        DoorError::NotADoor
+    );
 }
 
 #[test]
@@ -148,10 +172,21 @@ fn parameters_are_checked_as_door_setparam_does() {
         refusing.expect(outcome);
     }
     let door = Door::open(&path).unwrap();
-    let params = DoorParams { desc_max: 3, data_min: 0, data_max: 100 };
+    let params = DoorParams {
+        desc_max: 3,
+        data_min: 0,
+        data_max: 100,
+    };
     assert_eq!(door.params().unwrap(), params);
     assert_eq!(door.set_params(params), Err(DoorError::NotCreator));
-    assert_eq!(Door::open(&refusing_path).unwrap().params().unwrap().desc_max, 0);
+    assert_eq!(
+        Door::open(&refusing_path)
+            .unwrap()
+            .params()
+            .unwrap()
+            .desc_max,
+        0
+    );
     peer.say("revoke");
     peer.expect("Ok(())");
     peer.say("params 1 0 9");
@@ -170,7 +205,8 @@ fn the_limits_of_a_door_hold_at_their_very_ends() {
     let null = std::fs::File::open("/dev/null").unwrap();
     let call = |door: &Door, size: usize, count: usize| {
         let fds = (0..count).map(|_| DoorDesc::Lent(null.as_fd())).collect();
-        door.call(&vec![b'e'; size], fds).map(|reply| (reply.data.len(), reply.descriptors.len()))
+        door.call(&vec![b'e'; size], fds)
+            .map(|reply| (reply.data.len(), reply.descriptors.len()))
     };
     let size = |len| (CallCondition::DataSize { len }, libc::ENOBUFS);
     let many = |count| (CallCondition::TooManyDescriptors { count }, libc::ENFILE);
@@ -202,13 +238,25 @@ fn the_limits_of_a_door_hold_at_their_very_ends() {
     }
     // They limit what comes, never what is answered.
     let door = Door::open(&path).unwrap();
-    assert_eq!(door.call(b"bytes 30000", vec![]).unwrap().data.len(), 30_000);
-    assert_eq!(door.call(b"files 5 30000", vec![]).unwrap().descriptors.len(), 5);
+    assert_eq!(
+        door.call(b"bytes 30000", vec![]).unwrap().data.len(),
+        30_000
+    );
+    assert_eq!(
+        door.call(b"files 5 30000", vec![])
+            .unwrap()
+            .descriptors
+            .len(),
+        5
+    );
     // A change counts for the calls that start later.
     peer.say("params 0 0 5");
     peer.expect("ok");
     let error = call(&door, 5, 1).unwrap_err();
-    assert_eq!((error.condition, call(&door, 5, 0).unwrap().0), (many(1).0, 5));
+    assert_eq!(
+        (error.condition, call(&door, 5, 0).unwrap().0),
+        (many(1).0, 5)
+    );
 }
 
 #[test]
@@ -233,9 +281,17 @@ fn a_revoked_door_finishes_what_runs_and_takes_nothing_more() {
             for _ in 0..2 {
                 let error = door.call(b"e", vec![]).unwrap_err();
                 assert_eq!(error.condition, CallCondition::NoDoor);
-                assert_eq!((error.call_state(), error.errno()), (CallState::NotExecuted, libc::EBADF));
+                assert_eq!(
+                    (error.call_state(), error.errno()),
+                    (CallState::NotExecuted, libc::EBADF)
+                );
             }
-            assert!(door.info().unwrap().attributes.contains(DoorAttributes::REVOKED));
+            assert!(
+                door.info()
+                    .unwrap()
+                    .attributes
+                    .contains(DoorAttributes::REVOKED)
+            );
             assert_eq!(door.revoke(), Err(DoorError::NotCreator));
         }
         peer.say("open");
@@ -269,7 +325,11 @@ fn a_revocation_wakes_the_callers_that_wait_for_a_thread() {
         peer.expect("Ok(())");
         // While the only thread is in the procedure still.
         for waiting in waiting {
-            assert_eq!(waiting.join().unwrap().condition, CallCondition::NoDoor, "{words}");
+            assert_eq!(
+                waiting.join().unwrap().condition,
+                CallCondition::NoDoor,
+                "{words}"
+            );
         }
         peer.say("open");
         assert_eq!(active.join().unwrap().data, b"through");
@@ -310,7 +370,10 @@ fn a_revoked_door_gives_no_notice() {
         let notice = Unreferenced::multi(move || {
             count.fetch_add(if revoked { 100 } else { 1 }, Ordering::Relaxed);
         });
-        let options = Options { unreferenced: Some(notice), ..Options::default() };
+        let options = Options {
+            unreferenced: Some(notice),
+            ..Options::default()
+        };
         let door = Door::create_with(|call| call.door_return(b"", vec![]), options).unwrap();
         // Another process has it.
         holder.call(b"keep", vec![door.to_desc().unwrap()]).unwrap();
@@ -318,7 +381,13 @@ fn a_revoked_door_gives_no_notice() {
     };
     let (revoked, sound) = (make(true), make(false));
     revoked.revoke().unwrap();
-    assert!(revoked.info().unwrap().attributes.contains(DoorAttributes::REVOKED));
+    assert!(
+        revoked
+            .info()
+            .unwrap()
+            .attributes
+            .contains(DoorAttributes::REVOKED)
+    );
     let mut peer = _peer;
     peer.say("unkeep");
     peer.expect("unkept");

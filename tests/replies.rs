@@ -90,7 +90,10 @@ fn a_reply_that_was_handed_over_survives_a_panic() {
     let (_peer, path) = start(&directory, "");
     for door in both(&path) {
         for _ in 0..3 {
-            assert_eq!(door.call(b"reply-panic", vec![]).unwrap().data, b"before the panic");
+            assert_eq!(
+                door.call(b"reply-panic", vec![]).unwrap().data,
+                b"before the panic"
+            );
             assert_eq!(door.call(b"reply-now-panic", vec![]).unwrap().data, b"now");
             assert_eq!(door.call(b"e", vec![]).unwrap().data, b"e");
         }
@@ -119,7 +122,10 @@ fn door_reply_now_lets_the_caller_go_and_keeps_the_thread() {
         }
         peer.say("open");
         let busy = peer.hear();
-        assert!(busy.starts_with("ThreadId") && !others.contains(&busy), "{busy}: {others:?}");
+        assert!(
+            busy.starts_with("ThreadId") && !others.contains(&busy),
+            "{busy}: {others:?}"
+        );
     }
 }
 
@@ -202,9 +208,15 @@ fn a_held_call_that_is_forgotten_tells_its_caller() {
         peer.expect("answered 1");
         let error = call.join().unwrap();
         assert_eq!(error.condition, CallCondition::Unanswered);
-        assert_eq!((error.call_state(), error.errno()), (CallState::MayHaveExecuted, libc::EINTR));
+        assert_eq!(
+            (error.call_state(), error.errno()),
+            (CallState::MayHaveExecuted, libc::EINTR)
+        );
         // The same when the procedure itself drops it, and when it hands back the proof of another call.
-        assert_eq!(door.call(b"drop", vec![]).unwrap_err().condition, CallCondition::Unanswered);
+        assert_eq!(
+            door.call(b"drop", vec![]).unwrap_err().condition,
+            CallCondition::Unanswered
+        );
         assert_eq!(door.call(b"stash", vec![]).unwrap().data, b"stashed");
         assert_eq!(door.call(b"e", vec![]).unwrap().data, b"e");
     }
@@ -235,7 +247,10 @@ fn two_hundred_calls_are_held_with_few_threads() {
     let threads: usize = peer.hear().parse().unwrap();
     assert!(threads < 100, "{threads} threads for 200 held calls");
     // The door serves on.
-    assert_eq!(Door::open(&path).unwrap().call(b"e", vec![]).unwrap().data, b"e");
+    assert_eq!(
+        Door::open(&path).unwrap().call(b"e", vec![]).unwrap().data,
+        b"e"
+    );
     peer.say("answer");
     peer.expect("answered 200");
     for call in calls {
@@ -301,7 +316,10 @@ fn a_callback_runs_when_the_client_is_killed() {
         said.sort();
         assert_eq!(said, ["called back", "cancelled"]);
     }
-    assert_eq!(Door::open(&path).unwrap().call(b"e", vec![]).unwrap().data, b"e");
+    assert_eq!(
+        Door::open(&path).unwrap().call(b"e", vec![]).unwrap().data,
+        b"e"
+    );
 }
 
 #[test]

@@ -30,7 +30,11 @@ pub(crate) fn poor(path: &str) {
 
 fn say(what: &str, outcome: &Result<Reply, CallError>) {
     match outcome {
-        Ok(reply) => println!("{what}: {} and {}", reply.data.len(), reply.descriptors.len()),
+        Ok(reply) => println!(
+            "{what}: {} and {}",
+            reply.data.len(),
+            reply.descriptors.len()
+        ),
         Err(error) => println!("{what}: {:?}", error.condition),
     }
 }

@@ -18,7 +18,9 @@ thread_local! {
 
 /// Bytes that differ from place to place.
 pub(crate) fn pattern(count: usize) -> Vec<u8> {
-    (0..count).map(|at| at.wrapping_mul(31).wrapping_add(at >> 8).to_le_bytes()[0]).collect()
+    (0..count)
+        .map(|at| at.wrapping_mul(31).wrapping_add(at >> 8).to_le_bytes()[0])
+        .collect()
 }
 
 pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Returned {
@@ -33,7 +35,10 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
         // So many bytes, and the descriptors back.
         "bytes" => {
             let fds: Vec<OwnedFd> = call.take_descriptors();
-            call.door_return(&pattern(number(1)), fds.into_iter().map(DoorDesc::from).collect())
+            call.door_return(
+                &pattern(number(1)),
+                fds.into_iter().map(DoorDesc::from).collect(),
+            )
         }
         // How many descriptors came, and what they are: inode and close-on-exec.
         "look" => {
@@ -42,7 +47,9 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
         }
         // So many files, each with its own number in it, and so many bytes.
         "files" => {
-            let files = (0..number(1)).map(|at| DoorDesc::Released(numbered(at))).collect();
+            let files = (0..number(1))
+                .map(|at| DoorDesc::Released(numbered(at)))
+                .collect();
             call.door_return(&pattern(number(2)), files)
         }
         // Reads one byte of the first descriptor: the offset is everybody's.
@@ -73,7 +80,10 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
         }
         // A door of its own for each caller.
         "new-door" => {
-            let door = Door::create(|call| call.door_return(b"new", vec![]), DoorAttributes::empty());
+            let door = Door::create(
+                |call| call.door_return(b"new", vec![]),
+                DoorAttributes::empty(),
+            );
             let desc = door.unwrap().to_desc().unwrap();
             call.door_return(b"", vec![desc])
         }
@@ -84,7 +94,10 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
                 return call.door_return(b"0", vec![]);
             }
             let inner = format!("nest {} {} {}", depth - 1, words[3], words[2]);
-            let reply = shared.other(words[3]).call(inner.as_bytes(), vec![]).unwrap();
+            let reply = shared
+                .other(words[3])
+                .call(inner.as_bytes(), vec![])
+                .unwrap();
             let below: usize = std::str::from_utf8(&reply.data).unwrap().parse().unwrap();
             call.door_return((below + 1).to_string().as_bytes(), vec![])
         }
@@ -95,7 +108,9 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
                 return call.door_return(b"0", vec![]);
             }
             let own = shared.own.lock().unwrap().clone().unwrap();
-            let reply = own.call(format!("self {}", depth - 1).as_bytes(), vec![]).unwrap();
+            let reply = own
+                .call(format!("self {}", depth - 1).as_bytes(), vec![])
+                .unwrap();
             let below: usize = std::str::from_utf8(&reply.data).unwrap().parse().unwrap();
             call.door_return((below + 1).to_string().as_bytes(), vec![])
         }
@@ -160,7 +175,8 @@ fn replies(shared: &Arc<Shared>, mut call: Invocation<'_>, word: &str) -> Return
         // The buffer belongs to us again after the reply; the caller still waits.
         "reply" => {
             let mut buffer = vec![b'r'; 100_000];
-            call.door_reply(&buffer, vec![DoorDesc::Released(numbered(7))]).unwrap();
+            call.door_reply(&buffer, vec![DoorDesc::Released(numbered(7))])
+                .unwrap();
             buffer.fill(b'x');
             drop(buffer);
             println!("replied");
@@ -215,7 +231,9 @@ fn replies(shared: &Arc<Shared>, mut call: Invocation<'_>, word: &str) -> Return
             STALE.set(Some(returned));
             let again = held.door_return(b"stashed", vec![]);
             again.unwrap();
-            let Some(returned) = STALE.take() else { panic!("the proof is gone") };
+            let Some(returned) = STALE.take() else {
+                panic!("the proof is gone")
+            };
             returned
         }
         "drop" => {
@@ -236,7 +254,12 @@ fn echo(mut call: Invocation<'_>) -> Returned {
 fn describe(fd: &OwnedFd) -> String {
     let stat = nix::sys::stat::fstat(fd).unwrap();
     let flags = FdFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFD).unwrap());
-    format!("{}:{}:{}", stat.st_dev, stat.st_ino, flags.contains(FdFlag::FD_CLOEXEC))
+    format!(
+        "{}:{}:{}",
+        stat.st_dev,
+        stat.st_ino,
+        flags.contains(FdFlag::FD_CLOEXEC)
+    )
 }
 
 /// A file with a number in it.

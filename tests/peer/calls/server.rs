@@ -38,7 +38,10 @@ impl Shared {
     /// A door of another process, opened once.
     pub(crate) fn other(&self, path: &str) -> Door {
         let mut others = self.others.lock().unwrap();
-        others.entry(path.to_owned()).or_insert_with(|| Door::open(path).unwrap()).clone()
+        others
+            .entry(path.to_owned())
+            .or_insert_with(|| Door::open(path).unwrap())
+            .clone()
     }
 }
 
@@ -106,7 +109,10 @@ fn obey(shared: &Arc<Shared>, door: &Door, line: &str) {
         "answer-with-a-file" => answer(shared, |held| {
             let file = std::fs::File::open("/dev/null").unwrap();
             let given = held.door_return(b"file", vec![DoorDesc::from(file)]);
-            println!("{}", given.map_or_else(|(_, why)| why.to_string(), |()| "given".into()));
+            println!(
+                "{}",
+                given.map_or_else(|(_, why)| why.to_string(), |()| "given".into())
+            );
         }),
         "forget" => answer(shared, drop),
         "cancelled" => {
