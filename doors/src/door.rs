@@ -156,10 +156,6 @@ impl Door {
     /// # Errors
     /// As [`call_until`](Self::call_until).
     #[inline]
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "released descriptors are closed with the call"
-    )]
     pub fn call_into(
         &self,
         data: &[u8],
@@ -167,11 +163,7 @@ impl Door {
         deadline: Option<Instant>,
         results: &mut Vec<u8>,
     ) -> Result<Vec<OwnedFd>, CallError> {
-        let arguments = Arguments {
-            data,
-            descriptors: &descriptors,
-            until: deadline,
-        };
+        let arguments = Arguments::new(data, descriptors, deadline);
         let done = match &*self.inner {
             Inner::Remote(remote) => remote.call(&arguments, results),
             Inner::Own(own) => own.call(&arguments, results),
@@ -308,29 +300,33 @@ impl Remote {
         if fresh && first::fits(arguments) {
             return first::call(&self.token, arguments, out);
         }
-        let mut link = self.connect().map_err(not_connected)?;
+        let connect = || {
+            let link = self.connect(arguments.until);
+            link.map_err(|error| arguments.not_begun(not_connected(error)))
+        };
+        let mut link = connect()?;
         if !link.is_live() {
             // Closed as unused at the moment when it was found.
-            link = self.connect().map_err(not_connected)?;
+            link = connect()?;
         }
         call::call(&link, arguments, out)
     }
 
     /// The way to call: the one we have, or a new one.
-    pub(crate) fn connect(&self) -> Result<Arc<Link>, DoorError> {
+    pub(crate) fn connect(&self, until: Option<Instant>) -> Result<Arc<Link>, DoorError> {
         if let Some(link) = self.link.load_full()
             && link.is_live()
         {
             return Ok(link);
         }
-        let link = Arc::new(establish(self.token.as_fd())?);
+        let link = Arc::new(establish(self.token.as_fd(), until)?);
         self.id.store(link.door, Ordering::Relaxed);
         self.link.store(Some(Arc::clone(&link)));
         Ok(link)
     }
 
     fn remint(&self) -> Result<OwnedFd, DoorError> {
-        let minted = Petition::send(&self.token, &Message::Remint {})
+        let minted = Petition::send(self.token.as_fd(), &Message::Remint {}, None)
             .and_then(|mut petition| petition.receive());
         match minted {
             Ok(answer) => {
@@ -388,7 +384,7 @@ fn call_in_process(
     arguments: &Arguments<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, CallCondition> {
-    let count = u32::try_from(arguments.descriptors.len()).unwrap_or(u32::MAX);
+    let count = u32::try_from(arguments.count).unwrap_or(u32::MAX);
     let bytes = u64::try_from(arguments.data.len()).unwrap_or(u64::MAX);
     if let Some(code) = core.refuses(bytes, count) {
         return Err(call::condition(code, arguments));
@@ -397,12 +393,7 @@ fn call_in_process(
         op: "read our own credentials",
         source,
     })?;
-    let lent = arguments
-        .descriptors
-        .iter()
-        .map(|d| DoorDesc::Lent(d.as_fd()))
-        .collect();
-    let fds = crate::local::copies(lent).map_err(|_| CallCondition::NoRoom)?;
+    let fds = crate::local::copies(arguments.take()).map_err(|_| CallCondition::NoRoom)?;
     let mailbox = Arc::new(Mailbox::default());
     let line = Line::Local(Box::new(LocalCall::new(
         Arc::new(Caller::Known(me)),

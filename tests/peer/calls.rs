@@ -1,6 +1,17 @@
 //! What the tests of `calls` ask of a peer.
 
+mod client;
+mod procedure;
+mod server;
+
 /// Does one operation of this area; false if it has no such operation.
-pub(crate) fn run(_operation: &str, _arguments: &[&str]) -> bool {
-    false
+pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
+    match operation {
+        "calls-serve" => server::serve(arguments[0], arguments.get(1).copied().unwrap_or("")),
+        "calls-giver" => server::give(arguments[0], arguments[1]),
+        "calls-poor-client" => client::poor(arguments[0]),
+        "calls-client" => client::obey(arguments[0]),
+        _ => return false,
+    }
+    true
 }

@@ -1,9 +1,9 @@
 //! One call through a session.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -30,9 +30,66 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Arguments<'a> {
     pub(crate) data: &'a [u8],
-    pub(crate) descriptors: &'a [DoorDesc<'a>],
+    /// The descriptors until they have been sent.
+    descriptors: RefCell<Vec<DoorDesc<'a>>>,
+    /// How many there are, also then.
+    pub(crate) count: usize,
     pub(crate) until: Option<Instant>,
 }
+
+impl<'a> Arguments<'a> {
+    pub(crate) fn new(
+        data: &'a [u8],
+        descriptors: Vec<DoorDesc<'a>>,
+        until: Option<Instant>,
+    ) -> Self {
+        let count = descriptors.len();
+        Self {
+            data,
+            descriptors: RefCell::new(descriptors),
+            count,
+            until,
+        }
+    }
+
+    /// Hands the descriptors to `send`. Once they are on their way those that were released are closed here: the
+    /// procedure may wait for the end of what it was given, and must not meet our copy.
+    pub(crate) fn hand_over<E>(
+        &self,
+        send: impl FnOnce(&[DoorDesc<'a>]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut descriptors = self.descriptors.borrow_mut();
+        send(&descriptors)?;
+        *descriptors = Vec::new();
+        Ok(())
+    }
+
+    /// Takes the descriptors, for a call without a transport.
+    pub(crate) fn take(&self) -> Vec<DoorDesc<'a>> {
+        self.descriptors.take()
+    }
+
+    /// What an error means that came while the call was being prepared: the end of its own time is not the server's
+    /// fault.
+    pub(crate) fn not_begun(&self, condition: CallCondition) -> CallCondition {
+        match condition {
+            CallCondition::NotResponding { taken: false, .. } if self.is_over() => {
+                CallCondition::TimedOut { taken: false }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the deadline has passed.
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+}
+
+/// How often a caller that waits for a channel looks by itself.
+const STARVED_LOOK: Duration = Duration::from_millis(10);
+/// Descriptor sockets may be closed under our hands, each time that the channel falls quiet.
+const SOCKETS_TRIED: usize = 8;
 
 /// A call that has a channel.
 struct Exchange<'a> {
@@ -56,7 +113,7 @@ pub(crate) fn call(
             len: arguments.data.len(),
         });
     }
-    let count = arguments.descriptors.len();
+    let count = arguments.count;
     if count > DESCRIPTORS {
         return Err(CallCondition::TooManyDescriptors { count });
     }
@@ -91,15 +148,19 @@ fn slow(
             }
         }
         let before = channels.len();
-        let asked = session.ask(|wanted| Message::Grow {
-            wanted,
-            channel: 0,
-            area_bytes: 0,
-        });
+        let asked = if session.no_more_channels.load(Ordering::Relaxed) {
+            Err(CallCondition::NoRoom)
+        } else {
+            session.ask(arguments.until, |wanted| Message::Grow {
+                wanted,
+                channel: 0,
+                area_bytes: 0,
+            })
+        };
         match asked {
             Ok(_) => {}
             Err(CallCondition::NoRoom) => wait_for_channel(session, link, before, arguments.until)?,
-            Err(other) => return Err(other),
+            Err(other) => return Err(arguments.not_begun(other)),
         }
     }
 }
@@ -111,11 +172,22 @@ fn wait_for_channel(
     before: usize,
     until: Option<Instant>,
 ) -> Result<(), CallCondition> {
-    session.starved.fetch_add(1, Ordering::SeqCst);
-    let free = session.wait_for_change(until, || {
+    let is_free = || {
         let channels = session.channels.load();
         channels.len() > before || channels.iter().any(|c| c.try_take(link.pool).is_some())
-    });
+    };
+    session.starved.fetch_add(1, Ordering::SeqCst);
+    let free = loop {
+        // Nobody here can tell when the server has finished with a call that was given up: look now and then.
+        let look = deadline(STARVED_LOOK);
+        let next = until.map_or(look, |until| until.min(look));
+        if session.wait_for_change(Some(next), is_free) {
+            break true;
+        }
+        if until.is_some_and(|until| until <= next) {
+            break false;
+        }
+    };
     session.starved.fetch_sub(1, Ordering::SeqCst);
     if session.is_dead() {
         Err(CallCondition::ServerDied { taken: false })
@@ -137,12 +209,18 @@ fn run<'a>(
     let session = &*link.session;
     let data = arguments.data;
     let generation = state.turn.wrapping_add(1);
+    if std::mem::take(&mut state.given_up) {
+        channel.discard_descriptors();
+        channel.take_socket_lost();
+    }
     if data.len() > state.area.shape.area_bytes() {
-        enlarge(session, channel, &mut state, data.len())?;
+        enlarge(session, channel, &mut state, data.len(), arguments.until)
+            .map_err(|condition| arguments.not_begun(condition))?;
     }
     // Last of what can fail: without a turn the next call has the same generation, and would take them for its own.
-    if !arguments.descriptors.is_empty() {
-        send_descriptors(session, channel, generation, arguments.descriptors)?;
+    if arguments.count > 0 {
+        send_descriptors(session, channel, generation, arguments)
+            .map_err(|condition| arguments.not_begun(condition))?;
     }
     let head = CallHead {
         step: Move::Call.number(),
@@ -151,7 +229,7 @@ fn run<'a>(
         total: u64::try_from(data.len()).unwrap_or(u64::MAX),
         part: 0,
         pair: state.area.number,
-        descriptors: u32::try_from(arguments.descriptors.len()).unwrap_or(u32::MAX),
+        descriptors: u32::try_from(arguments.count).unwrap_or(u32::MAX),
     };
     let mut exchange = Exchange {
         session,
@@ -180,7 +258,10 @@ impl Exchange<'_> {
                     if have != Ok(reply.total) {
                         return Err(self.broken(Violation::Value));
                     }
-                    return self.take_descriptors(usize_of(reply.descriptors));
+                    let taken = self.take_descriptors(usize_of(reply.descriptors));
+                    // What has come of them, or is on its way, goes before the next call.
+                    self.state.given_up |= taken.is_err();
+                    return taken;
                 }
                 Some(Answer::Part) => {
                     self.take_part(&reply, start, out)?;
@@ -197,6 +278,10 @@ impl Exchange<'_> {
                 }
                 Some(Answer::Failed) => return Err(self.failed(&reply, arguments)),
                 None => return Err(self.broken(Violation::Value)),
+            }
+            // A turn that is answered without a sleep does not look at the clock.
+            if arguments.is_over() {
+                return Err(self.give_up());
             }
         }
     }
@@ -251,8 +336,9 @@ impl Exchange<'_> {
 
     /// The deadline passed: was the call taken? The channel stays out of use until the server answers the turn.
     #[cold]
-    fn give_up(&self) -> CallCondition {
+    fn give_up(&mut self) -> CallCondition {
         let generation = self.head.generation;
+        self.state.given_up = true;
         let taken = self.channel.end.give_up(generation);
         if taken {
             let cancel = Message::Cancel {
@@ -311,7 +397,13 @@ impl Exchange<'_> {
         out.try_reserve_exact(more).map_err(|_| too_large)?;
         if more > self.state.area.shape.area_bytes() {
             // Without a larger area it takes more turns, nothing else.
-            let _larger = enlarge(self.session, self.channel, &mut self.state, more);
+            let _larger = enlarge(
+                self.session,
+                self.channel,
+                &mut self.state,
+                more,
+                self.until,
+            );
             self.head.pair = self.state.area.number;
         }
         Ok(())
@@ -328,6 +420,9 @@ impl Exchange<'_> {
         let mut gathering = Gathering::new(self.head.generation, count);
         let until = deadline(PROTOCOL_DEADLINE);
         loop {
+            if self.channel.take_socket_lost() {
+                return Err(CallCondition::ReplyLost);
+            }
             // The socket itself comes over the session socket, through the watcher, and may still be on its way.
             let socket = self.channel.socket();
             let gathered = match &socket {
@@ -340,10 +435,11 @@ impl Exchange<'_> {
                 Gathered::Missing | Gathered::Closed => {}
             }
             let changed = self.session.wait_for_change(Some(until), || {
-                match (self.channel.socket(), &socket) {
-                    (Some(now), Some(before)) => !Arc::ptr_eq(&now, before),
-                    (now, _) => now.is_some(),
-                }
+                self.channel.is_socket_lost()
+                    || match (self.channel.socket(), &socket) {
+                        (Some(now), Some(before)) => !Arc::ptr_eq(&now, before),
+                        (now, _) => now.is_some(),
+                    }
             });
             if self.session.is_dead() || !changed {
                 return Err(CallCondition::ReplyLost);
@@ -370,7 +466,7 @@ pub(crate) fn condition(code: Failure, arguments: &Arguments<'_>) -> CallConditi
         },
         Failure::RefusesDescriptors => CallCondition::RefusesDescriptors,
         Failure::TooManyDescriptors => CallCondition::TooManyDescriptors {
-            count: arguments.descriptors.len(),
+            count: arguments.count,
         },
         Failure::NotAllowed => CallCondition::NotAllowed,
         Failure::DescriptorsLost => CallCondition::DescriptorsLost,
@@ -394,6 +490,7 @@ fn enlarge(
     channel: &Channel,
     state: &mut State,
     len: usize,
+    until: Option<Instant>,
 ) -> Result<(), CallCondition> {
     let wish = len
         .checked_next_power_of_two()
@@ -404,7 +501,7 @@ fn enlarge(
     }
     let area_bytes = u64::try_from(wish).unwrap_or(u64::MAX);
     let channel = channel.index;
-    match session.ask(|wanted| Message::Grow {
+    match session.ask(until, |wanted| Message::Grow {
         wanted,
         channel,
         area_bytes,
@@ -425,20 +522,20 @@ fn send_descriptors(
     session: &Session,
     channel: &Channel,
     generation: u64,
-    descriptors: &[DoorDesc<'_>],
+    arguments: &Arguments<'_>,
 ) -> Result<(), CallCondition> {
     let index = channel.index;
-    for _ in 0..3 {
+    for _ in 0..SOCKETS_TRIED {
         let Some(socket) = channel.socket() else {
-            session.ask(|wanted| Message::WantSocket {
+            session.ask(arguments.until, |wanted| Message::WantSocket {
                 wanted,
                 channel: index,
             })?;
             continue;
         };
-        match send_all(&*socket, generation, descriptors) {
+        match arguments.hand_over(|all| send_all(&*socket, generation, all)) {
             Ok(()) => return Ok(()),
-            // The server closes the socket of a channel that falls quiet.
+            // The server closes the socket of a channel that falls quiet; nothing that it took gets lost with it.
             Err(Errno::EPIPE | Errno::ECONNRESET) => channel.drop_socket(&socket),
             Err(Errno::ETOOMANYREFS | Errno::EAGAIN) => return Err(CallCondition::NoRoom),
             Err(source) => {

@@ -10,7 +10,8 @@ use crate::channel::pair::Pair;
 use crate::channel::wait::Patience;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::server::core::lock;
-use crate::sys::futex;
+use crate::sys::{futex, socket};
+use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::Violation;
 
 /// No pool yet: the first call decides.
@@ -28,6 +29,8 @@ pub(crate) struct Channel {
     /// Who has the lock has the channel.
     state: Mutex<State>,
     socket: Mutex<Option<Arc<OwnedFd>>>,
+    /// A socket came that our full descriptor table could not take.
+    socket_lost: AtomicBool,
 }
 
 /// The private state of a channel.
@@ -38,6 +41,8 @@ pub(crate) struct State {
     pub(crate) patience: Patience,
     /// The pair whose area is in use.
     pub(crate) area: Arc<Pair>,
+    /// The last call was given up: descriptors of its reply may have come.
+    pub(crate) given_up: bool,
 }
 
 /// How waiting for an answer ended.
@@ -65,8 +70,10 @@ impl Channel {
                 turn: 0,
                 patience: Patience::new(),
                 area,
+                given_up: false,
             }),
             socket: Mutex::new(None),
+            socket_lost: AtomicBool::new(false),
         }
     }
 
@@ -179,6 +186,46 @@ impl Channel {
     /// The server has made a (new) descriptor socket.
     pub(crate) fn install_socket(&self, socket: OwnedFd) {
         *lock(&self.socket) = Some(Arc::new(socket));
+    }
+
+    /// The server has made a socket of which we have no end.
+    pub(crate) fn lose_socket(&self) {
+        *lock(&self.socket) = None;
+        self.socket_lost.store(true, Ordering::Release);
+    }
+
+    /// Whether a socket was lost since the last look; forgets it.
+    pub(crate) fn take_socket_lost(&self) -> bool {
+        self.socket_lost.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether a socket was lost.
+    pub(crate) fn is_socket_lost(&self) -> bool {
+        self.socket_lost.load(Ordering::Acquire)
+    }
+
+    /// Closes descriptors that nobody waits for. Whoever calls this has the channel, so none is on its way for another.
+    pub(crate) fn discard_descriptors(&self) {
+        if let Some(socket) = self.socket() {
+            let mut buffer = [0_u8; CONTROL_BYTES];
+            while let Ok(Some(packet)) = socket::receive(&*socket, &mut buffer) {
+                drop(packet);
+            }
+        }
+    }
+
+    /// The server has closed its end of the descriptor socket: so does this side, with what may still be in it for a
+    /// call that was given up. A call that is going on takes what is its own first, and leaves the socket to the next.
+    pub(crate) fn socket_hung_up(&self) {
+        if let Ok(_nobody) = self.state.try_lock() {
+            let mut current = lock(&self.socket);
+            if current
+                .as_ref()
+                .is_some_and(|socket| socket::is_hung_up(&**socket))
+            {
+                *current = None;
+            }
+        }
     }
 
     /// The other end is closed: forget it, unless a new one has come.

@@ -29,14 +29,13 @@ const GIVE_UP_GRACE: Duration = Duration::from_millis(50);
 
 /// Whether a call may travel as a packet.
 pub(crate) fn fits(arguments: &Arguments<'_>) -> bool {
-    arguments.data.len() <= PACKET_DATA_BYTES
-        && arguments.descriptors.len() < DESCRIPTORS_PER_PACKET
+    arguments.data.len() <= PACKET_DATA_BYTES && arguments.count < DESCRIPTORS_PER_PACKET
 }
 
 /// A call that is on its way.
-struct First<'a> {
+struct First<'a, 'd> {
     connection: &'a OwnedFd,
-    arguments: &'a Arguments<'a>,
+    arguments: &'a Arguments<'d>,
     /// The server's process, once a packet of it has named it.
     server: Option<Process>,
     /// The server has the call: from here on only its death or the caller's deadline ends the wait.
@@ -53,21 +52,26 @@ pub(crate) fn call(
     arguments: &Arguments<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, CallCondition> {
-    let descriptors = u32::try_from(arguments.descriptors.len()).unwrap_or(u32::MAX);
+    let descriptors = u32::try_from(arguments.count).unwrap_or(u32::MAX);
     let message = Message::Call {
         generation: GENERATION,
         descriptors,
     };
     let header = message.encode(arguments.data.len());
-    let fds = borrowed(arguments.descriptors);
-    socket::send(connection, &[&header, arguments.data], &fds).map_err(|error| match error {
-        Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN => CallCondition::NoDoor,
-        Errno::EAGAIN | Errno::ETOOMANYREFS => CallCondition::NoRoom,
-        source => CallCondition::System {
-            op: "send the call",
-            source,
-        },
-    })?;
+    let data: &[u8] = arguments.data;
+    arguments
+        .hand_over(|all| {
+            let fds = borrowed(all);
+            socket::send(connection, &[&header, data], &fds)
+        })
+        .map_err(|error| match error {
+            Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN => CallCondition::NoDoor,
+            Errno::EAGAIN | Errno::ETOOMANYREFS => CallCondition::NoRoom,
+            source => CallCondition::System {
+                op: "send the call",
+                source,
+            },
+        })?;
     let mut first = First {
         connection,
         arguments,
@@ -77,10 +81,18 @@ pub(crate) fn call(
         early: Vec::new(),
         buffer: vec![0; PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES)],
     };
-    first.wait(out)
+    let outcome = first.wait(out);
+    if outcome.is_err() {
+        // Whatever comes late is for nobody: it does not get in any more, and what has come is closed here.
+        socket::refuse_more(connection);
+        while let Ok(Some(late)) = socket::receive(connection, &mut first.buffer) {
+            drop(late);
+        }
+    }
+    outcome
 }
 
-impl First<'_> {
+impl First<'_, '_> {
     fn wait(&mut self, out: &mut Vec<u8>) -> Result<Vec<OwnedFd>, CallCondition> {
         let protocol = deadline(PROTOCOL_DEADLINE);
         loop {

@@ -15,11 +15,13 @@ use crate::wire::message::{Message, Violation};
 
 /// A private conversation with the server of a token.
 #[derive(Debug)]
-pub(crate) struct Petition {
+pub(crate) struct Petition<'token> {
     pub(crate) private: OwnedFd,
     /// The process that has answered, by the kernel's word for its first packet.
     server: Option<Process>,
     until: Instant,
+    /// Where it was sent.
+    token: Option<BorrowedFd<'token>>,
 }
 
 /// One answer.
@@ -30,18 +32,24 @@ pub(crate) struct Answer {
     pub(crate) fds: Vec<OwnedFd>,
 }
 
-impl Petition {
-    /// Sends a petition. `NoDoor` if the server's end is closed.
-    pub(crate) fn send(token: impl AsFd, message: &Message) -> Result<Self, DoorError> {
-        let until = deadline(PROTOCOL_DEADLINE);
+impl<'token> Petition<'token> {
+    /// Sends a petition. `NoDoor` if the server's end is closed. The conversation may take as long as the protocol
+    /// allows, and no longer than `until`.
+    pub(crate) fn send(
+        token: BorrowedFd<'token>,
+        message: &Message,
+        until: Option<Instant>,
+    ) -> Result<Self, DoorError> {
+        let protocol = deadline(PROTOCOL_DEADLINE);
+        let until = until.map_or(protocol, |until| until.min(protocol));
         let (ours, theirs) =
             socket::pair().map_err(|source| system("make a socket pair", source))?;
         let packet = message.encode(0);
         loop {
-            match socket::send(&token, &[&packet], &[theirs.as_fd()]) {
+            match socket::send(token, &[&packet], &[theirs.as_fd()]) {
                 Ok(()) => break,
                 Err(Errno::EAGAIN) => {
-                    wait(token.as_fd(), PollFlags::POLLOUT, until)?;
+                    wait(token, PollFlags::POLLOUT, until)?;
                 }
                 Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) => {
                     return Err(DoorError::NoDoor);
@@ -54,17 +62,26 @@ impl Petition {
             private: ours,
             server: None,
             until,
+            token: Some(token),
         })
     }
 
-    /// The next answer. `NoDoor` if the server closed its end: it died, or the door is gone.
+    /// The next answer. `NoDoor` if the server closed its end and that of the token: it died, or the door is gone. If
+    /// the token is still connected, the server could not even take the private end that we sent: `NoRoom`.
     pub(crate) fn receive(&mut self) -> Result<Answer, DoorError> {
         let mut buffer = [0_u8; CONTROL_BYTES];
         let received = loop {
             match socket::receive(&self.private, &mut buffer) {
                 Ok(Some(received)) => break received,
                 Err(Errno::EAGAIN) => wait(self.private.as_fd(), PollFlags::POLLIN, self.until)?,
-                Ok(None) | Err(Errno::ECONNRESET) => return Err(DoorError::NoDoor),
+                Ok(None) | Err(Errno::ECONNRESET) => {
+                    let there = self.token.is_some_and(|token| !socket::is_hung_up(token));
+                    return Err(if there {
+                        DoorError::NoRoom
+                    } else {
+                        DoorError::NoDoor
+                    });
+                }
                 Err(source) => return Err(system("receive from the door", source)),
             }
         };
@@ -95,13 +112,23 @@ impl Petition {
             None => Process::open(pid),
         };
         // A server that died after it answered has no process any more.
-        let sender = sender.map_err(|_| DoorError::NoDoor)?;
+        let sender = sender.map_err(|error| match error {
+            Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => {
+                system("open the server's pidfd", error)
+            }
+            _ => DoorError::NoDoor,
+        })?;
         match &self.server {
             None => self.server = Some(sender),
             Some(first) if first.same_as(&sender).unwrap_or(false) => {}
             Some(_) => return Err(DoorError::Protocol(Violation::Sender)),
         }
         Ok(())
+    }
+
+    /// When the conversation must be over.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
     }
 
     /// The server and the private socket, after the last answer.
@@ -165,13 +192,14 @@ pub(crate) fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> Resu
     }
 }
 
-impl Petition {
+impl Petition<'_> {
     /// Goes on with a conversation whose server is known.
-    pub(crate) fn resume(private: OwnedFd, server: Process) -> Self {
+    pub(crate) fn resume(private: OwnedFd, server: Process, until: Instant) -> Self {
         Self {
             private,
             server: Some(server),
-            until: deadline(PROTOCOL_DEADLINE),
+            until,
+            token: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One server process as the client knows it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -37,6 +37,8 @@ pub(crate) struct Session {
     /// Doors that are called through this session.
     pub(crate) links: AtomicUsize,
     next_wanted: AtomicU64,
+    /// The server has given as many channels as this side can ever use.
+    pub(crate) no_more_channels: AtomicBool,
     /// Threads that wait until some channel is free.
     pub(crate) starved: AtomicUsize,
     inbox: Mutex<Inbox>,
@@ -48,6 +50,8 @@ pub(crate) struct Session {
 struct Inbox {
     /// Pairs that are mapped here and not sealed yet.
     offered: HashMap<u32, Offered>,
+    /// Numbers of the requests that somebody waits for.
+    asked: HashSet<u64>,
     /// Answers by request number.
     granted: HashMap<u64, Result<Granted, Failure>>,
     /// A channel has become free, or there are more.
@@ -79,6 +83,7 @@ impl Session {
             dead: AtomicBool::new(false),
             links: AtomicUsize::new(0),
             next_wanted: AtomicU64::new(1),
+            no_more_channels: AtomicBool::new(false),
             starved: AtomicUsize::new(0),
             inbox: Mutex::new(Inbox::default()),
             arrived: Condvar::new(),
@@ -115,13 +120,31 @@ impl Session {
         socket::send(&self.socket, &[&message.encode(0)], &[])
     }
 
-    /// Asks the server for something and waits for it.
+    /// Asks the server for something and waits for it, as long as a step of the protocol may take and no longer than
+    /// `until`.
     pub(crate) fn ask(
         &self,
+        until: Option<Instant>,
         message: impl FnOnce(u64) -> Message,
     ) -> Result<Granted, CallCondition> {
         let wanted = self.next_wanted.fetch_add(1, Ordering::Relaxed);
-        self.tell(&message(wanted)).map_err(|source| match source {
+        lock(&self.inbox).asked.insert(wanted);
+        let granted = self.ask_for(wanted, &message(wanted), until);
+        // An answer that comes too late is for nobody.
+        let mut inbox = lock(&self.inbox);
+        inbox.asked.remove(&wanted);
+        let late = inbox.granted.remove(&wanted);
+        drop((inbox, late));
+        granted
+    }
+
+    fn ask_for(
+        &self,
+        wanted: u64,
+        message: &Message,
+        until: Option<Instant>,
+    ) -> Result<Granted, CallCondition> {
+        self.tell(message).map_err(|source| match source {
             Errno::EAGAIN => CallCondition::NoRoom,
             Errno::EPIPE | Errno::ECONNRESET => CallCondition::ServerDied { taken: false },
             source => CallCondition::System {
@@ -129,7 +152,8 @@ impl Session {
                 source,
             },
         })?;
-        let until = deadline(PROTOCOL_DEADLINE);
+        let protocol = deadline(PROTOCOL_DEADLINE);
+        let until = until.map_or(protocol, |until| until.min(protocol));
         let mut inbox = lock(&self.inbox);
         loop {
             match inbox.granted.remove(&wanted) {
@@ -203,8 +227,7 @@ impl Session {
             Message::Socket { wanted, channel } => self.install(wanted, channel, fds),
             Message::Refused { wanted, code } => {
                 let code = Failure::from_number(code).ok_or(Violation::Value)?;
-                lock(&self.inbox).granted.insert(wanted, Err(code));
-                self.arrived.notify_all();
+                self.grant(wanted, Err(code));
                 Ok(())
             }
             _ => Err(Violation::Turn),
@@ -255,10 +278,7 @@ impl Session {
             }
             self.channels.store(Arc::new(channels));
         }
-        lock(&self.inbox)
-            .granted
-            .insert(wanted, Ok(Granted::Pair(pair)));
-        self.arrived.notify_all();
+        self.grant(wanted, Ok(Granted::Pair(pair)));
         Ok(())
     }
 
@@ -270,14 +290,56 @@ impl Session {
         let channels = self.channels.load();
         let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
         channel.install_socket(socket);
-        if wanted != 0 {
-            lock(&self.inbox)
-                .granted
-                .insert(wanted, Ok(Granted::Socket));
-        }
-        drop(lock(&self.inbox));
-        self.arrived.notify_all();
+        self.grant(wanted, Ok(Granted::Socket));
         Ok(())
+    }
+
+    /// Puts an answer down for the thread that asked, if it still waits, and wakes all that wait for any change.
+    fn grant(&self, wanted: u64, granted: Result<Granted, Failure>) {
+        let mut inbox = lock(&self.inbox);
+        if inbox.asked.contains(&wanted) {
+            inbox.granted.insert(wanted, granted);
+        }
+        drop(inbox);
+        self.arrived.notify_all();
+    }
+
+    /// The descriptor socket of a channel.
+    pub(crate) fn socket_of(&self, channel: u32) -> Option<Arc<OwnedFd>> {
+        self.channels.load().get(usize_of(channel))?.socket()
+    }
+
+    /// The server has closed the descriptor socket of a channel.
+    pub(crate) fn socket_hung_up(&self, channel: u64) {
+        let place = usize::try_from(channel).unwrap_or(usize::MAX);
+        if let Some(channel) = self.channels.load().get(place) {
+            channel.socket_hung_up();
+        }
+    }
+
+    /// A packet of the server came without its descriptors, because our table is full: whoever waits for them is told
+    /// so, and everything else goes on.
+    pub(crate) fn lost(&self, message: Message) -> Result<(), Violation> {
+        match message {
+            Message::Windows {
+                wanted, channels, ..
+            } => {
+                if channels > 0 {
+                    // The server numbers the next ones after these.
+                    self.no_more_channels.store(true, Ordering::Relaxed);
+                }
+                self.grant(wanted, Err(Failure::NoRoom));
+                Ok(())
+            }
+            Message::Socket { wanted, channel } => {
+                let channels = self.channels.load();
+                let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
+                channel.lose_socket();
+                self.grant(wanted, Err(Failure::NoRoom));
+                Ok(())
+            }
+            _ => Err(Violation::Descriptors),
+        }
     }
 }
 

@@ -18,28 +18,33 @@ use crate::primitive::{AtomicU64, Ordering};
 use crate::server::core::lock;
 use crate::server::petition::sent_by;
 use crate::sys::{self, socket};
-use crate::wire::limits::CONTROL_BYTES;
+use crate::wire::limits::{CONTROL_BYTES, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};
 
 /// Watches the sessions of one process.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     epoll: Epoll,
-    next_key: AtomicU64,
-    watched: Mutex<HashMap<u64, Watched>>,
+    next_session: AtomicU64,
+    /// Sessions by number. Each has a range of keys: its socket, its process, and the descriptor sockets of its channels.
+    watched: Mutex<HashMap<u64, Arc<Session>>>,
 }
 
-#[derive(Clone, Debug)]
-enum Watched {
-    Socket(Arc<Session>),
-    Process(Arc<Session>),
-}
+/// Keys of one session.
+const KEYS: u64 = 512;
+/// The first of them: the session socket.
+const SOCKET: u64 = 0;
+/// The server's process.
+const PROCESS: u64 = 1;
+/// The descriptor socket of the first channel; the others follow.
+const CHANNELS: u64 = 2;
+const _: () = assert!(KEYS >= CHANNELS + 256 && SESSION_CHANNELS == 256);
 
 impl Watcher {
     pub(crate) fn new() -> sys::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
-            next_key: AtomicU64::new(0),
+            next_session: AtomicU64::new(0),
             watched: Mutex::new(HashMap::new()),
         }))
     }
@@ -61,13 +66,9 @@ impl Watcher {
 
     /// Watches a session from now on.
     pub(crate) fn watch(&self, session: &Arc<Session>) -> sys::Result<()> {
-        let socket = self.next_key.fetch_add(2, Ordering::Relaxed);
-        let process = socket.saturating_add(1);
-        {
-            let mut watched = lock(&self.watched);
-            watched.insert(socket, Watched::Socket(Arc::clone(session)));
-            watched.insert(process, Watched::Process(Arc::clone(session)));
-        }
+        let number = self.next_session.fetch_add(1, Ordering::Relaxed);
+        let (socket, process) = (key(number, SOCKET), key(number, PROCESS));
+        lock(&self.watched).insert(number, Arc::clone(session));
         let added = self
             .epoll
             .add(
@@ -89,10 +90,7 @@ impl Watcher {
     fn forget(&self, session: &Arc<Session>) {
         let _gone = self.epoll.delete(&session.socket);
         let _gone = self.epoll.delete(&session.server);
-        lock(&self.watched).retain(|_, watched| {
-            let (Watched::Socket(other) | Watched::Process(other)) = watched;
-            !Arc::ptr_eq(other, session)
-        });
+        lock(&self.watched).retain(|_, other| !Arc::ptr_eq(other, session));
     }
 
     fn turn(&self) {
@@ -102,30 +100,53 @@ impl Watcher {
             .wait(&mut events, EpollTimeout::NONE)
             .unwrap_or(0);
         for event in events.iter().take(count) {
-            let watched = lock(&self.watched).get(&event.data()).cloned();
-            match watched {
-                Some(Watched::Socket(session)) => self.receive(&session),
-                Some(Watched::Process(session)) => self.bury(&session),
-                None => {}
+            let number = event.data().checked_div(KEYS).unwrap_or(0);
+            let Some(session) = lock(&self.watched).get(&number).cloned() else {
+                continue;
+            };
+            match event.data().checked_rem(KEYS).unwrap_or(0) {
+                SOCKET => self.receive(number, &session),
+                PROCESS => self.bury(&session),
+                channel => session.socket_hung_up(channel.saturating_sub(CHANNELS)),
             }
         }
     }
 
-    fn receive(&self, session: &Arc<Session>) {
+    /// Watches the descriptor socket that a channel has got, for the end of it.
+    ///
+    /// Once, since the end is reported once: a call that is going on keeps the socket, and the next one finds out.
+    fn watch_descriptors(&self, number: u64, session: &Session, channel: u32) {
+        if let Some(socket) = session.socket_of(channel) {
+            let key = key(number, CHANNELS.saturating_add(u64::from(channel)));
+            // Without it the socket stays until the channel is used again.
+            let _watched = self
+                .epoll
+                .add(&*socket, EpollEvent::new(EpollFlags::EPOLLONESHOT, key));
+        }
+    }
+
+    fn receive(&self, number: u64, session: &Arc<Session>) {
         let mut buffer = [0_u8; CONTROL_BYTES];
         loop {
             let done = match socket::receive(&session.socket, &mut buffer) {
                 Ok(Some(mut received)) => {
                     let bytes = buffer.get(..received.len).unwrap_or_default();
-                    if received.cut || received.fds_lost {
+                    if received.cut {
                         Err(Violation::Descriptors)
                     } else if sent_by(&mut received, &session.server) {
                         Message::decode(bytes).and_then(|(message, _)| {
+                            if received.fds_lost {
+                                return session.lost(message);
+                            }
                             session.packet(Answer {
                                 message,
                                 payload: Vec::new(),
                                 fds: received.fds,
-                            })
+                            })?;
+                            if let Message::Socket { channel, .. } = message {
+                                self.watch_descriptors(number, session, channel);
+                            }
+                            Ok(())
                         })
                     } else {
                         Err(Violation::Sender)
@@ -168,4 +189,8 @@ impl Watcher {
             }
         }
     }
+}
+
+fn key(session: u64, place: u64) -> u64 {
+    session.saturating_mul(KEYS).saturating_add(place)
 }

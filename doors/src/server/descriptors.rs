@@ -91,7 +91,9 @@ impl Gathering {
             else {
                 return Gathered::Lost;
             };
-            if generation != self.generation {
+            let superseded = usize::try_from(count) != Ok(self.count);
+            if generation != self.generation || superseded {
+                // Of a call that was given up, or of an attempt that its sender could not finish.
                 continue;
             }
             if packet.fds_lost || packet.cut {
@@ -135,18 +137,61 @@ impl Channel {
         }
     }
 
-    /// Sends the descriptors of a reply before it is published.
+    /// Closes the descriptors that came for a call which does not run. Those of a later one, which its client may be
+    /// sending already, stay.
+    pub(crate) fn discard_descriptors(&self, generation: u64) {
+        let Some(socket) = lock(&self.socket).clone() else {
+            return;
+        };
+        let mut buffer = [0_u8; CONTROL_BYTES];
+        while let Some(len) = socket::peek(&*socket, &mut buffer) {
+            let bytes = buffer.get(..len).unwrap_or_default();
+            match Message::decode(bytes) {
+                Ok((Message::Descriptors { generation: of, .. }, _)) if of > generation => return,
+                _ => drop(socket::receive(&*socket, &mut buffer)),
+            }
+        }
+    }
+
+    /// The socket of a quiet channel is not kept open, unless there is something in it.
+    ///
+    /// A client sends its descriptors before it publishes its call, and may be doing so at this moment. The order
+    /// here is: nothing more gets in (the client's send fails, and it asks for another socket), then a look. So what
+    /// its kernel took is either seen here, and kept for the call that comes, or was never taken.
+    pub(crate) fn rest_socket(&self) {
+        let mut socket = lock(&self.socket);
+        if let Some(open) = &*socket {
+            socket::refuse_more(&**open);
+            if socket::peek(&**open, &mut [0]).is_none() {
+                *socket = None;
+            }
+        }
+    }
+
+    /// Sends the descriptors of a reply before it is published. A client that has gone is no error.
     pub(crate) fn send_descriptors(
         &self,
         generation: u64,
         descriptors: &[DoorDesc<'_>],
     ) -> Result<(), ReturnError> {
-        let system = |source| ReturnError::System {
-            op: "send the descriptors of a reply",
-            source,
+        let sent = self
+            .reply_socket()
+            .and_then(|socket| send_all(&*socket, generation, descriptors));
+        let sent = match sent {
+            // The client could not take its end of the socket (its table was full), and has no other.
+            Err(Errno::EPIPE | Errno::ECONNRESET) => self
+                .make_socket(0)
+                .and_then(|socket| send_all(&*socket, generation, descriptors)),
+            other => other,
         };
-        let socket = self.reply_socket().map_err(system)?;
-        send_all(&*socket, generation, descriptors).map_err(system)
+        match sent {
+            Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
+            Err(_) if self.session.is_dead() => Ok(()),
+            Err(source) => Err(ReturnError::System {
+                op: "send the descriptors of a reply",
+                source,
+            }),
+        }
     }
 
     /// The channel's socket; a new one is sent to the client if there is none.

@@ -101,7 +101,7 @@ impl Desk {
         let head = duty.channel.end.read();
         match Move::from_number(head.step) {
             Some(Move::Call) => self.call(pool, duty, &head, depleted),
-            Some(Move::Arguments) => self.arguments(duty, &head),
+            Some(Move::Arguments) => self.arguments(pool, duty, &head, depleted),
             Some(Move::Next) => match duty.send_next(&head) {
                 Ok(()) => Step::Stay(duty),
                 Err(found) => violation(duty, found),
@@ -189,7 +189,13 @@ impl Desk {
 
     /// The next part of the arguments.
     #[cold]
-    fn arguments(&mut self, mut duty: Box<Duty>, head: &CallHead) -> Step {
+    fn arguments(
+        &mut self,
+        pool: &Arc<Pool>,
+        mut duty: Box<Duty>,
+        head: &CallHead,
+        depleted: bool,
+    ) -> Step {
         let Progress::Collecting(mut call) = std::mem::replace(&mut duty.progress, Progress::Idle)
         else {
             return violation(duty, Violation::Turn);
@@ -222,6 +228,10 @@ impl Desk {
             descriptors,
             ..
         } = *call;
+        if depleted {
+            // Others may have taken the last parked threads since the first part came.
+            pool.create_thread(true);
+        }
         self.data = data;
         // From here on the call is counted by hand, as one that came in a single part.
         active.core().begin();

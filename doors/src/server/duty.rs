@@ -320,8 +320,7 @@ impl Duty {
     pub(crate) fn go_quiet(mut self: Box<Self>) -> Option<Box<Self>> {
         drop(self.forget_given_up());
         let channel = Arc::clone(&self.channel);
-        // The descriptor socket of a quiet channel is not kept open.
-        drop(lock(&channel.socket).take());
+        channel.rest_socket();
         channel.end.say_quiet();
         let stale = channel.put_down(self);
         fence(Ordering::SeqCst);
@@ -339,6 +338,9 @@ impl Duty {
     /// Between two turns of a call that its client has given up: what was collected or is left to send.
     fn forget_given_up(&mut self) -> Progress {
         if self.channel.cancelled.load(Ordering::Acquire) == self.generation {
+            if matches!(self.progress, Progress::Collecting(_)) {
+                self.channel.discard_descriptors(self.generation);
+            }
             std::mem::replace(&mut self.progress, Progress::Idle)
         } else {
             Progress::Idle
@@ -402,6 +404,7 @@ impl Duty {
     /// Publishes that the call ended without results.
     pub(crate) fn fail(&mut self, code: Failure) {
         self.progress = Progress::Idle;
+        self.channel.discard_descriptors(self.generation);
         let head = ReplyHead {
             answer: Answer::Failed.number(),
             generation: self.generation,

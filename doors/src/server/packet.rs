@@ -4,6 +4,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+
 use super::core::{Core, lock};
 use super::descriptors::send_all;
 use super::duty::CancelCallback;
@@ -146,12 +148,16 @@ impl PacketCall {
         copy.try_reserve_exact(data.len())
             .map_err(|_| ReturnError::NoRoom)?;
         copy.extend_from_slice(data);
-        send_all(&self.token.socket, self.progress.generation, descriptors).map_err(|source| {
-            ReturnError::System {
-                op: "send the descriptors of a reply",
-                source,
+        // Last, because it cannot be undone. An opener that has gone, or listens no more, is no error.
+        match send_all(&self.token.socket, self.progress.generation, descriptors) {
+            Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => {}
+            Err(source) => {
+                return Err(ReturnError::System {
+                    op: "send the descriptors of a reply",
+                    source,
+                });
             }
-        })?;
+        }
         let descriptors = u32::try_from(descriptors.len()).unwrap_or(u32::MAX);
         self.reply = Some(Reply::Data {
             data: copy,

@@ -92,7 +92,7 @@ impl Leader {
         bytes: &[u8],
         mut received: Received,
     ) -> Result<(), Violation> {
-        if received.cut || received.fds_lost {
+        if received.cut {
             return Err(Violation::Descriptors);
         }
         let (message, payload) = match Message::decode(bytes) {
@@ -119,6 +119,9 @@ impl Leader {
                 return give_up(token, generation, &mut received);
             }
             _ => {}
+        }
+        if received.fds_lost {
+            return Err(Violation::Descriptors);
         }
         let petitioner = Petitioner::of(&mut received)?;
         let core = &token.core;
@@ -290,9 +293,13 @@ impl Leader {
             let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
         };
         // Only the process that the kernel names as the connection's own: others may hold a copy of it.
-        let opener = match token.origin {
-            Origin::Path { .. } => peer_pidfd(&token.socket).map_err(|_| Violation::Sender)?,
-            Origin::Handed { .. } | Origin::Own => return Err(Violation::Turn),
+        if !matches!(token.origin, Origin::Path { .. }) {
+            return Err(Violation::Turn);
+        }
+        let Ok(opener) = peer_pidfd(&token.socket) else {
+            // Our table is full: nobody can be named at the moment, and nothing runs unnamed.
+            refuse(Failure::NoRoom);
+            return Ok(());
         };
         if !sent_by(&mut received, &opener) {
             refuse(Failure::Violation);
@@ -306,7 +313,7 @@ impl Leader {
             return Err(Violation::Turn);
         }
         let count = usize_of(descriptors);
-        if received.fds.len() != count || count > DESCRIPTORS {
+        if received.fds_lost || received.fds.len() != count || count > DESCRIPTORS {
             refuse(Failure::DescriptorsLost);
             return Ok(());
         }

@@ -148,6 +148,36 @@ fn write_rights(control: &mut Vec<u8>, fds: &[BorrowedFd<'_>]) -> Result<()> {
     Ok(())
 }
 
+/// Nothing more gets into this end's queue; what is in it stays. The other end is told `EPIPE`.
+///
+/// The kernel decides under the lock of the queue (unix(7) sockets look at the receiver's shutdown state before they
+/// queue a packet), so that a send either has succeeded before, and its packet is in the queue, or fails.
+pub(crate) fn refuse_more(socket: impl AsFd) {
+    let number = socket.as_fd().as_raw_fd();
+    // The only error is that there is no other end any more, which is as good.
+    let _gone = nix::sys::socket::shutdown(number, nix::sys::socket::Shutdown::Read);
+}
+
+/// Whether the other end is closed.
+pub(crate) fn is_hung_up(socket: impl AsFd) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
+    let ready = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0;
+    ready
+        && fds.iter().any(|fd| {
+            fd.revents()
+                .is_some_and(|at| at.contains(PollFlags::POLLHUP))
+        })
+}
+
+/// The first bytes of the packet that would be received next, which stays in the queue; `None` if there is none.
+/// Descriptors are not touched.
+pub(crate) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> Option<usize> {
+    let flags = nix::sys::socket::MsgFlags::MSG_PEEK | nix::sys::socket::MsgFlags::MSG_DONTWAIT;
+    let got = nix::sys::socket::recv(socket.as_fd().as_raw_fd(), buffer, flags);
+    got.ok().filter(|len| *len > 0)
+}
+
 /// One packet as the kernel delivered it.
 #[derive(Debug, Default)]
 pub(crate) struct Received {

@@ -1,0 +1,400 @@
+//! Making, asking, limiting and revoking doors.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on ends"
+)]
+
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use doors::{
+    CallCondition, CallState, Door, DoorAttributes, DoorDesc, DoorError, DoorParams, Options,
+    Unreferenced,
+};
+use harness::{Directory, Peer, Watchdog};
+
+const PEER: &str = env!("CARGO_BIN_EXE_peer");
+
+fn start(directory: &Directory, name: &str, words: &str) -> (Peer, PathBuf) {
+    let path = directory.join(name);
+    let mut peer = Peer::start(PEER, "calls-serve", &[path.to_str().unwrap(), words]);
+    peer.expect("ready");
+    (peer, path)
+}
+
+fn both(path: &PathBuf) -> [Door; 2] {
+    let door = Door::open(path).unwrap();
+    door.info().unwrap();
+    // A door of which only the descriptor is known: every call goes through a session.
+    [
+        Door::open(path).unwrap(),
+        Door::from_descriptor(door.descriptor().unwrap()).unwrap(),
+    ]
+}
+
+#[test]
+fn only_three_attributes_can_be_asked_for_by_flag() {
+    let _watchdog = Watchdog::new("only_three_attributes");
+    for bit in 0..32 {
+        let asked = DoorAttributes::from_bits_retain(1 << bit);
+        let made = Door::create(|call| call.door_return(b"", vec![]), asked);
+        if DoorAttributes::CREATE.contains(asked) {
+            let info = made.unwrap().info().unwrap();
+            let reported = asked | DoorAttributes::LOCAL | DoorAttributes::IS_UNREF;
+            assert_eq!(info.attributes, reported);
+            assert_eq!(info.target, i32::try_from(std::process::id()).ok());
+        } else {
+            match made {
+                Err(DoorError::BadAttributes(bad)) => assert_eq!(bad, asked),
+                other => panic!("bit {bit}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_door_tells_the_same_to_everybody() {
+    let _watchdog = Watchdog::new("a_door_tells_the_same_to_everybody");
+    let directory = Directory::new("info");
+    let (mut peer, path) = start(&directory, "door", "no-cancel,private");
+    peer.say("info");
+    let own = peer.hear();
+    let pid = i32::try_from(peer.pid()).unwrap();
+    let id: u64 = own.split(' ').next().unwrap().parse().unwrap();
+    let wanted = DoorAttributes::NO_CANCEL | DoorAttributes::PRIVATE;
+    assert_eq!(
+        own,
+        format!("{id} Some({pid}) {:?}", wanted | DoorAttributes::LOCAL)
+    );
+    // By name, by a descriptor of its own, and by one that came out of another process.
+    let by_name = Door::open(&path).unwrap();
+    let by_token = Door::from_descriptor(by_name.descriptor().unwrap()).unwrap();
+    let second = directory.join("giver");
+    let arguments = [second.to_str().unwrap(), path.to_str().unwrap()];
+    let mut giver = Peer::start(PEER, "calls-giver", &arguments);
+    giver.expect("ready");
+    let giver = Door::open(&second).unwrap();
+    let given = giver
+        .call(b"", vec![])
+        .unwrap()
+        .descriptors
+        .into_iter()
+        .next()
+        .unwrap();
+    let given = Door::from_descriptor(given).unwrap();
+    for door in [&by_name, &by_token, &given] {
+        let info = door.info().unwrap();
+        assert_eq!(
+            (info.id, info.target, info.attributes),
+            (id, Some(pid), wanted)
+        );
+        assert_eq!(info.params.desc_max, i32::MAX.unsigned_abs());
+        assert_eq!((info.params.data_min, info.params.data_max), (0, u64::MAX));
+    }
+    assert_ne!(giver.info().unwrap().id, id);
+}
+
+#[test]
+fn ids_grow_and_differ_between_processes() {
+    let _watchdog = Watchdog::new("ids_grow");
+    let directory = Directory::new("ids");
+    let mut ids = Vec::new();
+    for at in 0..5 {
+        let (_peer, path) = start(&directory, &at.to_string(), "");
+        ids.push(Door::open(path).unwrap().info().unwrap().id);
+    }
+    let mut own = Vec::new();
+    for _ in 0..5 {
+        let door = Door::create(
+            |call| call.door_return(b"", vec![]),
+            DoorAttributes::empty(),
+        );
+        own.push(door.unwrap().info().unwrap().id);
+    }
+    assert!(own.is_sorted_by(|one, next| one < next), "{own:?}");
+    ids.extend(own);
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+}
+
+#[test]
+fn a_door_whose_server_was_killed_has_no_target() {
+    let _watchdog = Watchdog::new("a_door_whose_server_was_killed");
+    let directory = Directory::new("killed");
+    let (mut peer, path) = start(&directory, "door", "");
+    let [called, asked] = both(&path);
+    let unknown = Door::open(&path).unwrap();
+    called.call(b"e", vec![]).unwrap();
+    called.call(b"e", vec![]).unwrap();
+    let id = asked.info().unwrap().id;
+    peer.kill();
+    for door in [&called, &asked] {
+        let info = door.info().unwrap();
+        assert_eq!((info.id, info.target), (id, None));
+        assert!(info.figures.is_none());
+        assert_eq!(
+            door.call(b"e", vec![]).unwrap_err().call_state(),
+            CallState::NotExecuted
+        );
+    }
+    assert_eq!(unknown.info().unwrap_err(), DoorError::NoDoor);
+    assert_eq!(
+        Door::from_descriptor(std::fs::File::open("/dev/null").unwrap().into()).unwrap_err(),
+        DoorError::NotADoor
+    );
+}
+
+#[test]
+fn parameters_are_checked_as_door_setparam_does() {
+    let _watchdog = Watchdog::new("parameters_are_checked");
+    let directory = Directory::new("params");
+    let (mut peer, path) = start(&directory, "door", "");
+    let (mut refusing, refusing_path) = start(&directory, "refusing", "refuse");
+    let most = u64::MAX;
+    for (words, outcome) in [
+        (format!("params 2147483647 0 {most}"), "ok"),
+        (format!("params 2147483648 0 {most}"), "ERANGE"),
+        ("params 0 5 4".into(), "EINVAL"),
+        ("params 0 5 5".into(), "ok"),
+        ("params 3 0 100".into(), "ok"),
+    ] {
+        peer.say(&words);
+        peer.expect(outcome);
+    }
+    for (words, outcome) in [("params 1 0 9", "EOPNOTSUPP"), ("params 0 0 9", "ok")] {
+        refusing.say(words);
+        refusing.expect(outcome);
+    }
+    let door = Door::open(&path).unwrap();
+    let params = DoorParams {
+        desc_max: 3,
+        data_min: 0,
+        data_max: 100,
+    };
+    assert_eq!(door.params().unwrap(), params);
+    assert_eq!(door.set_params(params), Err(DoorError::NotCreator));
+    assert_eq!(
+        Door::open(&refusing_path)
+            .unwrap()
+            .params()
+            .unwrap()
+            .desc_max,
+        0
+    );
+    peer.say("revoke");
+    peer.expect("Ok(())");
+    peer.say("params 1 0 9");
+    peer.expect("NoDoor");
+    // Readable still, from everywhere.
+    assert_eq!(door.params().unwrap(), params);
+}
+
+#[test]
+fn the_limits_of_a_door_hold_at_their_very_ends() {
+    let _watchdog = Watchdog::new("the_limits_of_a_door");
+    let directory = Directory::new("limits");
+    let (mut peer, path) = start(&directory, "door", "");
+    peer.say("params 2 4 20000");
+    peer.expect("ok");
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let call = |door: &Door, size: usize, count: usize| {
+        let fds = (0..count).map(|_| DoorDesc::Lent(null.as_fd())).collect();
+        door.call(&vec![b'e'; size], fds)
+            .map(|reply| (reply.data.len(), reply.descriptors.len()))
+    };
+    let size = |len| (CallCondition::DataSize { len }, libc::ENOBUFS);
+    let many = |count| (CallCondition::TooManyDescriptors { count }, libc::ENFILE);
+    for at in 0..2 {
+        for (bytes, count, wanted) in [
+            (3, 0, Err(size(3))),
+            (0, 0, Err(size(0))),
+            (4, 0, Ok(())),
+            (4, 2, Ok(())),
+            (4, 3, Err(many(3))),
+            (20_000, 2, Ok(())),
+            (20_001, 0, Err(size(20_001))),
+            (20_001, 3, Err(size(20_001))),
+            (200_000, 0, Err(size(200_000))),
+            (10 << 20, 0, Err(size(10 << 20))),
+            (4, 1000, Err(many(1000))),
+        ] {
+            // Anew for each: the first call of an opened door is a packet.
+            let door = &both(&path)[at];
+            match (call(door, bytes, count), wanted) {
+                (Ok(came), Ok(())) => assert_eq!(came, (bytes, count)),
+                (Err(error), Err((condition, errno))) => {
+                    assert_eq!((&error.condition, error.errno()), (&condition, errno));
+                    assert_eq!(error.call_state(), CallState::NotExecuted);
+                }
+                (came, wanted) => panic!("{bytes} bytes, {count}: {came:?}, wanted {wanted:?}"),
+            }
+        }
+    }
+    // They limit what comes, never what is answered.
+    let door = Door::open(&path).unwrap();
+    assert_eq!(
+        door.call(b"bytes 30000", vec![]).unwrap().data.len(),
+        30_000
+    );
+    assert_eq!(
+        door.call(b"files 5 30000", vec![])
+            .unwrap()
+            .descriptors
+            .len(),
+        5
+    );
+    // A change counts for the calls that start later.
+    peer.say("params 0 0 5");
+    peer.expect("ok");
+    let error = call(&door, 5, 1).unwrap_err();
+    assert_eq!(
+        (error.condition, call(&door, 5, 0).unwrap().0),
+        (many(1).0, 5)
+    );
+}
+
+#[test]
+fn a_revoked_door_finishes_what_runs_and_takes_nothing_more() {
+    let _watchdog = Watchdog::new("a_revoked_door_finishes_what_runs");
+    for words in ["", "private"] {
+        let directory = Directory::new("revoked");
+        let (mut peer, path) = start(&directory, "door", words);
+        let [_, session] = both(&path);
+        let opened = Door::open(&path).unwrap();
+        let active: Vec<_> = [session.clone(), Door::open(&path).unwrap()]
+            .into_iter()
+            .map(|door| std::thread::spawn(move || door.call(b"gate", vec![]).unwrap()))
+            .collect();
+        peer.expect("begun");
+        peer.expect("begun");
+        peer.say("revoke");
+        peer.expect("Ok(())");
+        peer.say("revoke");
+        peer.expect("Ok(())");
+        for door in [&session, &opened] {
+            for _ in 0..2 {
+                let error = door.call(b"e", vec![]).unwrap_err();
+                assert_eq!(error.condition, CallCondition::NoDoor);
+                assert_eq!(
+                    (error.call_state(), error.errno()),
+                    (CallState::NotExecuted, libc::EBADF)
+                );
+            }
+            assert!(
+                door.info()
+                    .unwrap()
+                    .attributes
+                    .contains(DoorAttributes::REVOKED)
+            );
+            assert_eq!(door.revoke(), Err(DoorError::NotCreator));
+        }
+        peer.say("open");
+        for active in active {
+            assert_eq!(active.join().unwrap().data, b"through");
+        }
+        let error = session.call(b"e", vec![]).unwrap_err();
+        assert_eq!(error.condition, CallCondition::NoDoor);
+        peer.say("active");
+        peer.expect("0");
+    }
+}
+
+#[test]
+fn a_revocation_wakes_the_callers_that_wait_for_a_thread() {
+    let _watchdog = Watchdog::new("a_revocation_wakes_the_callers_that_wait");
+    for words in ["single", "single,private"] {
+        let directory = Directory::new("waiting");
+        let (mut peer, path) = start(&directory, "door", words);
+        let [_, session] = both(&path);
+        let busy = session.clone();
+        let active = std::thread::spawn(move || busy.call(b"gate", vec![]).unwrap());
+        peer.expect("begun");
+        let waiting: Vec<_> = [session.clone(), Door::open(&path).unwrap()]
+            .into_iter()
+            .map(|door| std::thread::spawn(move || door.call(b"e", vec![]).unwrap_err()))
+            .collect();
+        // They have no sign of their own that they wait: give them the time to, so that both orders come about.
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        peer.say("revoke");
+        peer.expect("Ok(())");
+        // While the only thread is in the procedure still.
+        for waiting in waiting {
+            assert_eq!(
+                waiting.join().unwrap().condition,
+                CallCondition::NoDoor,
+                "{words}"
+            );
+        }
+        peer.say("open");
+        assert_eq!(active.join().unwrap().data, b"through");
+    }
+}
+
+#[test]
+fn large_results_of_a_door_that_is_revoked_meanwhile_arrive() {
+    let _watchdog = Watchdog::new("large_results_of_a_revoked_door");
+    for words in ["", "private"] {
+        let directory = Directory::new("large");
+        let (mut peer, path) = start(&directory, "door", words);
+        let [_, session] = both(&path);
+        let call = std::thread::spawn(move || {
+            let mut data = b"hold ".to_vec();
+            data.resize(30 << 20, b'x');
+            session.call(&data, vec![]).unwrap()
+        });
+        peer.expect("held");
+        peer.say("revoke");
+        peer.expect("Ok(())");
+        // The answer needs many turns, on a channel of a door that is revoked.
+        peer.say("answer");
+        peer.expect("answered 1");
+        assert_eq!(call.join().unwrap().data.len(), (30 << 20) + 5);
+    }
+}
+
+#[test]
+fn a_revoked_door_gives_no_notice() {
+    let _watchdog = Watchdog::new("a_revoked_door_gives_no_notice");
+    let directory = Directory::new("notice");
+    let (_peer, path) = start(&directory, "door", "");
+    let holder = Door::open(&path).unwrap();
+    let told = Arc::new(AtomicU32::new(0));
+    let make = |revoked: bool| {
+        let count = Arc::clone(&told);
+        let notice = Unreferenced::multi(move || {
+            count.fetch_add(if revoked { 100 } else { 1 }, Ordering::Relaxed);
+        });
+        let options = Options {
+            unreferenced: Some(notice),
+            ..Options::default()
+        };
+        let door = Door::create_with(|call| call.door_return(b"", vec![]), options).unwrap();
+        // Another process has it.
+        holder.call(b"keep", vec![door.to_desc().unwrap()]).unwrap();
+        door
+    };
+    let (revoked, sound) = (make(true), make(false));
+    revoked.revoke().unwrap();
+    assert!(
+        revoked
+            .info()
+            .unwrap()
+            .attributes
+            .contains(DoorAttributes::REVOKED)
+    );
+    let mut peer = _peer;
+    peer.say("unkeep");
+    peer.expect("unkept");
+    // Notices of one process come one at a time, in order: when the later one is there the earlier will not come.
+    while told.load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(told.load(Ordering::Relaxed), 1);
+    drop(sound);
+}
