@@ -13,7 +13,10 @@ const MAY_HAVE_EXECUTED: &str = "error ServerDied { taken: true } MayHaveExecute
 /// A server whose door is at the path "control".
 fn server(directory: &Directory) -> Peer {
     let mut server = Peer::start(PEER, "life-server", &[]);
-    server.ask(&format!("control {}", directory.join("control").display()), "attached");
+    server.ask(
+        &format!("control {}", directory.join("control").display()),
+        "attached",
+    );
     server.ask("create none", "created");
     server
 }
@@ -34,7 +37,10 @@ fn client_with_session(directory: &Directory) -> Peer {
 }
 
 fn open(client: &mut Peer, directory: &Directory, name: &str) {
-    client.ask(&format!("open {name} {}", directory.join("control").display()), "open");
+    client.ask(
+        &format!("open {name} {}", directory.join("control").display()),
+        "open",
+    );
 }
 
 trait Ask {
@@ -136,14 +142,16 @@ fn every_thread_that_waits_hears_of_the_death() {
 
 #[test]
 fn a_server_that_kills_itself_in_the_procedure_may_have_executed() {
-    let _watchdog =
-        Watchdog::new("a_server_that_kills_itself_in_the_procedure_may_have_executed");
+    let _watchdog = Watchdog::new("a_server_that_kills_itself_in_the_procedure_may_have_executed");
     for with_session in [false, true] {
         for _ in 0..10 {
             let directory = Directory::new("death");
             let _server = server(&directory);
-            let mut client =
-                if with_session { client_with_session(&directory) } else { client(&directory) };
+            let mut client = if with_session {
+                client_with_session(&directory)
+            } else {
+                client(&directory)
+            };
             client.ask("call control k", MAY_HAVE_EXECUTED);
         }
     }
@@ -207,15 +215,27 @@ fn a_stopped_server_is_waited_for_until_the_deadline() {
     server.signal(Signal::SIGSTOP);
     // More often than the session has channels: each of these calls keeps one.
     for _ in 0..6 {
-        client.ask("call-within control ehello 50", "error TimedOut { taken: false } NotExecuted");
+        client.ask(
+            "call-within control ehello 50",
+            "error TimedOut { taken: false } NotExecuted",
+        );
     }
-    second.ask("call-within control ehello 50", "error TimedOut { taken: false } NotExecuted");
+    second.ask(
+        "call-within control ehello 50",
+        "error TimedOut { taken: false } NotExecuted",
+    );
     // A packet may still be read when the server goes on.
-    first.ask("call-within control ehello 50", "error TimedOut { taken: true } MayHaveExecuted");
+    first.ask(
+        "call-within control ehello 50",
+        "error TimedOut { taken: true } MayHaveExecuted",
+    );
     server.signal(Signal::SIGCONT);
     for number in 0..100 {
         for client in [&mut client, &mut first, &mut second] {
-            client.ask(&format!("call control e{number}"), &format!("reply {number}"));
+            client.ask(
+                &format!("call control e{number}"),
+                &format!("reply {number}"),
+            );
         }
     }
 }
@@ -312,7 +332,10 @@ fn nothing_is_left_of_clients_that_were_killed() {
         client.ask("start control b one", "started");
         client.ask("start s b two", "started");
         let entered = 2 * (round + 1);
-        server.ask(&format!("wait entered {entered}"), &format!("entered {entered}"));
+        server.ask(
+            &format!("wait entered {entered}"),
+            &format!("entered {entered}"),
+        );
         client.kill();
         server.ask(&format!("wait saw {entered}"), &format!("saw {entered}"));
         // The first one made the threads that stay.

@@ -187,11 +187,7 @@ fn knot(path: &Path) {
         session.say(&raw::Packet::new(raw::kind::WANT_SOCKET).u64(9).u32(0));
         let socket = session.hear().fds.remove(0);
         let packet = raw::Packet::new(raw::kind::DESCRIPTORS).u64(55);
-        let ends = [
-            session.socket.as_fd(),
-            socket.as_fd(),
-            connection.as_fd(),
-        ];
+        let ends = [session.socket.as_fd(), socket.as_fd(), connection.as_fd()];
         raw::send(&socket, &packet.u32(0).u32(3).bytes(), &ends).unwrap();
         let (ours, theirs) = raw::pair();
         let hello = raw::Packet::new(raw::kind::HELLO).u32(1).bytes();
