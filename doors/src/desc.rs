@@ -42,3 +42,8 @@ impl From<std::fs::File> for DoorDesc<'_> {
         Self::Released(file.into())
     }
 }
+
+/// The borrowed view that a send needs.
+pub(crate) fn borrowed<'a>(descriptors: &'a [DoorDesc<'_>]) -> Vec<BorrowedFd<'a>> {
+    descriptors.iter().map(AsFd::as_fd).collect()
+}

@@ -75,6 +75,7 @@ mod cred;
 mod desc;
 mod error;
 mod event;
+mod lock;
 mod primitive;
 
 // The kernel's edge, and pure bytes.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
-use crate::server::core::lock;
+use crate::lock::lock;
 use crate::wire::code::Failure;
 
 /// What came of a call.

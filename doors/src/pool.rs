@@ -12,8 +12,8 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::event;
+use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use crate::server::core::lock;
 use crate::server::desk::Desk;
 use crate::server::duty::{Channel, Duty};
 use crate::server::meter::Running;

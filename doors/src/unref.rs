@@ -37,7 +37,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::server::core::{Core, Notice, lock};
+use crate::lock::lock;
+use crate::server::core::{Core, Notice};
 use crate::server::runtime::Runtime;
 
 /// Doors whose notice is due.

@@ -4,6 +4,7 @@
 //! storing its own words and then the same number. The sides alternate strictly, every word has one writer, and
 //! the numbers only grow: that is why neither side ever has to undo anything the other has seen.
 
+pub(crate) mod descriptors;
 pub(crate) mod ends;
 #[cfg(loom)]
 #[cfg(test)]

@@ -10,8 +10,8 @@ use nix::poll::{PollFd, PollFlags};
 
 use super::call::{Arguments, condition};
 use super::petition::{deadline, poll_until};
+use crate::desc::borrowed;
 use crate::error::CallCondition;
-use crate::server::line::borrowed;
 use crate::sys::memfd;
 use crate::sys::peer::Process;
 use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET, Received};

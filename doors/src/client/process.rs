@@ -7,8 +7,8 @@ use arc_swap::ArcSwapOption;
 
 use super::session::Session;
 use super::watcher::Watcher;
+use crate::lock::lock;
 use crate::primitive::Ordering;
-use crate::server::core::lock;
 use crate::sys::peer::ProcessId;
 use crate::sys::{self, fork};
 

@@ -14,9 +14,9 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use super::petition::Answer;
 use super::session::Session;
 use crate::event;
+use crate::lock::lock;
 use crate::primitive::{AtomicU64, Ordering};
-use crate::server::core::lock;
-use crate::server::petition::sent_by;
+use crate::sys::socket::sent_by;
 use crate::sys::{self, socket};
 use crate::wire::limits::{CONTROL_BYTES, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};

@@ -1,13 +1,14 @@
 //! A door as its server holds it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::meter::Meter;
 use super::runtime::Runtime;
 use crate::access::Access;
 use crate::attributes::DoorAttributes;
 use crate::invocation::{Invocation, Returned};
+pub(super) use crate::lock::lock;
 use crate::pool::Pool;
 use crate::primitive::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::fork;
@@ -352,9 +353,4 @@ impl fmt::Debug for Core {
             .field("references", &self.references())
             .finish_non_exhaustive()
     }
-}
-
-/// Locks a mutex whose data no panic can leave half changed (nothing of ours panics while it holds one).
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,12 +8,12 @@ use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
 use super::core::lock;
 use super::packet::{Progress, TELL_AFTER};
-use super::petition::sent_by;
 use super::runtime::{Attached, Runtime, Source};
 use super::session::Session;
 use super::token::{Origin, Token};
 use crate::event;
 use crate::sys::peer::peer_cred;
+use crate::sys::socket::sent_by;
 use crate::sys::{self, socket};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
 use crate::wire::message::{Message, Violation};

@@ -1,6 +1,5 @@
 //! The way back to a caller.
 
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use super::duty::{CancelCallback, Duty, Progress, Sending};
@@ -253,9 +252,4 @@ impl Duty {
         self.last.clone_from(&found);
         found
     }
-}
-
-/// The borrowed view that a send needs.
-pub(crate) fn borrowed<'a>(descriptors: &'a [DoorDesc<'_>]) -> Vec<BorrowedFd<'a>> {
-    descriptors.iter().map(std::os::fd::AsFd::as_fd).collect()
 }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::core::{Core, lock};
-use super::descriptors::send_all;
 use super::duty::CancelCallback;
 use super::token::Token;
+use crate::channel::descriptors::send_all;
 use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;

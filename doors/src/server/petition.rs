@@ -20,7 +20,7 @@ use crate::event;
 use crate::pool::Job;
 use crate::primitive::Ordering;
 use crate::sys::peer::{Process, peer_pidfd};
-use crate::sys::socket::Received;
+use crate::sys::socket::{Received, sent_by};
 use crate::sys::{random, socket};
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
@@ -69,17 +69,6 @@ impl Petitioner {
             wanted: 0,
             code: code.number(),
         });
-    }
-}
-
-/// Whether the kernel names this process as the sender of a packet.
-pub(crate) fn sent_by(received: &mut Received, process: &Process) -> bool {
-    match received.pidfd.take() {
-        Some(pidfd) => Process::from_pidfd(pidfd)
-            .and_then(|sender| sender.same_as(process))
-            .unwrap_or(false),
-        // A kernel without SCM_PIDFD: the pid has to do; 0 is a process outside our namespace.
-        None => received.pid != 0 && received.pid == process.pid(),
     }
 }
 

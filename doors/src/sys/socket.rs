@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::Result;
+use super::peer::Process;
 
 /// The most descriptors that one packet carries (`SCM_MAX_FD`, unix(7)).
 pub(crate) const DESCRIPTORS_PER_PACKET: usize = 253;
@@ -303,4 +304,15 @@ pub(crate) fn accept(listener: impl AsFd) -> Result<OwnedFd> {
     let connection = unsafe { OwnedFd::from_raw_fd(number) };
     name_senders(&connection)?;
     Ok(connection)
+}
+
+/// Whether the kernel names this process as the sender of a packet.
+pub(crate) fn sent_by(received: &mut Received, process: &Process) -> bool {
+    match received.pidfd.take() {
+        Some(pidfd) => Process::from_pidfd(pidfd)
+            .and_then(|sender| sender.same_as(process))
+            .unwrap_or(false),
+        // A kernel without SCM_PIDFD: the pid has to do; 0 is a process outside our namespace.
+        None => received.pid != 0 && received.pid == process.pid(),
+    }
 }
