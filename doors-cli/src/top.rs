@@ -116,10 +116,11 @@ fn frame(before: &Look, after: &Look, limit: usize) -> String {
     // Stable: doors at rest stay in the order of their paths.
     rows.sort_by(|a, b| b.rate.total_cmp(&a.rate));
     let all: f64 = rows.iter().map(|row| row.rate.max(0.0)).sum();
-    let head = format!(
-        "{} doors, {all:.0} calls/s over {seconds:.1} s\n\n",
-        rows.len()
-    );
+    let doors = match rows.len() {
+        1 => "1 door".to_owned(),
+        count => format!("{count} doors"),
+    };
+    let head = format!("{doors}, {all:.0} calls/s over {seconds:.1} s\n\n");
     let hidden = rows.len().saturating_sub(limit);
     let cells: Vec<_> = rows.into_iter().take(limit).map(|row| row.cells).collect();
     let heads = [
