@@ -116,6 +116,10 @@ fn sequential_calls_on_a_fresh_process_end_up_with_two_threads() {
     for _ in 0..200 {
         seen.push(call(&server.door, "t"));
     }
+    // The second may be on its way when the first calls are over.
+    Census::settle(server.peer.pid(), "two threads", |census| {
+        census.threads == 4
+    });
     assert_eq!(server.threads(), 2);
     let created = server.created();
     assert_eq!(created.len(), 2, "{created:?}");

@@ -201,7 +201,7 @@ fn of_core(core: &Core, sessions: u32) -> DoorInfo {
             sessions,
             references: u32::try_from(references.outside()).unwrap_or(u32::MAX),
             threads: u32::try_from(core.pool.threads()).unwrap_or(u32::MAX),
-            oldest_call: Duration::from_nanos(core.pool.oldest_ns(core.id)),
+            oldest_call: Duration::from_nanos(core.oldest_ns()),
             histogram: core.meter.classes().to_vec(),
         }),
     }

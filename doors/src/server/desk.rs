@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::core::Core;
 use super::duty::{Active, Collecting, Duty, Event, Progress};
 use super::line::Line;
-use super::meter::Running;
+use super::meter::{Running, coarse_ns};
 use super::packet::PacketCall;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, low};
@@ -278,7 +278,7 @@ impl Desk {
     fn invoke(&mut self, core: &Arc<Core>, fds: Vec<std::os::fd::OwnedFd>) {
         let timed = core.meter.call();
         self.running.begin(core.id);
-        let invocation = Invocation::new(&mut self.line, &self.data, fds, core);
+        let invocation = Invocation::new(&mut self.line, &self.data, fds, core, &self.running);
         // A procedure that panics must not take the thread, or the peers of its channel, with it.
         let outcome = catch_unwind(AssertUnwindSafe(|| (core.procedure)(invocation)));
         self.running.end();
@@ -340,7 +340,10 @@ pub(crate) fn run_here(core: &Arc<Core>, line: Line, data: &[u8], fds: Vec<std::
     let mut desk = Desk::new(Arc::new(Running::default()));
     desk.data.extend_from_slice(data);
     desk.line = Some(line);
+    // No pool knows of this thread.
+    let number = core.meter.hold(coarse_ns());
     desk.invoke(core, fds);
+    core.meter.let_go(number);
     if desk.line.is_some() {
         core.end();
     }
