@@ -151,8 +151,13 @@ impl Door {
     /// [`DoorError::NotCreator`] (EPERM).
     #[doc(alias = "door_revoke")]
     pub fn revoke(&self) -> Result<(), DoorError> {
-        let Inner::Own(own) = &*self.inner else {
-            return Err(DoorError::NotCreator);
+        let own = match &*self.inner {
+            Inner::Own(own) => own,
+            Inner::InProcess(core) if core.life == fork::life() => {
+                core.revoke();
+                return Ok(());
+            }
+            Inner::InProcess(_) | Inner::Remote(_) => return Err(DoorError::NotCreator),
         };
         let runtime = own.runtime()?;
         own.core.revoke();
