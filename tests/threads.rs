@@ -466,6 +466,48 @@ fn a_lack_of_threads_degrades_and_heals() {
     }
 }
 
+#[test]
+fn without_a_thread_for_the_library_a_side_says_so_and_tries_again() {
+    let _watchdog = Watchdog::new("starved");
+    let root = nix::unistd::geteuid().is_root();
+    let mut words = vec!["starved"];
+    if root {
+        words.push("uid=51235");
+    }
+    let directory = Directory::new("starved");
+    std::fs::set_permissions(
+        directory.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o1777),
+    )
+    .unwrap();
+    let path = directory.join("door");
+    let path = path.to_str().unwrap();
+    let mut all = vec![path];
+    all.extend(&words);
+    let mut server = Peer::start(PEER, "threads-server", &all);
+    server.expect("ready");
+    let uid: &[&str] = if root { &["uid=51236"] } else { &[] };
+    let mut client = Peer::start(PEER, "threads-client", uid);
+    client.expect("ready");
+    let mut ask = |line: &str| {
+        client.say(line);
+        client.hear()
+    };
+    assert_eq!(ask("nproc 1"), "limited");
+    assert_eq!(ask(&format!("open {path}")), "opened");
+    // The first call needs no thread; a session needs the watcher.
+    assert!(ask("call 0 t").starts_with("ok "));
+    for _ in 0..2 {
+        let answer = ask("call 0 t");
+        assert!(answer.starts_with("error System"), "{answer}");
+    }
+    assert_eq!(ask("nproc 4096"), "limited");
+    assert!(ask("call 0 t").starts_with("ok "));
+    // The watcher that was made late does its work.
+    let answer = ask("call 0 x");
+    assert_eq!(answer, "error ServerDied { taken: true }");
+}
+
 /// Voluntary switches of all threads of a process: who sleeps for ever makes none.
 fn switches(pid: u32) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
