@@ -5,6 +5,8 @@
 )]
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test that cannot go on ends"
 )]
@@ -14,6 +16,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use doors::Door;
@@ -23,6 +26,8 @@ use nix::unistd::Pid;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 const CALLS: u64 = 10_000;
+/// What the measurement itself may cost.
+const FEW: u64 = 50;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -59,6 +64,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
+/// The tests of this file one at a time: each wants the processors for itself.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Keeps the calling thread on one processor, and gives back the number of that processor.
 fn pin() -> usize {
     let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
@@ -77,9 +89,9 @@ fn of_server(door: &Door) -> u64 {
     std::str::from_utf8(&reply).unwrap().parse().unwrap()
 }
 
-/// Makes null calls with a pause between two, and demands that neither side allocates for them. A machine that stops
-/// one side for longer than a channel stays staffed costs a few on the way back.
+/// Makes null calls with a pause between two, and demands that neither side allocates for them.
 fn assert_no_allocation(name: &str, words: &[&str], calls: u64, pause: Option<Duration>) {
+    let _alone = alone();
     let directory = Directory::new(name);
     let path = directory.join("door");
     let mut all = vec![path.to_str().unwrap()];
@@ -92,22 +104,39 @@ fn assert_no_allocation(name: &str, words: &[&str], calls: u64, pause: Option<Du
         door.call_into(&[], vec![], None, &mut results).unwrap();
     }
     let before = Census::of(server.pid());
-    let theirs = of_server(&door);
+    // A machine that stops one side for longer than a channel stays staffed makes the way back cost some allocations:
+    // one run of a few has to be undisturbed.
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        let counts = allocations(&door, &mut results, calls, pause);
+        assert!(counts.1 > 0, "the server counts what its answers cost");
+        if counts.0.max(counts.1) < FEW {
+            assert_eq!(Census::of(server.pid()), before);
+            return;
+        }
+        seen.push(counts);
+    }
+    panic!("allocations here and there for {calls} calls: {seen:?}");
+}
+
+/// The allocations of this thread, and of the server's process, for so many null calls.
+fn allocations(
+    door: &Door,
+    results: &mut Vec<u8>,
+    calls: u64,
+    pause: Option<Duration>,
+) -> (u64, u64) {
+    let theirs = of_server(door);
     let ours = ALLOCATIONS.get();
     for _ in 0..calls {
-        door.call_into(&[], vec![], None, &mut results).unwrap();
+        door.call_into(&[], vec![], None, results).unwrap();
         if let Some(pause) = pause {
             std::thread::sleep(pause);
         }
     }
     let ours = ALLOCATIONS.get() - ours;
     // The two calls that ask allocate for their answers.
-    let theirs = of_server(&door) - theirs;
-    let few = 50;
-    assert!(ours < few, "{ours} allocations here for {calls} calls");
-    assert!(theirs < few, "{theirs} allocations there for {calls} calls");
-    assert!(theirs > 0, "the server counts");
-    assert_eq!(Census::of(server.pid()), before);
+    (ours, of_server(door) - theirs)
 }
 
 #[test]
@@ -195,31 +224,61 @@ const MAKERS: [&str; 18] = [
     "timerfd_create",
 ];
 
+/// What the calls alone cost each side: client, then server.
+#[derive(Debug)]
+struct Cost {
+    calls: [u64; 2],
+    makers: [u64; 2],
+}
+
+impl Cost {
+    fn is_cheap(&self) -> bool {
+        self.calls.iter().all(|calls| *calls <= 2 * CALLS)
+            && self.makers.iter().all(|made| *made < FEW)
+    }
+}
+
+/// The difference of a long run and a short one.
+fn cost(name: &str, words: &[&str]) -> Cost {
+    let directory = Directory::new(name);
+    let few = run(&directory, 1000, words);
+    let many = run(&directory, 1000 + CALLS, words);
+    let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
+    let makers = |counts: &BTreeMap<String, u64>| {
+        let made = MAKERS.iter().filter_map(|name| counts.get(*name));
+        made.sum::<u64>()
+    };
+    let difference = |of: &dyn Fn(&BTreeMap<String, u64>) -> u64| {
+        [0, 1].map(|side: usize| of(&many[side]).saturating_sub(of(&few[side])))
+    };
+    assert!(
+        few.iter().all(|counts| sum(counts) > 50),
+        "strace counted nothing"
+    );
+    Cost {
+        calls: difference(&sum),
+        makers: difference(&makers),
+    }
+}
+
 fn assert_cheap(name: &str, words: &[&str]) {
-    let works = Command::new("strace").args(["-f", "-c", "true"]).output();
-    if !works.is_ok_and(|output| output.status.success()) {
+    let traces = Command::new("strace").args(["-f", "-c", "true"]).output();
+    if !traces.is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: strace is not installed, or may not trace here");
         return;
     }
-    let directory = Directory::new(name);
-    // The difference of two runs is what the calls alone cost.
-    let few = run(&directory, 1000, words);
-    let many = run(&directory, 1000 + CALLS, words);
-    for (side, (few, many)) in ["client", "server"].iter().zip(few.iter().zip(&many)) {
-        let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
-        let makers = |counts: &BTreeMap<String, u64>| {
-            let made = MAKERS.iter().filter_map(|name| counts.get(*name));
-            made.sum::<u64>()
-        };
-        assert!(sum(few) > 50, "strace counted nothing: {few:?}");
-        let cost = sum(many).saturating_sub(sum(few));
-        assert!(
-            cost <= 2 * CALLS,
-            "{cost} system calls of the {side} for {CALLS} calls: {many:?}"
-        );
-        let made = makers(many).saturating_sub(makers(few));
-        assert!(made < 50, "the {side} makes descriptors: {many:?}");
+    let _alone = alone();
+    // Others may want the processors, too: then a side has to wait longer, which costs it more. One run of a few has to
+    // show what calls cost that are left alone.
+    let mut costs = Vec::new();
+    while costs.len() < 4 {
+        let cost = cost(name, words);
+        if cost.is_cheap() {
+            return;
+        }
+        costs.push(cost);
     }
+    panic!("more than two system calls for a call, {CALLS} times: {costs:?}");
 }
 
 #[test]

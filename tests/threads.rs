@@ -116,6 +116,10 @@ fn sequential_calls_on_a_fresh_process_end_up_with_two_threads() {
     for _ in 0..200 {
         seen.push(call(&server.door, "t"));
     }
+    // The second may be on its way when the first calls are over.
+    Census::settle(server.peer.pid(), "two threads", |census| {
+        census.threads == 4
+    });
     assert_eq!(server.threads(), 2);
     let created = server.created();
     assert_eq!(created.len(), 2, "{created:?}");
@@ -460,6 +464,48 @@ fn a_lack_of_threads_degrades_and_heals() {
     for call in calls {
         text(call.join().unwrap());
     }
+}
+
+#[test]
+fn without_a_thread_for_the_library_a_side_says_so_and_tries_again() {
+    let _watchdog = Watchdog::new("starved");
+    let root = nix::unistd::geteuid().is_root();
+    let mut words = vec!["starved"];
+    if root {
+        words.push("uid=51235");
+    }
+    let directory = Directory::new("starved");
+    std::fs::set_permissions(
+        directory.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o1777),
+    )
+    .unwrap();
+    let path = directory.join("door");
+    let path = path.to_str().unwrap();
+    let mut all = vec![path];
+    all.extend(&words);
+    let mut server = Peer::start(PEER, "threads-server", &all);
+    server.expect("ready");
+    let uid: &[&str] = if root { &["uid=51236"] } else { &[] };
+    let mut client = Peer::start(PEER, "threads-client", uid);
+    client.expect("ready");
+    let mut ask = |line: &str| {
+        client.say(line);
+        client.hear()
+    };
+    assert_eq!(ask("nproc 1"), "limited");
+    assert_eq!(ask(&format!("open {path}")), "opened");
+    // The first call needs no thread; a session needs the watcher.
+    assert!(ask("call 0 t").starts_with("ok "));
+    for _ in 0..2 {
+        let answer = ask("call 0 t");
+        assert!(answer.starts_with("error System"), "{answer}");
+    }
+    assert_eq!(ask("nproc 4096"), "limited");
+    assert!(ask("call 0 t").starts_with("ok "));
+    // The watcher that was made late does its work.
+    let answer = ask("call 0 x");
+    assert_eq!(answer, "error ServerDied { taken: true }");
 }
 
 /// Voluntary switches of all threads of a process: who sleeps for ever makes none.

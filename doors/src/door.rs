@@ -21,6 +21,8 @@ use crate::server::core::{Core, Kind};
 use crate::server::line::Line;
 use crate::server::runtime::Runtime;
 use crate::sys::{fork, socket};
+use crate::wire::code::Failure;
+use crate::wire::limits::DESCRIPTORS;
 use crate::wire::message::Message;
 
 /// A reference to a door.
@@ -389,6 +391,9 @@ fn call_in_process(
     if let Some(code) = core.refuses(bytes, count) {
         return Err(call::condition(code, arguments));
     }
+    if arguments.count > DESCRIPTORS {
+        return Err(call::condition(Failure::TooManyDescriptors, arguments));
+    }
     let me = Credentials::of_this_process().map_err(|source| CallCondition::System {
         op: "read our own credentials",
         source,
@@ -400,12 +405,14 @@ fn call_in_process(
         &mailbox,
     )));
     crate::server::desk::run_here(core, line, arguments.data, fds);
-    match mailbox.take() {
-        Ok((data, descriptors)) => {
+    // Only a call that was held can still be open here, and only it can be given up.
+    match mailbox.take(arguments.until) {
+        None => Err(CallCondition::TimedOut { taken: true }),
+        Some(Ok((data, descriptors))) => {
             out.extend_from_slice(&data);
             Ok(descriptors)
         }
-        Err(failure) => Err(call::condition(failure, arguments)),
+        Some(Err(failure)) => Err(call::condition(failure, arguments)),
     }
 }
 
@@ -414,6 +421,17 @@ impl Drop for Own {
     fn drop(&mut self) {
         if self.core.life == fork::life() {
             self.core.release(Kind::Owner);
+        }
+    }
+}
+
+impl Drop for Inner {
+    /// Nothing else refers to a door without a transport.
+    fn drop(&mut self) {
+        if let Self::InProcess(core) = self
+            && core.life == fork::life()
+        {
+            core.release(Kind::Owner);
         }
     }
 }

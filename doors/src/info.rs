@@ -151,8 +151,13 @@ impl Door {
     /// [`DoorError::NotCreator`] (EPERM).
     #[doc(alias = "door_revoke")]
     pub fn revoke(&self) -> Result<(), DoorError> {
-        let Inner::Own(own) = &*self.inner else {
-            return Err(DoorError::NotCreator);
+        let own = match &*self.inner {
+            Inner::Own(own) => own,
+            Inner::InProcess(core) if core.life == fork::life() => {
+                core.revoke();
+                return Ok(());
+            }
+            Inner::InProcess(_) | Inner::Remote(_) => return Err(DoorError::NotCreator),
         };
         let runtime = own.runtime()?;
         own.core.revoke();
@@ -201,7 +206,7 @@ fn of_core(core: &Core, sessions: u32) -> DoorInfo {
             sessions,
             references: u32::try_from(references.outside()).unwrap_or(u32::MAX),
             threads: u32::try_from(core.pool.threads()).unwrap_or(u32::MAX),
-            oldest_call: Duration::from_nanos(core.pool.oldest_ns(core.id)),
+            oldest_call: Duration::from_nanos(core.oldest_ns()),
             histogram: core.meter.classes().to_vec(),
         }),
     }

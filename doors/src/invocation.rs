@@ -12,6 +12,7 @@ use crate::event;
 use crate::server::core::Core;
 use crate::server::duty::Active;
 use crate::server::line::Line;
+use crate::server::meter::Running;
 use crate::wire::code::Failure;
 
 /// One call as its server procedure sees it.
@@ -25,6 +26,7 @@ pub struct Invocation<'call> {
     data: &'call [u8],
     descriptors: Vec<OwnedFd>,
     core: &'call Arc<Core>,
+    running: &'call Running,
 }
 
 /// Proof that an invocation was answered, or is held to be answered later.
@@ -38,12 +40,14 @@ impl<'call> Invocation<'call> {
         data: &'call [u8],
         descriptors: Vec<OwnedFd>,
         core: &'call Arc<Core>,
+        running: &'call Running,
     ) -> Self {
         Self {
             line,
             data,
             descriptors,
             core,
+            running,
         }
     }
 
@@ -160,6 +164,7 @@ impl<'call> Invocation<'call> {
             line.leave_thread();
             line.finish(Failure::Unanswered);
             line.put_back();
+            self.running.end();
             self.core.end();
         }
         Ok(Returned(PhantomData))
@@ -174,7 +179,10 @@ impl<'call> Invocation<'call> {
             line.leave_thread();
             line
         });
+        // The age of the call counts on; the thread is free for others.
+        self.running.end();
         let held = Held {
+            number: self.core.meter.hold(self.running.since()),
             line,
             data: self.data.to_vec(),
             descriptors: std::mem::take(&mut self.descriptors),
@@ -200,6 +208,8 @@ impl fmt::Debug for Invocation<'_> {
 /// [`CallCondition::Unanswered`](crate::CallCondition::Unanswered): never a hang.
 #[doc(alias = "door_hold")]
 pub struct Held {
+    /// Under which the door counts it among those that run without a thread.
+    number: u64,
     line: Option<Line>,
     data: Vec<u8>,
     descriptors: Vec<OwnedFd>,
@@ -263,6 +273,7 @@ impl Held {
 impl Drop for Held {
     /// Publishes the answer, or that there is none.
     fn drop(&mut self) {
+        self.active.core().meter.let_go(self.number);
         if let Some(mut line) = self.line.take() {
             line.finish(Failure::Unanswered);
             line.put_back();

@@ -1,22 +1,33 @@
 //! A call without any transport, for unit tests of services.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::lock::lock;
+use crate::server::duty::CancelCallback;
 use crate::wire::code::Failure;
 
 /// What came of a call.
 pub(crate) type Outcome = Result<(Vec<u8>, Vec<OwnedFd>), Failure>;
 
 /// Where the answer is put down; the caller may wait for one that is held.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Mailbox {
     outcome: Mutex<Option<Outcome>>,
     filled: Condvar,
+    /// The caller has given up, or what runs when it does.
+    given_up: Mutex<GivenUp>,
+}
+
+#[derive(Default)]
+struct GivenUp {
+    happened: bool,
+    callback: Option<CancelCallback>,
 }
 
 /// The line of a call in this process.
@@ -27,18 +38,41 @@ pub(crate) struct LocalCall {
 }
 
 impl Mailbox {
-    /// Waits for the answer.
-    pub(crate) fn take(&self) -> Outcome {
+    /// Waits for the answer; `None` when the time is over, and the call is given up.
+    pub(crate) fn take(&self, until: Option<Instant>) -> Option<Outcome> {
         let mut outcome = lock(&self.outcome);
         loop {
             if let Some(outcome) = outcome.take() {
-                return outcome;
+                return Some(outcome);
             }
-            outcome = self
-                .filled
-                .wait(outcome)
-                .unwrap_or_else(PoisonError::into_inner);
+            let left = until.map(|at| at.saturating_duration_since(Instant::now()));
+            outcome = match left {
+                None => self
+                    .filled
+                    .wait(outcome)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => {
+                    drop(outcome);
+                    self.give_up();
+                    return None;
+                }
+                Some(left) => {
+                    self.filled
+                        .wait_timeout(outcome, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
         }
+    }
+
+    fn give_up(&self) {
+        let callback = {
+            let mut given_up = lock(&self.given_up);
+            given_up.happened = true;
+            given_up.callback.take()
+        };
+        run(callback);
     }
 }
 
@@ -68,6 +102,25 @@ impl LocalCall {
         Ok(())
     }
 
+    /// Whether the caller has given up; only one that waits for a held call can.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        lock(&self.mailbox.given_up).happened
+    }
+
+    /// Sets what runs when the caller gives up; runs it at once if it has.
+    pub(crate) fn set_on_cancel(&self, callback: CancelCallback) {
+        let late = {
+            let mut given_up = lock(&self.mailbox.given_up);
+            if given_up.happened {
+                Some(callback)
+            } else {
+                given_up.callback = Some(callback);
+                None
+            }
+        };
+        run(late);
+    }
+
     pub(crate) fn lose_reply(&mut self) {
         self.reply = Some(Err(Failure::ReplyLost));
     }
@@ -76,6 +129,13 @@ impl LocalCall {
         let outcome = self.reply.take().unwrap_or(Err(without));
         *lock(&self.mailbox.outcome) = Some(outcome);
         self.mailbox.filled.notify_all();
+    }
+}
+
+/// A callback is foreign code: a panic in it is its own affair.
+fn run(callback: Option<CancelCallback>) {
+    if let Some(callback) = callback {
+        let _panic = catch_unwind(AssertUnwindSafe(callback));
     }
 }
 

@@ -385,12 +385,13 @@ impl Pool {
         let mut desk = Desk::new(Arc::clone(&running));
         let stays = !place.asked;
         let mut place = Some(place);
-        while let Some(job) = self.next_job(&mut place, stays) {
+        while let Some(job) = self.next_job(&mut desk, &mut place, stays) {
             desk.serve(self, job);
             if leave_asked() {
                 break;
             }
         }
+        desk.unpark(self);
         let mut state = lock(&self.state);
         state.threads = state.threads.saturating_sub(1);
         state.desks.retain(|other| !Arc::ptr_eq(other, &running));
@@ -398,7 +399,12 @@ impl Pool {
 
     /// Waits for something to do. The place of a new thread is given up only when the thread is parked: until then
     /// it is on its way, and no other is asked for.
-    fn next_job(&self, place: &mut Option<ServerThread>, stays: bool) -> Option<Job> {
+    fn next_job(
+        &self,
+        desk: &mut Desk,
+        place: &mut Option<ServerThread>,
+        stays: bool,
+    ) -> Option<Job> {
         let parker = {
             let mut state = lock(&self.state);
             if state.closed {
@@ -407,7 +413,7 @@ impl Pool {
             if let Some(job) = state.queue.pop_front() {
                 self.queued.store(state.queue.len(), Ordering::SeqCst);
                 // As if parked for an instant: depletion is judged when the call is taken.
-                self.park();
+                desk.park(self);
                 drop(place.take());
                 return Some(job);
             }
@@ -418,15 +424,11 @@ impl Pool {
                 stays,
             });
             state.idle.push(Arc::clone(&parker));
-            self.park();
+            desk.park(self);
             drop(place.take());
             parker
         };
-        let job = self.wait_idle(&parker);
-        if job.is_none() {
-            self.unpark();
-        }
-        job
+        self.wait_idle(&parker)
     }
 
     fn wait_idle(&self, parker: &Arc<Parker>) -> Option<Job> {

@@ -25,6 +25,8 @@ pub(crate) struct ClientProcess {
     resting: Mutex<VecDeque<Arc<Session>>>,
     /// One at a time opens a session with a server, so that many threads end up with one.
     gates: Mutex<HashMap<ProcessId, Arc<Mutex<()>>>>,
+    /// The watcher runs.
+    watched: Mutex<bool>,
 }
 
 static CURRENT: ArcSwapOption<ClientProcess> = ArcSwapOption::const_empty();
@@ -37,6 +39,7 @@ impl ClientProcess {
         if let Some(process) = &seen
             && process.life == life
         {
+            process.watch()?;
             return Ok(Arc::clone(process));
         }
         let watcher = Watcher::new()?;
@@ -46,6 +49,7 @@ impl ClientProcess {
             sessions: Mutex::new(HashMap::new()),
             resting: Mutex::new(VecDeque::new()),
             gates: Mutex::new(HashMap::new()),
+            watched: Mutex::new(false),
         });
         let before = CURRENT.compare_and_swap(&seen, Some(Arc::clone(&fresh)));
         let won = before.as_ref().map(Arc::as_ptr) == seen.as_ref().map(Arc::as_ptr);
@@ -56,8 +60,19 @@ impl ClientProcess {
         if let Some(inherited) = seen {
             keep_inherited(inherited);
         }
-        Watcher::start(&fresh.watcher)?;
+        fresh.watch()?;
         Ok(fresh)
+    }
+
+    /// Starts the watcher, unless it runs. Lack of threads may be over when it is tried again: until then there is no
+    /// session, whose server could die unnoticed.
+    fn watch(&self) -> sys::Result<()> {
+        let mut watched = lock(&self.watched);
+        if !*watched {
+            Watcher::start(&self.watcher)?;
+            *watched = true;
+        }
+        Ok(())
     }
 
     /// The living session with a server process.

@@ -325,6 +325,13 @@ impl Core {
 }
 
 impl Core {
+    /// How long the oldest running call has been running, on a thread or held; 0 if none is.
+    pub(crate) fn oldest_ns(&self) -> u64 {
+        self.pool
+            .oldest_ns(self.id)
+            .max(self.meter.oldest_held_ns())
+    }
+
     /// Ends the threads of a private door.
     pub(crate) fn retire_pool(&self) {
         if self.pool.id == self.id {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::core::Core;
 use super::duty::{Active, Collecting, Duty, Event, Progress};
 use super::line::Line;
-use super::meter::Running;
+use super::meter::{Running, coarse_ns};
 use super::packet::PacketCall;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, low};
@@ -28,6 +28,8 @@ pub(crate) struct Desk {
     line: Option<Line>,
     /// What this thread does, for those who look from outside.
     running: Arc<Running>,
+    /// The thread is counted among the parked ones of its pool.
+    parked: bool,
 }
 
 /// What became of a turn.
@@ -44,10 +46,28 @@ impl Desk {
             data: Vec::new(),
             line: None,
             running,
+            parked: false,
         }
     }
 
-    /// Does a job. The thread counts as parked when it comes, and not when it leaves.
+    /// Counts the thread as parked, if it is not yet. On its way from one wait to another it stays counted: else a call
+    /// that is taken in between would find the pool depleted.
+    #[inline]
+    pub(crate) fn park(&mut self, pool: &Pool) {
+        if !self.parked {
+            self.parked = true;
+            pool.park();
+        }
+    }
+
+    /// The thread has something to do. True: it was the last parked one.
+    #[inline]
+    pub(crate) fn unpark(&mut self, pool: &Pool) -> bool {
+        let was = std::mem::take(&mut self.parked);
+        was && pool.unpark()
+    }
+
+    /// Does a job. The thread counts as parked when it comes; it may still when it leaves.
     pub(crate) fn serve(&mut self, pool: &Arc<Pool>, job: Job) {
         match job {
             Job::Channel(duty) => self.staff(pool, duty),
@@ -61,12 +81,12 @@ impl Desk {
         loop {
             match duty.await_turn(pool) {
                 Event::Turn => {
-                    let depleted = pool.unpark();
+                    let depleted = self.unpark(pool);
                     match self.turn(pool, duty, depleted) {
                         Step::Stay(same) => duty = same,
                         Step::Free => return,
                     }
-                    pool.park();
+                    self.park(pool);
                     // Somebody else has no thread: a channel that is never idle must not keep this one. It waits
                     // behind the others.
                     let gives_way = pool.has_queue() && matches!(duty.progress, Progress::Idle);
@@ -89,7 +109,6 @@ impl Desk {
                 Event::Dead => break,
             }
         }
-        pool.unpark();
     }
 
     #[inline]
@@ -184,7 +203,7 @@ impl Desk {
             duty.ask_more(collecting);
             return Step::Stay(duty);
         }
-        self.run(duty, &registration, head.descriptors)
+        self.run(pool, duty, &registration, head.descriptors)
     }
 
     /// The next part of the arguments.
@@ -236,13 +255,14 @@ impl Desk {
         // From here on the call is counted by hand, as one that came in a single part.
         active.core().begin();
         drop(active);
-        self.run(duty, &registration, descriptors)
+        self.run(pool, duty, &registration, descriptors)
     }
 
     /// Runs the server procedure and publishes what it answered. The call is counted as active.
     #[inline]
     fn run(
         &mut self,
+        pool: &Pool,
         mut duty: Box<Duty>,
         registration: &Arc<Registration>,
         descriptors: u32,
@@ -263,7 +283,7 @@ impl Desk {
             }
         }
         self.line = Some(Line::Channel(duty));
-        self.invoke(core, fds);
+        self.invoke(Some(pool), core, fds);
         match self.line.take() {
             Some(Line::Channel(duty)) => {
                 core.end();
@@ -275,10 +295,12 @@ impl Desk {
     }
 
     /// Runs the procedure of a door for the line that is on the desk; publishes unless the line was taken away.
-    fn invoke(&mut self, core: &Arc<Core>, fds: Vec<std::os::fd::OwnedFd>) {
+    ///
+    /// The thread counts as parked again before the caller hears of the end: what it calls next finds no depletion.
+    fn invoke(&mut self, pool: Option<&Pool>, core: &Arc<Core>, fds: Vec<std::os::fd::OwnedFd>) {
         let timed = core.meter.call();
         self.running.begin(core.id);
-        let invocation = Invocation::new(&mut self.line, &self.data, fds, core);
+        let invocation = Invocation::new(&mut self.line, &self.data, fds, core, &self.running);
         // A procedure that panics must not take the thread, or the peers of its channel, with it.
         let outcome = catch_unwind(AssertUnwindSafe(|| (core.procedure)(invocation)));
         self.running.end();
@@ -288,6 +310,11 @@ impl Desk {
         if self.data.capacity() > KEEP_BYTES {
             self.data = Vec::new();
         }
+        if self.line.is_some()
+            && let Some(pool) = pool
+        {
+            self.park(pool);
+        }
         if let Some(line) = &mut self.line {
             line.finish(if outcome.is_ok() {
                 Failure::Unanswered
@@ -295,11 +322,13 @@ impl Desk {
                 Failure::Panicked
             });
         }
+        // What the panic carries is foreign, and so is its drop.
+        let _panic = catch_unwind(AssertUnwindSafe(|| drop(outcome)));
     }
 
     /// Serves a first call that came as a packet.
     fn packet(&mut self, pool: &Arc<Pool>, mut call: Box<PacketCall>) {
-        let depleted = pool.unpark();
+        let depleted = self.unpark(pool);
         let Some(core) = call.take() else { return };
         if depleted {
             pool.create_thread(true);
@@ -307,7 +336,7 @@ impl Desk {
         self.data = std::mem::take(&mut call.data);
         let fds = std::mem::take(&mut call.fds);
         self.line = Some(Line::Packet(call));
-        self.invoke(&core, fds);
+        self.invoke(Some(pool), &core, fds);
         if self.line.take().is_some() {
             core.end();
         }
@@ -340,7 +369,10 @@ pub(crate) fn run_here(core: &Arc<Core>, line: Line, data: &[u8], fds: Vec<std::
     let mut desk = Desk::new(Arc::new(Running::default()));
     desk.data.extend_from_slice(data);
     desk.line = Some(line);
-    desk.invoke(core, fds);
+    // No pool knows of this thread.
+    let number = core.meter.hold(coarse_ns());
+    desk.invoke(None, core, fds);
+    core.meter.let_go(number);
     if desk.line.is_some() {
         core.end();
     }

@@ -99,7 +99,7 @@ impl Line {
         match self {
             Self::Channel(duty) => duty.channel.is_cancelled(duty.generation),
             Self::Packet(call) => call.is_cancelled(),
-            Self::Local(_) => false,
+            Self::Local(call) => call.is_cancelled(),
         }
     }
 
@@ -111,7 +111,7 @@ impl Line {
                 duty.channel.set_on_cancel(duty.generation, callback);
             }
             Self::Packet(call) => call.set_on_cancel(callback),
-            Self::Local(_) => drop(callback),
+            Self::Local(call) => call.set_on_cancel(callback),
         }
     }
 }

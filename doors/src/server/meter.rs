@@ -1,7 +1,10 @@
 //! What can be seen of a running door.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::core::lock;
 use crate::primitive::{AtomicU64, Ordering};
 
 /// How many classes the histogram has: class n holds times below 2^(n+1) microseconds.
@@ -15,6 +18,14 @@ pub(crate) struct Meter {
     calls: AtomicU64,
     refused: AtomicU64,
     classes: [AtomicU64; CLASSES],
+    held: Mutex<Held>,
+}
+
+/// Calls that run without a server thread: when each began, by a number of its own.
+#[derive(Debug, Default)]
+struct Held {
+    next: u64,
+    since: BTreeMap<u64, u64>,
 }
 
 impl Meter {
@@ -23,7 +34,28 @@ impl Meter {
             calls: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             classes: std::array::from_fn(|_| AtomicU64::new(0)),
+            held: Mutex::new(Held::default()),
         }
+    }
+
+    /// A call that began at `since` goes on without a server thread; its number.
+    pub(crate) fn hold(&self, since: u64) -> u64 {
+        let mut held = lock(&self.held);
+        let number = held.next;
+        held.next = number.wrapping_add(1);
+        held.since.insert(number, since);
+        number
+    }
+
+    /// The call of this number is over.
+    pub(crate) fn let_go(&self, number: u64) {
+        lock(&self.held).since.remove(&number);
+    }
+
+    /// How long the oldest of these calls has been running; 0 if there is none.
+    pub(crate) fn oldest_held_ns(&self) -> u64 {
+        let since = lock(&self.held).since.values().min().copied();
+        since.map_or(0, |since| coarse_ns().saturating_sub(since).max(1))
     }
 
     /// A call begins; the time, if this one is timed.
@@ -86,7 +118,12 @@ impl Running {
         self.door.store(door, Ordering::Relaxed);
     }
 
-    /// It has ended.
+    /// When it began.
+    pub(crate) fn since(&self) -> u64 {
+        self.since.load(Ordering::Relaxed)
+    }
+
+    /// It has ended, or goes on without the thread.
     #[inline]
     pub(crate) fn end(&self) {
         self.door.store(0, Ordering::Relaxed);
@@ -103,8 +140,9 @@ impl Running {
     }
 }
 
+/// The coarse monotonic clock.
 #[inline]
-fn coarse_ns() -> u64 {
+pub(crate) fn coarse_ns() -> u64 {
     let clock = nix::time::ClockId::CLOCK_MONOTONIC_COARSE;
     let Ok(now) = nix::time::clock_gettime(clock) else {
         return 0;

@@ -237,7 +237,7 @@ impl Leader {
             sessions: count(self.runtime.sessions().len()),
             references: count(references.outside()),
             threads: count(core.pool.threads()),
-            oldest_ns: core.pool.oldest_ns(core.id),
+            oldest_ns: core.oldest_ns(),
             refused: core.meter.refused(),
         };
         let histogram: Vec<u8> = core

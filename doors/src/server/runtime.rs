@@ -81,6 +81,8 @@ pub(crate) struct Runtime {
     /// Signalled at the end of calls while draining.
     ended: (Mutex<()>, Condvar),
     staffed: AtomicBool,
+    /// The leader runs.
+    led: Mutex<bool>,
 }
 
 static CURRENT: ArcSwapOption<Runtime> = ArcSwapOption::const_empty();
@@ -93,6 +95,7 @@ impl Runtime {
         if let Some(runtime) = &seen
             && runtime.life == life
         {
+            runtime.lead()?;
             return Ok(Arc::clone(runtime));
         }
         let fresh = Arc::new(Self::new(life)?);
@@ -105,8 +108,19 @@ impl Runtime {
         if let Some(inherited) = seen {
             keep_inherited(inherited);
         }
-        super::leader::start(&fresh)?;
+        fresh.lead()?;
         Ok(fresh)
+    }
+
+    /// Starts the leader, unless it runs. Lack of threads may be over when it is tried again: until then nobody gets
+    /// a runtime without a leader.
+    fn lead(self: &Arc<Self>) -> sys::Result<()> {
+        let mut led = lock(&self.led);
+        if !*led {
+            super::leader::start(self)?;
+            *led = true;
+        }
+        Ok(())
     }
 
     /// The runtime if this process has one.
@@ -145,6 +159,7 @@ impl Runtime {
             draining: AtomicBool::new(false),
             ended: (Mutex::new(()), Condvar::new()),
             staffed: AtomicBool::new(false),
+            led: Mutex::new(false),
         };
         runtime.watch_at(0, &runtime.wakeup, Source::Wakeup)?;
         if let Some(names) = &runtime.names {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use doors::{CallError, Door, DoorError, Reply};
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Gid, Pid, Uid};
 
 use super::options::Words;
@@ -71,6 +72,11 @@ pub(super) fn obey(arguments: &[&str]) {
                 let descriptor = door(&doors, at).to_desc().unwrap();
                 let reply = door(&doors, to).call(b"f", vec![descriptor]);
                 println!("{}", said(reply, &mut received));
+            }
+            ["nproc", limit] => {
+                let limit = limit.parse().unwrap();
+                setrlimit(Resource::RLIMIT_NPROC, limit, 4096).unwrap();
+                println!("limited");
             }
             ["setresuid", uid] => {
                 let uid = Uid::from_raw(uid.parse().unwrap());

@@ -73,6 +73,14 @@ fn prepare(words: Words<'_>) {
     if let Some(uid) = words.number("uid") {
         nix::unistd::setuid(Uid::from_raw(uid)).unwrap();
     }
+    if words.has("starved") {
+        // No thread can be made: the first door says so, and later ones are none the worse.
+        setrlimit(Resource::RLIMIT_NPROC, 1, 4096).unwrap();
+        for _ in 0..2 {
+            assert!(Door::create(procedure, DoorAttributes::empty()).is_err());
+        }
+        setrlimit(Resource::RLIMIT_NPROC, 4096, 4096).unwrap();
+    }
     if let Some(cpu) = words.number("cpu") {
         super::client::pin(cpu);
     }
