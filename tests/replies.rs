@@ -42,6 +42,16 @@ fn only_text(reply: Reply) -> String {
     text(fd)
 }
 
+/// Waits until no call is active. A caller goes on a moment before its call has ended for the accounting.
+fn until_idle(peer: &mut Peer) {
+    loop {
+        peer.say("active");
+        if peer.hear() == "0" {
+            return;
+        }
+    }
+}
+
 #[test]
 fn after_door_reply_the_buffer_is_ours_and_the_caller_still_waits() {
     let _watchdog = Watchdog::new("after_door_reply");
@@ -113,8 +123,7 @@ fn door_reply_now_lets_the_caller_go_and_keeps_the_thread() {
         assert_eq!(only_text(reply), "9");
         peer.expect("replied");
         // The call is over for all accounting, and the next ones are served by other threads.
-        peer.say("active");
-        peer.expect("0");
+        until_idle(&mut peer);
         let mut others = Vec::new();
         for _ in 0..10 {
             let reply = door.call(b"thread", vec![]).unwrap();
@@ -189,8 +198,7 @@ fn a_held_call_is_answered_from_another_thread() {
         let reply = call.join().unwrap();
         assert!(reply.data.starts_with(b"late hold x") && reply.data.len() == 100_005);
         assert_eq!(reply.descriptors.len(), 1);
-        peer.say("active");
-        peer.expect("0");
+        until_idle(&mut peer);
         assert_eq!(door.call(b"e", vec![]).unwrap().data, b"e");
     }
 }
@@ -256,8 +264,7 @@ fn two_hundred_calls_are_held_with_few_threads() {
     for call in calls {
         call.join().unwrap();
     }
-    peer.say("active");
-    peer.expect("0");
+    until_idle(&mut peer);
 }
 
 #[test]
@@ -289,8 +296,7 @@ fn a_held_call_sees_that_its_client_was_killed() {
         peer.say("answer-with-a-file");
         peer.expect("given");
         peer.expect("answered 1");
-        peer.say("active");
-        peer.expect("0");
+        until_idle(&mut peer);
     }
     Census::settle(peer.pid(), "something stays of the clients", |census| {
         census.descriptors() <= before.descriptors() && census.mappings <= before.mappings

@@ -128,7 +128,7 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
             std::thread::sleep(Duration::from_millis(u64::try_from(number(1)).unwrap()));
             call.door_return(words[1].as_bytes(), vec![])
         }
-        "exit" => {
+        "die" => {
             println!("begun");
             std::process::exit(3)
         }
@@ -138,6 +138,16 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
             let (held, returned) = call.hold();
             shared.held.lock().unwrap().push(held);
             println!("held");
+            returned
+        }
+        // Answers from another thread, at once.
+        "hold-and-go" => {
+            let (mut held, returned) = call.hold();
+            std::thread::spawn(move || {
+                let fds: Vec<OwnedFd> = held.take_descriptors();
+                held.door_return(b"gone", fds.into_iter().map(DoorDesc::from).collect())
+                    .unwrap();
+            });
             returned
         }
         // Says when it hears that its caller has gone.
