@@ -1,9 +1,5 @@
 //! The ways to answer a call, and not to.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on ends"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use std::fs::File;
 use std::io::Read;

@@ -40,66 +40,19 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
                 fds.into_iter().map(DoorDesc::from).collect(),
             )
         }
-        // How many descriptors came, and what they are: inode and close-on-exec.
-        "look" => {
-            let seen: Vec<String> = call.descriptors().iter().map(describe).collect();
-            call.door_return(seen.join(" ").as_bytes(), vec![])
-        }
-        // So many files, each with its own number in it, and so many bytes.
-        "files" => {
-            let files = (0..number(1))
-                .map(|at| DoorDesc::Released(numbered(at)))
-                .collect();
-            call.door_return(&pattern(number(2)), files)
-        }
-        // Reads one byte of the first descriptor: the offset is everybody's.
-        "read" => {
-            let mut file = std::fs::File::from(call.take_descriptors().remove(0));
-            let mut byte = [0];
-            file.read_exact(&mut byte).unwrap();
-            call.door_return(&byte, vec![])
-        }
-        // Reads the first descriptor to its end.
-        "drain" => {
-            let mut fds = call.take_descriptors().into_iter();
-            let mut from = std::fs::File::from(fds.next().unwrap());
-            drop(fds);
-            let mut all = Vec::new();
-            from.read_to_end(&mut all).unwrap();
-            call.door_return(&all, vec![])
-        }
-        "keep" => {
-            shared.kept.lock().unwrap().extend(call.take_descriptors());
-            call.door_return(b"kept", vec![])
-        }
-        // Calls the door that came, and answers with what it said.
-        "call-it" => {
-            let door = Door::from_descriptor(call.take_descriptors().remove(0)).unwrap();
-            let reply = door.call(words[1].as_bytes(), vec![]).unwrap();
-            call.door_return(&reply.data, vec![])
-        }
-        // A door of its own for each caller.
-        "new-door" => {
-            let door = Door::create(
-                |call| call.door_return(b"new", vec![]),
-                DoorAttributes::empty(),
-            );
-            let desc = door.unwrap().to_desc().unwrap();
-            call.door_return(b"", vec![desc])
-        }
         // nest DEPTH MINE THEIRS: calls the other process, which calls this one, and so on.
         "nest" => {
             let depth = number(1);
             if depth == 0 {
                 return call.door_return(b"0", vec![]);
             }
-            let inner = format!("nest {} {} {}", depth - 1, words[3], words[2]);
+            let inner = format!("nest {} {} {}", depth.saturating_sub(1), words[3], words[2]);
             let reply = shared
                 .other(words[3])
                 .call(inner.as_bytes(), vec![])
                 .unwrap();
             let below: usize = std::str::from_utf8(&reply.data).unwrap().parse().unwrap();
-            call.door_return((below + 1).to_string().as_bytes(), vec![])
+            call.door_return(below.saturating_add(1).to_string().as_bytes(), vec![])
         }
         // The same through a door of this very process.
         "self" => {
@@ -109,10 +62,13 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
             }
             let own = shared.own.lock().unwrap().clone().unwrap();
             let reply = own
-                .call(format!("self {}", depth - 1).as_bytes(), vec![])
+                .call(
+                    format!("self {}", depth.saturating_sub(1)).as_bytes(),
+                    vec![],
+                )
                 .unwrap();
             let below: usize = std::str::from_utf8(&reply.data).unwrap().parse().unwrap();
-            call.door_return((below + 1).to_string().as_bytes(), vec![])
+            call.door_return(below.saturating_add(1).to_string().as_bytes(), vec![])
         }
         "thread" => {
             let name = format!("{:?}", std::thread::current().id());
@@ -166,6 +122,61 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
             shared.wait();
             println!("cancelled: {}", call.is_cancelled());
             call.door_return(b"", vec![])
+        }
+        _ => descriptors(shared, call, &words),
+    }
+}
+
+/// What is done with descriptors.
+fn descriptors(shared: &Arc<Shared>, mut call: Invocation<'_>, words: &[&str]) -> Returned {
+    let number = |at: usize| words[at].parse::<usize>().unwrap();
+    match words[0] {
+        // How many descriptors came, and what they are: inode and close-on-exec.
+        "look" => {
+            let seen: Vec<String> = call.descriptors().iter().map(describe).collect();
+            call.door_return(seen.join(" ").as_bytes(), vec![])
+        }
+        // So many files, each with its own number in it, and so many bytes.
+        "files" => {
+            let files = (0..number(1))
+                .map(|at| DoorDesc::Released(numbered(at)))
+                .collect();
+            call.door_return(&pattern(number(2)), files)
+        }
+        // Reads one byte of the first descriptor: the offset is everybody's.
+        "read" => {
+            let mut file = std::fs::File::from(call.take_descriptors().remove(0));
+            let mut byte = [0];
+            file.read_exact(&mut byte).unwrap();
+            call.door_return(&byte, vec![])
+        }
+        // Reads the first descriptor to its end.
+        "drain" => {
+            let mut fds = call.take_descriptors().into_iter();
+            let mut from = std::fs::File::from(fds.next().unwrap());
+            drop(fds);
+            let mut all = Vec::new();
+            from.read_to_end(&mut all).unwrap();
+            call.door_return(&all, vec![])
+        }
+        "keep" => {
+            shared.kept.lock().unwrap().extend(call.take_descriptors());
+            call.door_return(b"kept", vec![])
+        }
+        // Calls the door that came, and answers with what it said.
+        "call-it" => {
+            let door = Door::from_descriptor(call.take_descriptors().remove(0)).unwrap();
+            let reply = door.call(words[1].as_bytes(), vec![]).unwrap();
+            call.door_return(&reply.data, vec![])
+        }
+        // A door of its own for each caller.
+        "new-door" => {
+            let door = Door::create(
+                |call| call.door_return(b"new", vec![]),
+                DoorAttributes::empty(),
+            );
+            let desc = door.unwrap().to_desc().unwrap();
+            call.door_return(b"", vec![desc])
         }
         "slow-file" => {
             println!("begun");
