@@ -165,6 +165,7 @@ impl Door {
         for session in runtime.sessions().values() {
             session.scan();
         }
+        own.core.pool.turn_away(&own.core);
         own.core.retire_pool();
         Ok(())
     }

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use crate::event;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::server::core::Core;
 use crate::server::desk::Desk;
-use crate::server::duty::{Channel, Duty};
+use crate::server::duty::{Channel, Duty, Progress};
 use crate::server::meter::Running;
 use crate::server::packet::PacketCall;
 
@@ -362,6 +363,25 @@ impl Pool {
         }
     }
 
+    /// Tells the callers of queued calls on a door that it was revoked: they need no thread for that, and there may be
+    /// none for long.
+    ///
+    /// Whoever queues a call looks at the door again afterwards and comes here if it was revoked: revoking stores the
+    /// mark before it takes this lock, so either the call is found here or the mark is seen there.
+    pub(crate) fn turn_away(&self, core: &Arc<Core>) {
+        let away: Vec<Job> = {
+            let mut state = lock(&self.state);
+            let queue = std::mem::take(&mut state.queue);
+            let (away, stay) = queue.into_iter().partition(|job| job.begins_on(core));
+            state.queue = VecDeque::from(stay);
+            self.queued.store(state.queue.len(), Ordering::SeqCst);
+            away
+        };
+        for job in away {
+            job.turn_away();
+        }
+    }
+
     /// How long the oldest running call on a door has been running, in nanoseconds; 0 if none is.
     pub(crate) fn oldest_ns(&self, door: u64) -> u64 {
         let desks = lock(&self.state).desks.clone();
@@ -531,6 +551,22 @@ impl Channel {
 }
 
 impl Job {
+    /// Whether it is a call on this door that has not begun: of one that has, the rest of the results may be wanted.
+    fn begins_on(&self, core: &Arc<Core>) -> bool {
+        match self {
+            Self::Packet(call) => Arc::ptr_eq(call.core(), core),
+            Self::Channel(duty) => {
+                let registration = duty.channel.registration_hint();
+                !matches!(duty.progress, Progress::Sending(_))
+                    && duty
+                        .channel
+                        .session
+                        .registration(registration)
+                        .is_some_and(|found| Arc::ptr_eq(&found.core, core))
+            }
+        }
+    }
+
     /// Answers a call that no thread will ever take, because the private door of the pool is gone.
     fn turn_away(self) {
         match self {

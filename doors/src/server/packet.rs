@@ -85,6 +85,11 @@ impl PacketCall {
         }
     }
 
+    /// The door that is called.
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.token.core
+    }
+
     pub(crate) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
     }

@@ -322,6 +322,9 @@ impl Leader {
         *lock(&token.call) = Some(call.progress());
         self.told_later(token, &call.progress());
         core.pool.dispatch(Job::Packet(Box::new(call)));
+        if core.is_revoked() {
+            core.pool.turn_away(core);
+        }
         Ok(())
     }
 }

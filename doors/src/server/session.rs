@@ -326,7 +326,13 @@ impl Session {
     /// to say so.
     pub(crate) fn route(&self, duty: Box<Duty>) {
         match self.registration(duty.channel.registration_hint()) {
-            Some(registration) => registration.core.pool.dispatch(Job::Channel(duty)),
+            Some(registration) => {
+                let core = &registration.core;
+                core.pool.dispatch(Job::Channel(duty));
+                if core.is_revoked() {
+                    core.pool.turn_away(core);
+                }
+            }
             None => duty.turn_away(),
         }
     }

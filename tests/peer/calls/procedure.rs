@@ -40,6 +40,97 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
                 fds.into_iter().map(DoorDesc::from).collect(),
             )
         }
+        // nest DEPTH MINE THEIRS: calls the other process, which calls this one, and so on.
+        "nest" => {
+            let depth = number(1);
+            if depth == 0 {
+                return call.door_return(b"0", vec![]);
+            }
+            let inner = format!("nest {} {} {}", depth.saturating_sub(1), words[3], words[2]);
+            let reply = shared
+                .other(words[3])
+                .call(inner.as_bytes(), vec![])
+                .unwrap();
+            let below: usize = std::str::from_utf8(&reply.data).unwrap().parse().unwrap();
+            call.door_return(below.saturating_add(1).to_string().as_bytes(), vec![])
+        }
+        // The same through a door of this very process.
+        "self" => {
+            let depth = number(1);
+            if depth == 0 {
+                return call.door_return(b"0", vec![]);
+            }
+            let own = shared.own.lock().unwrap().clone().unwrap();
+            let reply = own
+                .call(
+                    format!("self {}", depth.saturating_sub(1)).as_bytes(),
+                    vec![],
+                )
+                .unwrap();
+            let below: usize = std::str::from_utf8(&reply.data).unwrap().parse().unwrap();
+            call.door_return(below.saturating_add(1).to_string().as_bytes(), vec![])
+        }
+        "thread" => {
+            let name = format!("{:?}", std::thread::current().id());
+            call.door_return(name.as_bytes(), vec![])
+        }
+        // Waits until the test opens the gate.
+        "gate" => {
+            println!("begun");
+            shared.wait();
+            call.door_return(b"through", vec![])
+        }
+        "sleep" => {
+            std::thread::sleep(Duration::from_millis(u64::try_from(number(1)).unwrap()));
+            call.door_return(words[1].as_bytes(), vec![])
+        }
+        "die" => {
+            println!("begun");
+            std::process::exit(3)
+        }
+        // Without the message of a panic, and in nothing else different.
+        "panic" => std::panic::resume_unwind(Box::new("as told")),
+        "hold" => {
+            let (held, returned) = call.hold();
+            shared.held.lock().unwrap().push(held);
+            println!("held");
+            returned
+        }
+        // Answers from another thread, at once.
+        "hold-and-go" => {
+            let (mut held, returned) = call.hold();
+            std::thread::spawn(move || {
+                let fds: Vec<OwnedFd> = held.take_descriptors();
+                held.door_return(b"gone", fds.into_iter().map(DoorDesc::from).collect())
+                    .unwrap();
+            });
+            returned
+        }
+        // Says when it hears that its caller has gone.
+        "watch" => {
+            call.on_cancel(|| println!("called back"));
+            println!("begun");
+            while !call.is_cancelled() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            println!("cancelled");
+            call.door_return(b"nobody hears this", vec![])
+        }
+        "watch-and-wait" => {
+            call.on_cancel(|| println!("called back"));
+            println!("begun");
+            shared.wait();
+            println!("cancelled: {}", call.is_cancelled());
+            call.door_return(b"", vec![])
+        }
+        _ => descriptors(shared, call, &words),
+    }
+}
+
+/// What is done with descriptors.
+fn descriptors(shared: &Arc<Shared>, mut call: Invocation<'_>, words: &[&str]) -> Returned {
+    let number = |at: usize| words[at].parse::<usize>().unwrap();
+    match words[0] {
         // How many descriptors came, and what they are: inode and close-on-exec.
         "look" => {
             let seen: Vec<String> = call.descriptors().iter().map(describe).collect();
@@ -86,76 +177,6 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
             );
             let desc = door.unwrap().to_desc().unwrap();
             call.door_return(b"", vec![desc])
-        }
-        // nest DEPTH MINE THEIRS: calls the other process, which calls this one, and so on.
-        "nest" => {
-            let depth = number(1);
-            if depth == 0 {
-                return call.door_return(b"0", vec![]);
-            }
-            let inner = format!("nest {} {} {}", depth - 1, words[3], words[2]);
-            let reply = shared
-                .other(words[3])
-                .call(inner.as_bytes(), vec![])
-                .unwrap();
-            let below: usize = std::str::from_utf8(&reply.data).unwrap().parse().unwrap();
-            call.door_return((below + 1).to_string().as_bytes(), vec![])
-        }
-        // The same through a door of this very process.
-        "self" => {
-            let depth = number(1);
-            if depth == 0 {
-                return call.door_return(b"0", vec![]);
-            }
-            let own = shared.own.lock().unwrap().clone().unwrap();
-            let reply = own
-                .call(format!("self {}", depth - 1).as_bytes(), vec![])
-                .unwrap();
-            let below: usize = std::str::from_utf8(&reply.data).unwrap().parse().unwrap();
-            call.door_return((below + 1).to_string().as_bytes(), vec![])
-        }
-        "thread" => {
-            let name = format!("{:?}", std::thread::current().id());
-            call.door_return(name.as_bytes(), vec![])
-        }
-        // Waits until the test opens the gate.
-        "gate" => {
-            println!("begun");
-            shared.wait();
-            call.door_return(b"through", vec![])
-        }
-        "sleep" => {
-            std::thread::sleep(Duration::from_millis(u64::try_from(number(1)).unwrap()));
-            call.door_return(words[1].as_bytes(), vec![])
-        }
-        "exit" => {
-            println!("begun");
-            std::process::exit(3)
-        }
-        // Without the message of a panic, and in nothing else different.
-        "panic" => std::panic::resume_unwind(Box::new("as told")),
-        "hold" => {
-            let (held, returned) = call.hold();
-            shared.held.lock().unwrap().push(held);
-            println!("held");
-            returned
-        }
-        // Says when it hears that its caller has gone.
-        "watch" => {
-            call.on_cancel(|| println!("called back"));
-            println!("begun");
-            while !call.is_cancelled() {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            println!("cancelled");
-            call.door_return(b"nobody hears this", vec![])
-        }
-        "watch-and-wait" => {
-            call.on_cancel(|| println!("called back"));
-            println!("begun");
-            shared.wait();
-            println!("cancelled: {}", call.is_cancelled());
-            call.door_return(b"", vec![])
         }
         "slow-file" => {
             println!("begun");
