@@ -307,29 +307,30 @@ impl Remote {
         if fresh && first::fits(arguments) {
             return first::call(&self.token, arguments, out);
         }
-        let mut link = self.connect().map_err(not_connected)?;
+        let until = arguments.until;
+        let mut link = self.connect(until).map_err(|e| not_connected(e, until))?;
         if !link.is_live() {
             // Closed as unused at the moment when it was found.
-            link = self.connect().map_err(not_connected)?;
+            link = self.connect(until).map_err(|e| not_connected(e, until))?;
         }
         call::call(&link, arguments, out)
     }
 
     /// The way to call: the one we have, or a new one.
-    pub(crate) fn connect(&self) -> Result<Arc<Link>, DoorError> {
+    fn connect(&self, until: Option<Instant>) -> Result<Arc<Link>, DoorError> {
         if let Some(link) = self.link.load_full()
             && link.is_live()
         {
             return Ok(link);
         }
-        let link = Arc::new(establish(self.token.as_fd())?);
+        let link = Arc::new(establish(self.token.as_fd(), until)?);
         self.id.store(link.door, Ordering::Relaxed);
         self.link.store(Some(Arc::clone(&link)));
         Ok(link)
     }
 
     fn remint(&self) -> Result<OwnedFd, DoorError> {
-        let minted = Petition::send(&self.token, &Message::Remint {})
+        let minted = Petition::send(&self.token, &Message::Remint {}, None)
             .and_then(|mut petition| petition.receive());
         match minted {
             Ok(answer) => {
@@ -364,8 +365,11 @@ impl Remote {
 
 /// A call that never left, because the door could not be reached.
 #[expect(clippy::needless_pass_by_value, reason = "it becomes the other error")]
-fn not_connected(error: DoorError) -> CallCondition {
+fn not_connected(error: DoorError, until: Option<Instant>) -> CallCondition {
     match error {
+        DoorError::NotResponding { .. } if until.is_some_and(|until| until <= Instant::now()) => {
+            CallCondition::TimedOut { taken: false }
+        }
         DoorError::NotAllowed => CallCondition::NotAllowed,
         DoorError::NoRoom => CallCondition::NoRoom,
         DoorError::NotResponding { within } => CallCondition::NotResponding {

@@ -211,7 +211,7 @@ fn own_pid() -> i32 {
 }
 
 fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorError> {
-    let mut petition = match Petition::send(&remote.token, &Message::Info {}) {
+    let mut petition = match Petition::send(&remote.token, &Message::Info {}, None) {
         Ok(petition) => petition,
         Err(DoorError::NoDoor) => return gone(remote),
         Err(other) => return Err(other),

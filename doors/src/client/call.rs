@@ -91,7 +91,7 @@ fn slow(
             }
         }
         let before = channels.len();
-        let asked = session.ask(|wanted| Message::Grow {
+        let asked = session.ask(arguments.until, |wanted| Message::Grow {
             wanted,
             channel: 0,
             area_bytes: 0,
@@ -138,11 +138,11 @@ fn run<'a>(
     let data = arguments.data;
     let generation = state.turn.wrapping_add(1);
     if data.len() > state.area.shape.area_bytes() {
-        enlarge(session, channel, &mut state, data.len())?;
+        enlarge(session, channel, &mut state, data.len(), arguments.until)?;
     }
     // Last of what can fail: without a turn the next call has the same generation, and would take them for its own.
     if !arguments.descriptors.is_empty() {
-        send_descriptors(session, channel, generation, arguments.descriptors)?;
+        send_descriptors(session, channel, generation, arguments)?;
     }
     let head = CallHead {
         step: Move::Call.number(),
@@ -311,7 +311,13 @@ impl Exchange<'_> {
         out.try_reserve_exact(more).map_err(|_| too_large)?;
         if more > self.state.area.shape.area_bytes() {
             // Without a larger area it takes more turns, nothing else.
-            let _larger = enlarge(self.session, self.channel, &mut self.state, more);
+            let _larger = enlarge(
+                self.session,
+                self.channel,
+                &mut self.state,
+                more,
+                self.until,
+            );
             self.head.pair = self.state.area.number;
         }
         Ok(())
@@ -394,6 +400,7 @@ fn enlarge(
     channel: &Channel,
     state: &mut State,
     len: usize,
+    until: Option<Instant>,
 ) -> Result<(), CallCondition> {
     let wish = len
         .checked_next_power_of_two()
@@ -404,7 +411,7 @@ fn enlarge(
     }
     let area_bytes = u64::try_from(wish).unwrap_or(u64::MAX);
     let channel = channel.index;
-    match session.ask(|wanted| Message::Grow {
+    match session.ask(until, |wanted| Message::Grow {
         wanted,
         channel,
         area_bytes,
@@ -425,18 +432,18 @@ fn send_descriptors(
     session: &Session,
     channel: &Channel,
     generation: u64,
-    descriptors: &[DoorDesc<'_>],
+    arguments: &Arguments<'_>,
 ) -> Result<(), CallCondition> {
     let index = channel.index;
     for _ in 0..3 {
         let Some(socket) = channel.socket() else {
-            session.ask(|wanted| Message::WantSocket {
+            session.ask(arguments.until, |wanted| Message::WantSocket {
                 wanted,
                 channel: index,
             })?;
             continue;
         };
-        match send_all(&*socket, generation, descriptors) {
+        match send_all(&*socket, generation, arguments.descriptors) {
             Ok(()) => return Ok(()),
             // The server closes the socket of a channel that falls quiet.
             Err(Errno::EPIPE | Errno::ECONNRESET) => channel.drop_socket(&socket),

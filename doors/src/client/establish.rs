@@ -2,16 +2,15 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, TryLockError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::petition::{Answer, Petition, deadline, system};
+use super::petition::{Answer, Petition, protocol_deadline, system};
 use super::process::ClientProcess;
 use super::session::Session;
 use crate::error::DoorError;
 use crate::primitive::Ordering;
 use crate::sys::fork;
 use crate::sys::peer::{Process, peer_pidfd};
-use crate::wire::limits::PROTOCOL_DEADLINE;
 use crate::wire::message::{Message, Violation};
 
 /// A token as it can be called.
@@ -56,39 +55,44 @@ impl Drop for Link {
     }
 }
 
-/// Makes a token callable.
-pub(crate) fn establish(token: BorrowedFd<'_>) -> Result<Link, DoorError> {
+/// Makes a token callable. `NotResponding` in the protocol's time, or at the caller's own deadline.
+pub(crate) fn establish(token: BorrowedFd<'_>, until: Option<Instant>) -> Result<Link, DoorError> {
     let process = ClientProcess::current().map_err(|e| system("set up the client's side", e))?;
     // Only a hint: with an inherited listener it names whoever made the socket.
     let hint = peer_pidfd(token).ok().map(|server| server.id());
     let gate = hint.map(|server| process.gate(server));
     // Many threads that come at once end up with one session. A server that is stuck must not hold up those that
     // call it later for longer than the protocol allows; a second session is harmless.
-    let until = deadline(PROTOCOL_DEADLINE);
+    let patience = protocol_deadline(until);
     let _turn = loop {
         let Some(gate) = &gate else { break None };
         match gate.try_lock() {
             Ok(turn) => break Some(turn),
             Err(TryLockError::Poisoned(poisoned)) => break Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if std::time::Instant::now() >= until => break None,
+            Err(TryLockError::WouldBlock) if Instant::now() >= patience => break None,
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_micros(100)),
         }
     };
     if let Some(session) = hint.and_then(|server| process.session(server))
-        && let Some(link) = register(token, &session)?
+        && let Some(link) = register(token, &session, until)?
     {
         return Ok(link);
     }
-    hello(token, &process)
+    hello(token, &process, until)
 }
 
 /// Registers the token's door in a session; `None` if its server does not know the session (it is another one).
-fn register(token: BorrowedFd<'_>, session: &Arc<Session>) -> Result<Option<Link>, DoorError> {
+fn register(
+    token: BorrowedFd<'_>,
+    session: &Arc<Session>,
+    until: Option<Instant>,
+) -> Result<Option<Link>, DoorError> {
     let mut petition = Petition::send(
         token,
         &Message::Register {
             session: session.id,
         },
+        until,
     )?;
     let answer = match petition.receive() {
         Ok(answer) => answer,
@@ -117,8 +121,12 @@ fn link(session: &Arc<Session>, message: Message) -> Result<Link, DoorError> {
 }
 
 /// Opens a session: windows, acknowledgement, ready.
-fn hello(token: BorrowedFd<'_>, process: &ClientProcess) -> Result<Link, DoorError> {
-    let mut petition = Petition::send(token, &Message::Hello { channels: 1 })?;
+fn hello(
+    token: BorrowedFd<'_>,
+    process: &ClientProcess,
+    until: Option<Instant>,
+) -> Result<Link, DoorError> {
+    let mut petition = Petition::send(token, &Message::Hello { channels: 1 }, until)?;
     let windows = petition.receive()?;
     let Message::Windows { session: id, .. } = windows.message else {
         return Err(DoorError::Protocol(Violation::Turn));
@@ -130,7 +138,7 @@ fn hello(token: BorrowedFd<'_>, process: &ClientProcess) -> Result<Link, DoorErr
     let copy = private
         .try_clone()
         .map_err(|e| io("copy the session socket", &e))?;
-    let mut rest = Petition::resume(copy, same(&server)?);
+    let mut rest = Petition::resume(copy, same(&server)?, until);
     let session = Session::new(id, process.life, server, private);
     session.packet(windows).map_err(DoorError::Protocol)?;
     let ready: Answer = rest.receive()?;

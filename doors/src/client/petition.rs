@@ -31,9 +31,14 @@ pub(crate) struct Answer {
 }
 
 impl Petition {
-    /// Sends a petition. `NoDoor` if the server's end is closed.
-    pub(crate) fn send(token: impl AsFd, message: &Message) -> Result<Self, DoorError> {
-        let until = deadline(PROTOCOL_DEADLINE);
+    /// Sends a petition that is to be answered in the protocol's time, or until the caller's own deadline if that is
+    /// earlier. `NoDoor` if the server's end is closed.
+    pub(crate) fn send(
+        token: impl AsFd,
+        message: &Message,
+        until: Option<Instant>,
+    ) -> Result<Self, DoorError> {
+        let until = protocol_deadline(until);
         let (ours, theirs) =
             socket::pair().map_err(|source| system("make a socket pair", source))?;
         let packet = message.encode(0);
@@ -125,6 +130,12 @@ pub(crate) fn system(op: &'static str, source: Errno) -> DoorError {
     DoorError::System { op, source }
 }
 
+/// When a step of the protocol is over: at the caller's own deadline if that is earlier.
+pub(crate) fn protocol_deadline(until: Option<Instant>) -> Instant {
+    let bound = deadline(PROTOCOL_DEADLINE);
+    until.map_or(bound, |until| until.min(bound))
+}
+
 /// The time so long from now.
 pub(crate) fn deadline(after: Duration) -> Instant {
     let now = Instant::now();
@@ -167,11 +178,11 @@ pub(crate) fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> Resu
 
 impl Petition {
     /// Goes on with a conversation whose server is known.
-    pub(crate) fn resume(private: OwnedFd, server: Process) -> Self {
+    pub(crate) fn resume(private: OwnedFd, server: Process, until: Option<Instant>) -> Self {
         Self {
             private,
             server: Some(server),
-            until: deadline(PROTOCOL_DEADLINE),
+            until: protocol_deadline(until),
         }
     }
 }

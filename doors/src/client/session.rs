@@ -1,6 +1,6 @@
 //! One server process as the client knows it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use nix::errno::Errno;
 
 use super::channel::Channel;
-use super::petition::{Answer, deadline};
+use super::petition::{Answer, protocol_deadline};
 use crate::channel::ends::{ClientEnd, End};
 use crate::channel::pair::Pair;
 use crate::error::CallCondition;
@@ -50,6 +50,8 @@ struct Inbox {
     offered: HashMap<u32, Offered>,
     /// Answers by request number.
     granted: HashMap<u64, Result<Granted, Failure>>,
+    /// Requests whose askers have given up.
+    forsaken: HashSet<u64>,
     /// A channel has become free, or there are more.
     freed: bool,
 }
@@ -118,6 +120,7 @@ impl Session {
     /// Asks the server for something and waits for it.
     pub(crate) fn ask(
         &self,
+        until: Option<Instant>,
         message: impl FnOnce(u64) -> Message,
     ) -> Result<Granted, CallCondition> {
         let wanted = self.next_wanted.fetch_add(1, Ordering::Relaxed);
@@ -129,7 +132,7 @@ impl Session {
                 source,
             },
         })?;
-        let until = deadline(PROTOCOL_DEADLINE);
+        let patience = protocol_deadline(until);
         let mut inbox = lock(&self.inbox);
         loop {
             match inbox.granted.remove(&wanted) {
@@ -140,8 +143,13 @@ impl Session {
             if self.is_dead() {
                 return Err(CallCondition::ServerDied { taken: false });
             }
-            let left = until.saturating_duration_since(Instant::now());
+            let left = patience.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                // What comes later is let go of: nobody would fetch it.
+                inbox.forsaken.insert(wanted);
+                if until.is_some_and(|until| until <= patience) {
+                    return Err(CallCondition::TimedOut { taken: false });
+                }
                 return Err(CallCondition::NotResponding {
                     within: PROTOCOL_DEADLINE,
                     taken: false,
@@ -153,6 +161,16 @@ impl Session {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+    }
+
+    /// An answer has come for whoever asked, if it still waits.
+    fn grant(&self, wanted: u64, answer: Result<Granted, Failure>) {
+        let mut inbox = lock(&self.inbox);
+        if !inbox.forsaken.remove(&wanted) {
+            inbox.granted.insert(wanted, answer);
+        }
+        drop(inbox);
+        self.arrived.notify_all();
     }
 
     /// Waits until something has changed that may free a channel or bring a descriptor socket; false when the time
@@ -203,8 +221,7 @@ impl Session {
             Message::Socket { wanted, channel } => self.install(wanted, channel, fds),
             Message::Refused { wanted, code } => {
                 let code = Failure::from_number(code).ok_or(Violation::Value)?;
-                lock(&self.inbox).granted.insert(wanted, Err(code));
-                self.arrived.notify_all();
+                self.grant(wanted, Err(code));
                 Ok(())
             }
             _ => Err(Violation::Turn),
@@ -255,10 +272,7 @@ impl Session {
             }
             self.channels.store(Arc::new(channels));
         }
-        lock(&self.inbox)
-            .granted
-            .insert(wanted, Ok(Granted::Pair(pair)));
-        self.arrived.notify_all();
+        self.grant(wanted, Ok(Granted::Pair(pair)));
         Ok(())
     }
 
@@ -270,13 +284,13 @@ impl Session {
         let channels = self.channels.load();
         let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
         channel.install_socket(socket);
-        if wanted != 0 {
-            lock(&self.inbox)
-                .granted
-                .insert(wanted, Ok(Granted::Socket));
+        if wanted == 0 {
+            // Not asked for: it brings the descriptors of a reply.
+            drop(lock(&self.inbox));
+            self.arrived.notify_all();
+        } else {
+            self.grant(wanted, Ok(Granted::Socket));
         }
-        drop(lock(&self.inbox));
-        self.arrived.notify_all();
         Ok(())
     }
 }
