@@ -13,7 +13,10 @@ const MAY_HAVE_EXECUTED: &str = "error ServerDied { taken: true } MayHaveExecute
 /// A server whose door is at the path "control".
 fn server(directory: &Directory) -> Peer {
     let mut server = Peer::start(PEER, "life-server", &[]);
-    server.ask(&format!("control {}", directory.join("control").display()), "attached");
+    server.ask(
+        &format!("control {}", directory.join("control").display()),
+        "attached",
+    );
     server.ask("create none", "created");
     server
 }
@@ -34,7 +37,10 @@ fn client_with_session(directory: &Directory) -> Peer {
 }
 
 fn open(client: &mut Peer, directory: &Directory, name: &str) {
-    client.ask(&format!("open {name} {}", directory.join("control").display()), "open");
+    client.ask(
+        &format!("open {name} {}", directory.join("control").display()),
+        "open",
+    );
 }
 
 trait Ask {
@@ -67,6 +73,22 @@ fn asleep_in_a_call(pid: u32) {
     loop {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
         if tasks.flatten().any(sleeps) {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Stops a process; comes back when all of its threads stand still.
+fn stop(peer: &Peer) {
+    peer.signal(Signal::SIGSTOP);
+    let stands = |task: std::fs::DirEntry| {
+        let status = std::fs::read_to_string(task.path().join("status")).unwrap();
+        status.contains("State:\tT")
+    };
+    loop {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", peer.pid())).unwrap();
+        if tasks.flatten().all(stands) {
             return;
         }
         std::thread::yield_now();
@@ -111,7 +133,7 @@ fn a_call_that_was_not_taken_has_not_executed() {
     let directory = Directory::new("death");
     let mut server = server(&directory);
     let mut client = client_with_session(&directory);
-    server.signal(Signal::SIGSTOP);
+    stop(&server);
     client.ask("start control ehello one", "started");
     asleep_in_a_call(client.pid());
     server.kill();
@@ -136,14 +158,16 @@ fn every_thread_that_waits_hears_of_the_death() {
 
 #[test]
 fn a_server_that_kills_itself_in_the_procedure_may_have_executed() {
-    let _watchdog =
-        Watchdog::new("a_server_that_kills_itself_in_the_procedure_may_have_executed");
+    let _watchdog = Watchdog::new("a_server_that_kills_itself_in_the_procedure_may_have_executed");
     for with_session in [false, true] {
         for _ in 0..10 {
             let directory = Directory::new("death");
             let _server = server(&directory);
-            let mut client =
-                if with_session { client_with_session(&directory) } else { client(&directory) };
+            let mut client = if with_session {
+                client_with_session(&directory)
+            } else {
+                client(&directory)
+            };
             client.ask("call control k", MAY_HAVE_EXECUTED);
         }
     }
@@ -204,18 +228,30 @@ fn a_stopped_server_is_waited_for_until_the_deadline() {
     // This one has used its connection, and has no session yet.
     let mut second = self::client(&directory);
     second.ask("call control eone", "reply one");
-    server.signal(Signal::SIGSTOP);
+    stop(&server);
     // More often than the session has channels: each of these calls keeps one.
     for _ in 0..6 {
-        client.ask("call-within control ehello 50", "error TimedOut { taken: false } NotExecuted");
+        client.ask(
+            "call-within control ehello 50",
+            "error TimedOut { taken: false } NotExecuted",
+        );
     }
-    second.ask("call-within control ehello 50", "error TimedOut { taken: false } NotExecuted");
+    second.ask(
+        "call-within control ehello 50",
+        "error TimedOut { taken: false } NotExecuted",
+    );
     // A packet may still be read when the server goes on.
-    first.ask("call-within control ehello 50", "error TimedOut { taken: true } MayHaveExecuted");
+    first.ask(
+        "call-within control ehello 50",
+        "error TimedOut { taken: true } MayHaveExecuted",
+    );
     server.signal(Signal::SIGCONT);
     for number in 0..100 {
         for client in [&mut client, &mut first, &mut second] {
-            client.ask(&format!("call control e{number}"), &format!("reply {number}"));
+            client.ask(
+                &format!("call control e{number}"),
+                &format!("reply {number}"),
+            );
         }
     }
 }
@@ -226,7 +262,7 @@ fn a_call_without_a_deadline_goes_on_when_the_server_does() {
     let directory = Directory::new("death");
     let server = server(&directory);
     let mut client = client_with_session(&directory);
-    server.signal(Signal::SIGSTOP);
+    stop(&server);
     client.ask("start control ehello one", "started");
     asleep_in_a_call(client.pid());
     server.signal(Signal::SIGCONT);
@@ -238,7 +274,7 @@ fn a_first_call_to_a_stopped_server_is_bounded() {
     let _watchdog = Watchdog::new("a_first_call_to_a_stopped_server_is_bounded");
     let directory = Directory::new("death");
     let server = server(&directory);
-    server.signal(Signal::SIGSTOP);
+    stop(&server);
     let mut client = client(&directory);
     client.ask(
         "call control ehello",
@@ -312,7 +348,10 @@ fn nothing_is_left_of_clients_that_were_killed() {
         client.ask("start control b one", "started");
         client.ask("start s b two", "started");
         let entered = 2 * (round + 1);
-        server.ask(&format!("wait entered {entered}"), &format!("entered {entered}"));
+        server.ask(
+            &format!("wait entered {entered}"),
+            &format!("entered {entered}"),
+        );
         client.kill();
         server.ask(&format!("wait saw {entered}"), &format!("saw {entered}"));
         // The first one made the threads that stay.

@@ -13,8 +13,8 @@ use doors::Door;
 use nix::sys::socket::{ControlMessage, MsgFlags, Shutdown, sendmsg, shutdown};
 use nix::unistd::{ForkResult, Gid, Uid, fork, pause, setgid, setgroups, setuid};
 
-use super::{board, interpret};
 use super::server::said_by_child;
+use super::{board, interpret};
 
 /// Calls until its input ends.
 pub(super) fn run() {
