@@ -79,6 +79,22 @@ fn asleep_in_a_call(pid: u32) {
     }
 }
 
+/// Stops a process; comes back when all of its threads stand still.
+fn stop(peer: &Peer) {
+    peer.signal(Signal::SIGSTOP);
+    let stands = |task: std::fs::DirEntry| {
+        let status = std::fs::read_to_string(task.path().join("status")).unwrap();
+        status.contains("State:\tT")
+    };
+    loop {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", peer.pid())).unwrap();
+        if tasks.flatten().all(stands) {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
 fn end(child: &str) {
     let pid = child.strip_prefix("child ").unwrap().parse().unwrap();
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
@@ -117,7 +133,7 @@ fn a_call_that_was_not_taken_has_not_executed() {
     let directory = Directory::new("death");
     let mut server = server(&directory);
     let mut client = client_with_session(&directory);
-    server.signal(Signal::SIGSTOP);
+    stop(&server);
     client.ask("start control ehello one", "started");
     asleep_in_a_call(client.pid());
     server.kill();
@@ -212,7 +228,7 @@ fn a_stopped_server_is_waited_for_until_the_deadline() {
     // This one has used its connection, and has no session yet.
     let mut second = self::client(&directory);
     second.ask("call control eone", "reply one");
-    server.signal(Signal::SIGSTOP);
+    stop(&server);
     // More often than the session has channels: each of these calls keeps one.
     for _ in 0..6 {
         client.ask(
@@ -246,7 +262,7 @@ fn a_call_without_a_deadline_goes_on_when_the_server_does() {
     let directory = Directory::new("death");
     let server = server(&directory);
     let mut client = client_with_session(&directory);
-    server.signal(Signal::SIGSTOP);
+    stop(&server);
     client.ask("start control ehello one", "started");
     asleep_in_a_call(client.pid());
     server.signal(Signal::SIGCONT);
@@ -258,7 +274,7 @@ fn a_first_call_to_a_stopped_server_is_bounded() {
     let _watchdog = Watchdog::new("a_first_call_to_a_stopped_server_is_bounded");
     let directory = Directory::new("death");
     let server = server(&directory);
-    server.signal(Signal::SIGSTOP);
+    stop(&server);
     let mut client = client(&directory);
     client.ask(
         "call control ehello",

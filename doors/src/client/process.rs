@@ -100,7 +100,10 @@ impl ClientProcess {
         let mut closing = Vec::new();
         let mut resting = lock(&self.resting);
         resting.retain(|other| !other.is_dead() && !Arc::ptr_eq(other, session));
-        resting.push_back(Arc::clone(session));
+        // Looked at under the lock under which `leave` comes, after the death.
+        if !session.is_dead() {
+            resting.push_back(Arc::clone(session));
+        }
         while resting.len() > RESTING_SESSIONS {
             closing.extend(resting.pop_front());
         }
@@ -113,6 +116,29 @@ impl ClientProcess {
                 session.die();
             }
         }
+    }
+
+    /// The server of a session is dead: what the session holds goes with the last door that uses it.
+    pub(crate) fn leave(&self, session: &Arc<Session>) {
+        let mut gone = Vec::new();
+        let mut sessions = lock(&self.sessions);
+        gone.extend(
+            sessions
+                .extract_if(|_, other| Arc::ptr_eq(other, session))
+                .map(|(_, it)| it),
+        );
+        drop(sessions);
+        let mut resting = lock(&self.resting);
+        resting.retain(|other| !Arc::ptr_eq(other, session));
+        drop(resting);
+        drop(gone);
+    }
+
+    /// The client's side if this process has one.
+    pub(crate) fn existing() -> Option<Arc<Self>> {
+        CURRENT
+            .load_full()
+            .filter(|process| process.life == fork::life())
     }
 
     /// The gate of a server.

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::petition::Answer;
+use super::process::ClientProcess;
 use super::session::Session;
 use crate::event;
 use crate::lock::lock;
@@ -166,6 +167,9 @@ impl Watcher {
     fn bury(&self, session: &Arc<Session>) {
         self.forget(session);
         session.die();
+        if let Some(process) = ClientProcess::existing() {
+            process.leave(session);
+        }
         let mut rounds = 0_u32;
         loop {
             let sleepers: Vec<_> = session
