@@ -363,11 +363,8 @@ impl Remote {
 
 /// A call that never left, because the door could not be reached.
 #[expect(clippy::needless_pass_by_value, reason = "it becomes the other error")]
-fn not_connected(error: DoorError, until: Option<Instant>) -> CallCondition {
+fn not_connected(error: DoorError) -> CallCondition {
     match error {
-        DoorError::NotResponding { .. } if until.is_some_and(|until| until <= Instant::now()) => {
-            CallCondition::TimedOut { taken: false }
-        }
         DoorError::NotAllowed => CallCondition::NotAllowed,
         DoorError::NoRoom => CallCondition::NoRoom,
         DoorError::NotResponding { within } => CallCondition::NotResponding {

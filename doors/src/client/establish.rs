@@ -4,13 +4,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::petition::{Answer, Petition, protocol_deadline, system};
+use super::petition::{Answer, Petition, deadline, system};
 use super::process::ClientProcess;
 use super::session::Session;
 use crate::error::DoorError;
 use crate::primitive::Ordering;
 use crate::sys::fork;
 use crate::sys::peer::{Process, peer_pidfd};
+use crate::wire::limits::PROTOCOL_DEADLINE;
 use crate::wire::message::{Message, Violation};
 
 /// A token as it can be called.

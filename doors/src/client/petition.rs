@@ -152,12 +152,6 @@ pub(crate) fn system(op: &'static str, source: Errno) -> DoorError {
     DoorError::System { op, source }
 }
 
-/// When a step of the protocol is over: at the caller's own deadline if that is earlier.
-pub(crate) fn protocol_deadline(until: Option<Instant>) -> Instant {
-    let bound = deadline(PROTOCOL_DEADLINE);
-    until.map_or(bound, |until| until.min(bound))
-}
-
 /// The time so long from now.
 pub(crate) fn deadline(after: Duration) -> Instant {
     let now = Instant::now();

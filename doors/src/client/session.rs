@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use nix::errno::Errno;
 
 use super::channel::Channel;
-use super::petition::{Answer, protocol_deadline};
+use super::petition::{Answer, deadline};
 use crate::channel::ends::{ClientEnd, End};
 use crate::channel::pair::Pair;
 use crate::error::CallCondition;
@@ -54,8 +54,6 @@ struct Inbox {
     asked: HashSet<u64>,
     /// Answers by request number.
     granted: HashMap<u64, Result<Granted, Failure>>,
-    /// Requests whose askers have given up.
-    forsaken: HashSet<u64>,
     /// A channel has become free, or there are more.
     freed: bool,
 }
@@ -166,13 +164,8 @@ impl Session {
             if self.is_dead() {
                 return Err(CallCondition::ServerDied { taken: false });
             }
-            let left = patience.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                // What comes later is let go of: nobody would fetch it.
-                inbox.forsaken.insert(wanted);
-                if until.is_some_and(|until| until <= patience) {
-                    return Err(CallCondition::TimedOut { taken: false });
-                }
                 return Err(CallCondition::NotResponding {
                     within: PROTOCOL_DEADLINE,
                     taken: false,
@@ -184,16 +177,6 @@ impl Session {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-    }
-
-    /// An answer has come for whoever asked, if it still waits.
-    fn grant(&self, wanted: u64, answer: Result<Granted, Failure>) {
-        let mut inbox = lock(&self.inbox);
-        if !inbox.forsaken.remove(&wanted) {
-            inbox.granted.insert(wanted, answer);
-        }
-        drop(inbox);
-        self.arrived.notify_all();
     }
 
     /// Waits until something has changed that may free a channel or bring a descriptor socket; false when the time
