@@ -207,14 +207,16 @@ fn a_child_that_keeps_all_sockets_does_not_hide_the_death() {
     let child = server.query("fork-idle");
     server.kill();
     client.ask("join one", MAY_HAVE_EXECUTED);
-    let heard = fresh.query("join one");
-    assert!(heard.ends_with(" MayHaveExecuted"), "{heard}");
-    // Nobody will ever answer: an error all the same, in the time that a step of the protocol has.
-    let heard = client.query("call control ehello");
-    assert!(heard.ends_with(" NotExecuted"), "{heard}");
+    // Nobody will ever answer these: an error all the same, in the time that a step of the protocol has.
+    client.ask("start control ehello two", "started");
     let mut late = Peer::start(PEER, "life-client", &[]);
     open(&mut late, &directory, "late");
-    let heard = late.query("call late ehello");
+    late.ask("start late ehello three", "started");
+    let heard = fresh.query("join one");
+    assert!(heard.ends_with(" MayHaveExecuted"), "{heard}");
+    let heard = client.query("join two");
+    assert!(heard.ends_with(" NotExecuted"), "{heard}");
+    let heard = late.query("join three");
     assert!(heard.starts_with("error NotResponding { "), "{heard}");
     end(&child);
 }

@@ -320,6 +320,20 @@ pub(super) fn said_by_child(work: impl FnOnce() -> String) -> String {
     }
 }
 
+/// Waits until a child sleeps or has ended; which of the two.
+fn rest_of(child: Pid) -> &'static str {
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+        if status.contains("State:\tS") {
+            return "sleeps";
+        }
+        if status.contains("State:\tZ") {
+            return "ended";
+        }
+        std::thread::yield_now();
+    }
+}
+
 /// What the first byte of the data asks for.
 pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
     match call.data().first() {
@@ -380,7 +394,8 @@ pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
             // SAFETY: that the child goes on in the library is what is under test.
             match unsafe { fork() }.unwrap() {
                 ForkResult::Parent { child } => {
-                    call.door_return(child.to_string().as_bytes(), vec![])
+                    let said = format!("{child} {}", rest_of(child));
+                    call.door_return(said.as_bytes(), vec![])
                 }
                 ForkResult::Child => call.door_return(b"from the child", vec![]),
             }
