@@ -21,6 +21,9 @@ use crate::wire::code::Failure;
 /// [`door_return`](Self::door_return), [`door_reply_now`](Self::door_reply_now) or [`hold`](Self::hold), each of which
 /// consumes it and gives the [`Returned`] that the procedure must give back. An invocation that is dropped (by a
 /// panic, say) answers its caller with an error that says so.
+///
+/// A procedure may fork. The parent answers; in the child there is no caller: what it answers is discarded, and a child
+/// that returns from the procedure sleeps until it is killed. A child that has work to do executes a program or exits.
 pub struct Invocation<'call> {
     line: &'call mut Option<Line>,
     data: &'call [u8],
@@ -140,6 +143,7 @@ impl<'call> Invocation<'call> {
         data: &[u8],
         descriptors: Vec<DoorDesc<'_>>,
     ) -> Result<(), ReturnError> {
+        Line::disown(self.line, self.core);
         match &mut *self.line {
             Some(line) => line.put_reply(data, descriptors),
             None => Err(ReturnError::AlreadyReplied),
@@ -175,6 +179,7 @@ impl<'call> Invocation<'call> {
     /// The call stays active until the [`Held`] is answered or dropped.
     #[doc(alias = "door_hold")]
     pub fn hold(mut self) -> (Held, Returned) {
+        Line::disown(self.line, self.core);
         let line = self.line.take().map(|mut line| {
             line.leave_thread();
             line
@@ -259,6 +264,7 @@ impl Held {
         data: &[u8],
         descriptors: Vec<DoorDesc<'_>>,
     ) -> Result<(), (Self, ReturnError)> {
+        Line::disown(&mut self.line, self.active.core());
         let handed = match &mut self.line {
             Some(line) => line.put_reply(data, descriptors),
             None => Ok(()),
@@ -273,6 +279,7 @@ impl Held {
 impl Drop for Held {
     /// Publishes the answer, or that there is none.
     fn drop(&mut self) {
+        Line::disown(&mut self.line, self.active.core());
         self.active.core().meter.let_go(self.number);
         if let Some(mut line) = self.line.take() {
             line.finish(Failure::Unanswered);

@@ -145,6 +145,12 @@ impl Core {
         attributes
     }
 
+    /// Whether the door is that of the process which forked this one.
+    #[inline]
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.life != fork::life()
+    }
+
     /// Whether the door was revoked.
     #[inline]
     pub(crate) fn is_revoked(&self) -> bool {

@@ -303,6 +303,10 @@ impl Desk {
         let invocation = Invocation::new(&mut self.line, &self.data, fds, core, &self.running);
         // A procedure that panics must not take the thread, or the peers of its channel, with it.
         let outcome = catch_unwind(AssertUnwindSafe(|| (core.procedure)(invocation)));
+        Line::disown(&mut self.line, core);
+        if pool.is_some() && core.is_inherited() {
+            stay_out();
+        }
         self.running.end();
         if let Some(since) = timed {
             core.meter.timed(since.elapsed());
@@ -340,6 +344,15 @@ impl Desk {
         if self.line.take().is_some() {
             core.end();
         }
+    }
+}
+
+/// The server procedure has forked, and this is the child: no call of the parent's comes here, and the state of its
+/// pool may be locked for ever by a thread that does not exist here.
+#[cold]
+fn stay_out() -> ! {
+    loop {
+        std::thread::park();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::core::Core;
 use super::duty::{CancelCallback, Duty, Progress, Sending};
 use super::packet::PacketCall;
 use super::session::{Paid, Registration};
@@ -22,9 +23,24 @@ pub(crate) enum Line {
     Packet(Box<PacketCall>),
     /// To a caller in this process, without any transport.
     Local(Box<LocalCall>),
+    /// To nobody: the caller is our parent's, and gets its answer there.
+    Inherited,
 }
 
 impl Line {
+    /// Lets go of a line that this process has from the one that forked it.
+    ///
+    /// The caller of a server procedure that forks waits for one answer, the parent's. The child has no windows of
+    /// the session (`MADV_DONTFORK`), and its packets would come from another process.
+    #[inline]
+    pub(crate) fn disown(line: &mut Option<Self>, core: &Core) {
+        if core.is_inherited()
+            && let Some(Self::Channel(_) | Self::Packet(_)) = line
+        {
+            forget(line.replace(Self::Inherited));
+        }
+    }
+
     /// Hands a reply over; the caller goes on with [`Self::finish`].
     pub(crate) fn put_reply(
         &mut self,
@@ -41,6 +57,7 @@ impl Line {
             Self::Channel(duty) => duty.put_reply(data, &descriptors),
             Self::Packet(call) => call.put_reply(data, &descriptors),
             Self::Local(call) => call.put_reply(data, descriptors),
+            Self::Inherited => Ok(()),
         }
     }
 
@@ -50,6 +67,7 @@ impl Line {
             Self::Channel(duty) => duty.finish(without),
             Self::Packet(call) => call.finish(without),
             Self::Local(call) => call.finish(without),
+            Self::Inherited => {}
         }
     }
 
@@ -67,6 +85,7 @@ impl Line {
             }
             Self::Packet(call) => call.lose_reply(),
             Self::Local(call) => call.lose_reply(),
+            Self::Inherited => {}
         }
     }
 
@@ -91,6 +110,7 @@ impl Line {
             Self::Channel(duty) => duty.channel.session.caller(),
             Self::Packet(call) => call.caller(),
             Self::Local(call) => call.caller(),
+            Self::Inherited => Arc::new(Caller::Unknown),
         }
     }
 
@@ -100,6 +120,7 @@ impl Line {
             Self::Channel(duty) => duty.channel.is_cancelled(duty.generation),
             Self::Packet(call) => call.is_cancelled(),
             Self::Local(call) => call.is_cancelled(),
+            Self::Inherited => true,
         }
     }
 
@@ -112,8 +133,19 @@ impl Line {
             }
             Self::Packet(call) => call.set_on_cancel(callback),
             Self::Local(call) => call.set_on_cancel(callback),
+            Self::Inherited => drop(callback),
         }
     }
+}
+
+/// Everything in it belongs to the parent; no drop of it may run here.
+#[cold]
+#[expect(
+    clippy::mem_forget,
+    reason = "the drop would answer the parent's caller"
+)]
+fn forget(line: Option<Line>) {
+    std::mem::forget(line);
 }
 
 /// A reply that was handed over and not yet published.
