@@ -300,6 +300,7 @@ fn a_deadline_passes_before_the_server_takes_the_call() {
     assert_eq!(first.join().unwrap().data, b"through");
     // Neither of the two runs later: the next thing that is said to begin is this.
     peer.say("shut");
+    peer.expect("shut");
     let late = door.clone();
     let third = std::thread::spawn(move || late.call(b"gate", vec![]).unwrap());
     peer.expect("begun");
@@ -345,6 +346,7 @@ fn a_door_without_cancellation_tells_its_procedure_nothing() {
     let (mut peer, path) = start(&directory, "door", "no-cancel");
     for door in [warm(&path), Door::open(&path).unwrap()] {
         peer.say("shut");
+        peer.expect("shut");
         let error = door
             .call_until(b"watch-and-wait", vec![], soon(100))
             .unwrap_err();

@@ -430,6 +430,7 @@ fn descriptors_of_calls_given_up_are_closed_on_both_sides() {
     let (mut peer, path) = start(&directory, "door", "");
     for door in both(&path) {
         peer.say("shut");
+        peer.expect("shut");
         let (mut from, to) = pipe();
         let soon = std::time::Instant::now() + std::time::Duration::from_millis(50);
         let error = door

@@ -55,6 +55,7 @@ fn after_door_reply_the_buffer_is_ours_and_the_caller_still_waits() {
     let (mut peer, path) = start(&directory, "");
     for door in both(&path) {
         peer.say("shut");
+        peer.expect("shut");
         let (done, wait) = channel();
         let call = std::thread::spawn(move || {
             let reply = door.call(b"reply", vec![]).unwrap();
@@ -113,6 +114,7 @@ fn door_reply_now_lets_the_caller_go_and_keeps_the_thread() {
     let (mut peer, path) = start(&directory, "");
     for door in both(&path) {
         peer.say("shut");
+        peer.expect("shut");
         // The reply is here while the procedure still runs.
         let reply = door.call(b"reply-now", vec![]).unwrap();
         assert_eq!(reply.data, b"now");

@@ -81,7 +81,10 @@ fn obey(shared: &Arc<Shared>, door: &Door, line: &str) {
             *shared.open.lock().unwrap() = true;
             shared.opened.notify_all();
         }
-        "shut" => *shared.open.lock().unwrap() = false,
+        "shut" => {
+            *shared.open.lock().unwrap() = false;
+            println!("shut");
+        }
         "revoke" => println!("{:?}", door.revoke()),
         "params" => {
             let params = doors::DoorParams {
