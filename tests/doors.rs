@@ -396,3 +396,17 @@ fn a_revoked_door_gives_no_notice() {
     assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
     drop(sound);
 }
+
+#[test]
+fn private_doors_that_come_and_go_use_no_channel_up() {
+    let _watchdog = Watchdog::new("private_doors_that_come_and_go");
+    let directory = Directory::new("private");
+    let (_peer, path) = start(&directory, "door", "");
+    let [_, door] = both(&path);
+    // More than a session has channels, each with a pool of its own; all callers in one session.
+    for _ in 0..300 {
+        let mut reply = door.call(b"new-private-door", vec![]).unwrap();
+        let new = Door::from_descriptor(reply.descriptors.remove(0)).unwrap();
+        assert_eq!(new.call(b"", vec![]).unwrap().data, b"new");
+    }
+}

@@ -158,23 +158,31 @@ fn slow(
             })
         };
         match asked {
-            Ok(_) => {}
-            Err(CallCondition::NoRoom) => wait_for_channel(session, link, before, arguments.until)?,
+            Ok(_) => continue,
+            Err(CallCondition::NoRoom) => {}
             Err(other) => return Err(arguments.not_begun(other)),
         }
+        // There will be no more: one that served another pool is as good, which may be gone with its private door.
+        for (place, channel) in channels.iter().enumerate() {
+            if let Some(state) = channel.try_take_any() {
+                channel.move_to(link.pool);
+                LAST.set(place);
+                return run(link, channel, state, arguments, out);
+            }
+        }
+        wait_for_channel(session, before, arguments.until)?;
     }
 }
 
 /// All channels are busy and there will be no more: wait for one, with the call's deadline.
 fn wait_for_channel(
     session: &Session,
-    link: &Link,
     before: usize,
     until: Option<Instant>,
 ) -> Result<(), CallCondition> {
     let is_free = || {
         let channels = session.channels.load();
-        channels.len() > before || channels.iter().any(|c| c.try_take(link.pool).is_some())
+        channels.len() > before || channels.iter().any(|c| c.try_take_any().is_some())
     };
     session.starved.fetch_add(1, Ordering::SeqCst);
     let free = loop {

@@ -85,23 +85,34 @@ impl Channel {
         if belongs != pool && belongs != NO_POOL {
             return None;
         }
+        let state = self.try_take_any()?;
+        // Under the lock: two doors of different pools do not both get it.
+        let now = self.pool.load(Ordering::Relaxed);
+        if now != NO_POOL && now != pool {
+            return None;
+        }
+        if now == NO_POOL {
+            self.pool.store(pool, Ordering::Relaxed);
+        }
+        Some(state)
+    }
+
+    /// Takes the channel if it is free and its last turn is answered, whatever pool it belongs to.
+    ///
+    /// A server thread of that pool may still be there: it gives the channel to the pool of the door that is called,
+    /// which is slower and nothing else.
+    pub(crate) fn try_take_any(&self) -> Option<MutexGuard<'_, State>> {
         let state = match self.state.try_lock() {
             Ok(state) => state,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        if !self.end.answered(state.turn) {
-            return None;
-        }
-        if belongs == NO_POOL {
-            // Under the lock: two doors of different pools do not both get it.
-            let now = self.pool.load(Ordering::Relaxed);
-            if now != NO_POOL && now != pool {
-                return None;
-            }
-            self.pool.store(pool, Ordering::Relaxed);
-        }
-        Some(state)
+        self.end.answered(state.turn).then_some(state)
+    }
+
+    /// Has the channel belong to another pool. Whoever calls this has the channel.
+    pub(crate) fn move_to(&self, pool: u64) {
+        self.pool.store(pool, Ordering::Relaxed);
     }
 
     /// Publishes a turn and waits for its answer.

@@ -153,8 +153,9 @@ impl Desk {
         };
         let core = &registration.core;
         if core.pool.id != pool.id {
-            // The channel came here by a hint that was wrong, or by a call on a door that was gone.
-            core.pool.dispatch(Job::Channel(duty));
+            // The channel served doors of this pool so far, or came here by a hint that was wrong.
+            let session = Arc::clone(&duty.channel.session);
+            session.route(duty);
             return Step::Free;
         }
         if let Some(code) = size_refused(core, head) {

@@ -170,11 +170,10 @@ fn descriptors(shared: &Arc<Shared>, mut call: Invocation<'_>, words: &[&str]) -
             call.door_return(&reply.data, vec![])
         }
         // A door of its own for each caller.
-        "new-door" => {
-            let door = Door::create(
-                |call| call.door_return(b"new", vec![]),
-                DoorAttributes::empty(),
-            );
+        "new-door" | "new-private-door" => {
+            let mut attributes = DoorAttributes::empty();
+            attributes.set(DoorAttributes::PRIVATE, words[0] == "new-private-door");
+            let door = Door::create(|call| call.door_return(b"new", vec![]), attributes);
             let desc = door.unwrap().to_desc().unwrap();
             call.door_return(b"", vec![desc])
         }
