@@ -24,6 +24,7 @@ impl Peer {
     }
 
     /// Starts a command whose input and output the test talks to.
+    #[must_use]
     pub fn start_command(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())

@@ -11,7 +11,7 @@ impl Watchdog {
     /// A generous bound: it is no measurement, only the end of a hang.
     #[must_use]
     pub fn new(name: &'static str) -> Self {
-        Self::with_limit(name, Duration::from_secs(120))
+        Self::with_limit(name, Duration::from_mins(2))
     }
 
     /// With a bound of one's own.

@@ -1,4 +1,5 @@
 //! A hostile server in a session: replies and packets that lie.
+#![expect(clippy::disallowed_types, reason = "a flag between threads of a test")]
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};

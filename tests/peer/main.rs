@@ -2,6 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::arithmetic_side_effects,
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
