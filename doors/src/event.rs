@@ -36,6 +36,14 @@ pub(crate) fn reply_lost(door: u64, error: &dyn Display) {
     let _ = (door, error);
 }
 
+/// A thread of the library caught a panic and goes on.
+pub(crate) fn panicked(thread: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(thread, "a panic was caught");
+    #[cfg(not(feature = "tracing"))]
+    let _ = thread;
+}
+
 /// A server thread could not be started; callers wait for those that there are.
 pub(crate) fn no_thread(error: &dyn Display) {
     #[cfg(feature = "tracing")]

@@ -369,17 +369,24 @@ impl Pool {
     /// Whoever queues a call looks at the door again afterwards and comes here if it was revoked: revoking stores the
     /// mark before it takes this lock, so either the call is found here or the mark is seen there.
     pub(crate) fn turn_away(&self, core: &Arc<Core>) {
-        let away: Vec<Job> = {
-            let mut state = lock(&self.state);
-            let queue = std::mem::take(&mut state.queue);
-            let (away, stay) = queue.into_iter().partition(|job| job.begins_on(core));
-            state.queue = VecDeque::from(stay);
-            self.queued.store(state.queue.len(), Ordering::SeqCst);
-            away
-        };
-        for job in away {
+        for job in self.take_out(|job| job.begins_on(core)) {
             job.turn_away();
         }
+    }
+
+    /// Takes jobs out of the queue that nobody waits for any more.
+    pub(crate) fn discard(&self, unwanted: impl Fn(&Job) -> bool) {
+        // Outside the lock: the end of a call can do all kinds of things.
+        drop(self.take_out(unwanted));
+    }
+
+    fn take_out(&self, chosen: impl Fn(&Job) -> bool) -> VecDeque<Job> {
+        let mut state = lock(&self.state);
+        let queue = std::mem::take(&mut state.queue);
+        let (out, stay) = queue.into_iter().partition(chosen);
+        state.queue = stay;
+        self.queued.store(state.queue.len(), Ordering::SeqCst);
+        out
     }
 
     /// How long the oldest running call on a door has been running, in nanoseconds; 0 if none is.
@@ -564,6 +571,22 @@ impl Job {
                         .registration(registration)
                         .is_some_and(|found| Arc::ptr_eq(&found.core, core))
             }
+        }
+    }
+
+    /// Whether it is a first call that was given up before it began.
+    pub(crate) fn is_given_up(&self) -> bool {
+        match self {
+            Self::Packet(call) => call.is_given_up(),
+            Self::Channel(_) => false,
+        }
+    }
+
+    /// Whether it belongs to a session that is over.
+    pub(crate) fn is_dead(&self) -> bool {
+        match self {
+            Self::Packet(_) => false,
+            Self::Channel(duty) => duty.channel.session.is_dead(),
         }
     }
 

@@ -119,7 +119,7 @@ impl Drained {
         for token in self.runtime.tokens_of(core) {
             let restricted = u32::from(token.access.is_some());
             let message = match token.origin {
-                Origin::Handed { holder } => Message::HandToken { holder, restricted },
+                Origin::Handed { holder, .. } => Message::HandToken { holder, restricted },
                 Origin::Path { .. } => Message::HandConnection { restricted },
                 Origin::Own => continue,
             };
@@ -250,7 +250,7 @@ pub fn take_over(from: impl AsFd) -> Result<Vec<Heirloom>, DoorError> {
 fn receive(from: BorrowedFd<'_>) -> Result<(Message, Option<OwnedFd>), DoorError> {
     let until = deadline(WITHIN);
     let mut buffer = [0_u8; CONTROL_BYTES];
-    let received = loop {
+    let mut received = loop {
         match socket::receive(from, &mut buffer) {
             Ok(Some(received)) => break received,
             Ok(None) => return Err(DoorError::NoDoor),
@@ -263,7 +263,7 @@ fn receive(from: BorrowedFd<'_>) -> Result<(Message, Option<OwnedFd>), DoorError
     }
     let bytes = buffer.get(..received.len).unwrap_or_default();
     let (message, _) = Message::decode(bytes).map_err(DoorError::Protocol)?;
-    let mut fds = received.fds;
+    let mut fds = std::mem::take(&mut received.fds);
     let fd = fds.pop();
     let sound = fds.is_empty() && fd.as_ref().is_none_or(socket::is_packet_socket);
     if sound {
@@ -345,13 +345,16 @@ impl Heirloom {
                 .map_err(|e| system("watch a listener", e))?;
         }
         for (restricted, holder, socket) in self.tokens {
-            let origin = Origin::Handed { holder };
+            let origin = Origin::Handed {
+                holder,
+                _charge: None,
+            };
             adopt(&runtime, core, socket, origin, policy(restricted))?;
         }
         for (restricted, connection) in self.connections {
             // A connection over its user's quota is closed, as a new one would be.
             let uid = peer_cred(&connection).map(|peer| peer.uid);
-            let charge: Option<Charge> = uid.ok().and_then(|uid| runtime.quotas.charge(uid));
+            let charge: Option<Charge> = uid.ok().and_then(|uid| runtime.quotas.charge(uid, 1));
             if let Some(charge) = charge {
                 let origin = Origin::Path { _charge: charge };
                 adopt(&runtime, core, connection, origin, policy(restricted))?;

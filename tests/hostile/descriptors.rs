@@ -320,7 +320,7 @@ fn slow_to_close() -> (OwnedFd, TcpStream) {
     let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (other, _) = listener.accept().unwrap();
     one.set_nonblocking(true).unwrap();
-    while std::io::Write::write(&mut &one, &[0; 65536]).is_ok() {}
+    while std::io::Write::write(&mut &one, &[0; 16384]).is_ok() {}
     let linger = libc::linger {
         l_onoff: 1,
         l_linger: 30,

@@ -45,7 +45,7 @@ fn wrong() -> Vec<Vec<u8>> {
     // Every type with no fields, and with far too many.
     for number in 0..100 {
         all.push(Packet::new(number).payload(b"?").bytes());
-        let many = (0..40).fold(Packet::new(number), |packet, word| packet.u64(word));
+        let many = (0..40).fold(Packet::new(number), Packet::u64);
         all.push(many.bytes());
     }
     all

@@ -72,7 +72,7 @@ fn case_118_a_call_on_the_connection_of_another_process_does_not_run_nor_disturb
     let served = Served::new("case_118b");
     let relay = Relay::new(&served.directory);
     let connection = served.connect();
-    let calls = harness::raw::Packet::new(kind::CALL).u64(1).u32(0);
+    let calls = Packet::new(kind::CALL).u64(1).u32(0);
     let text = b"eforeign";
     relay.send(
         connection.as_fd(),

@@ -1,4 +1,5 @@
 //! A hostile server at a first call on the fresh connection.
+#![expect(clippy::disallowed_types, reason = "a flag between threads of a test")]
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -36,8 +36,7 @@ fn case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused() {
     let mut customer = Customer::new("case_27_client");
     let host = Host::new(&customer.path);
     let connection = second_call(&mut customer, &host);
-    let _first = Guest::greet(&connection);
-    drop(_first);
+    drop(Guest::greet(&connection));
     customer.hears("error not-executed");
     let memory = raw::memfd;
     let file = |len: u64| -> OwnedFd {
@@ -67,7 +66,10 @@ fn case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused() {
         vec![memory(0, base()), memory(0, closed())],
         vec![memory(1 << 40, base()), memory(1 << 40, closed())],
         // Of other kinds.
-        vec![file(LEN as u64), file(LEN as u64)],
+        vec![
+            file(u64::try_from(LEN).unwrap()),
+            file(u64::try_from(LEN).unwrap()),
+        ],
         vec![
             memory(LEN, base()),
             std::fs::File::open("/dev/zero").unwrap().into(),

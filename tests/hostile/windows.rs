@@ -100,11 +100,16 @@ fn windows_kept_after_the_session_are_only_the_clients_own_memory() {
     let socket = std::mem::replace(&mut session.socket, one);
     drop(socket);
     let head = session.head(0);
-    for turn in 2..50 {
+    for turn in 2..20 {
         session.publish(0, &head, turn);
     }
     drop(connection);
     served.is_sound();
-    assert_eq!(session.reply.load(0), 1);
+    let last = session.reply.load(0);
+    for turn in 20..40 {
+        session.publish(0, &head, turn);
+    }
+    served.is_sound();
+    assert_eq!(session.reply.load(0), last);
     drop(session);
 }

@@ -147,15 +147,15 @@ fn case_44_the_area_of_another_channel_is_not_lent() {
     let mut session = Session::open(&connection);
     // An area for channel 1, named on channel 0.
     session.say(&Packet::new(kind::GROW).u64(5).u32(1).u64(1 << 20));
-    let heard = session.hear();
-    let mut fields = harness::raw::Fields::of(&heard.bytes, kind::WINDOWS);
+    let offer = session.hear();
+    let mut fields = harness::raw::Fields::of(&offer.bytes, kind::WINDOWS);
     let (_, _, pair) = (fields.u64(), fields.u128(), fields.u32());
     session.say(&Packet::new(kind::MAPPED).u32(pair));
     let _ready = session.hear();
     let mut head = session.head(1);
     head.pair = pair;
     assert_eq!(session.turn(&head), Outcome::Over);
-    drop((heard, session, connection));
+    drop((offer, session, connection));
     served.is_sound();
 }
 
@@ -165,13 +165,13 @@ fn case_44_a_pair_that_was_not_acknowledged_is_not_used() {
     let connection = served.connect();
     let mut session = Session::open(&connection);
     session.say(&Packet::new(kind::GROW).u64(5).u32(0).u64(1 << 20));
-    let heard = session.hear();
-    let mut fields = harness::raw::Fields::of(&heard.bytes, kind::WINDOWS);
+    let offer = session.hear();
+    let mut fields = harness::raw::Fields::of(&offer.bytes, kind::WINDOWS);
     let (_, _, pair) = (fields.u64(), fields.u128(), fields.u32());
     let mut head = session.head(1);
     head.pair = pair;
     assert_eq!(session.turn(&head), Outcome::Over);
-    drop((heard, session, connection));
+    drop((offer, session, connection));
     served.is_sound();
 }
 

@@ -67,11 +67,11 @@ fn secluded(path: &str) {
 
 /// `single PATH`: a private door with one thread. A call with data says `running` and waits for a line of input.
 fn single(path: &str) {
-    let first = std::sync::atomic::AtomicBool::new(true);
+    let first = std::sync::Once::new();
     let create_thread: doors::ThreadCreator = std::sync::Arc::new(move |thread| {
-        if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+        first.call_once(|| {
             std::thread::spawn(move || thread.serve());
-        }
+        });
     });
     let (go, gone) = std::sync::mpsc::channel::<()>();
     let gone = std::sync::Mutex::new(gone);
@@ -114,7 +114,8 @@ fn customer() {
             }
             "call" => tell(door.as_ref().unwrap().call(&bytes(words[1]), vec![])),
             "until" => {
-                let until = Instant::now() + Duration::from_millis(words[1].parse().unwrap());
+                let within = Duration::from_millis(words[1].parse().unwrap());
+                let until = Instant::now().checked_add(within).unwrap();
                 let door = door.as_ref().unwrap();
                 tell(door.call_until(&bytes(words[2]), vec![], until));
             }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::errno::Errno;
 
 use crate::desc::{DoorDesc, borrowed};
+use crate::sys::closer;
 use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET};
 use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::Message;
@@ -30,6 +31,10 @@ pub(crate) fn send_all(
     }
     Ok(())
 }
+
+/// How many packets without use are skipped: more than the queue of a socket holds, and an end for a peer that sends
+/// them as fast as they are read.
+pub(crate) const STALE_PACKETS: usize = 1024;
 
 /// What has been received of one generation's descriptors.
 #[derive(Debug)]
@@ -66,8 +71,11 @@ impl Gathering {
     /// starts again (the sender had to).
     pub(crate) fn receive(&mut self, socket: impl AsFd) -> Gathered {
         let mut buffer = [0_u8; CONTROL_BYTES];
-        while self.have.len() < self.count {
-            let packet = match socket::receive(&socket, &mut buffer) {
+        for _ in 0..self.count.saturating_add(STALE_PACKETS) {
+            if self.have.len() >= self.count {
+                return Gathered::All;
+            }
+            let mut packet = match socket::receive(&socket, &mut buffer) {
                 Ok(Some(packet)) => packet,
                 Err(Errno::EAGAIN) => return Gathered::Missing,
                 Ok(None) => return Gathered::Closed,
@@ -95,26 +103,33 @@ impl Gathering {
             if packet.fds_lost || packet.cut {
                 return Gathered::Lost;
             }
-            let other = usize::try_from(count) != Ok(self.count);
-            if index == 0 || other {
-                self.have.clear();
-            }
-            if other {
-                continue;
+            if index == 0 {
+                closer::close(std::mem::take(&mut self.have));
             }
             let next = usize::try_from(index) == Ok(self.have.len());
             let sum = self.have.len().saturating_add(packet.fds.len());
             if !next || sum > self.count {
                 return Gathered::Lost;
             }
-            self.have.extend(packet.fds);
+            self.have.append(&mut packet.fds);
         }
-        Gathered::All
+        if self.have.len() >= self.count {
+            Gathered::All
+        } else {
+            Gathered::Lost
+        }
     }
 
     /// The descriptors, in order.
-    pub(crate) fn take(self) -> Vec<OwnedFd> {
-        self.have
+    pub(crate) fn take(mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.have)
+    }
+}
+
+impl Drop for Gathering {
+    /// What was not taken is foreign.
+    fn drop(&mut self) {
+        closer::close(std::mem::take(&mut self.have));
     }
 }
 

@@ -98,6 +98,8 @@ struct Exchange<'a> {
     state: MutexGuard<'a, State>,
     head: CallHead,
     until: Option<Instant>,
+    /// Size of the results in all, once a part of them has come.
+    announced: Option<u64>,
 }
 
 /// Calls; appends the results to `out` and returns the descriptors.
@@ -245,6 +247,7 @@ fn run<'a>(
         state,
         head,
         until: arguments.until,
+        announced: None,
     };
     exchange.run(arguments, out)
 }
@@ -397,7 +400,12 @@ impl Exchange<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(), CallCondition> {
         let too_large = CallCondition::ReplyTooLarge { len: reply.total };
-        if reply.total > LARGEST_CALL_BYTES || reply.part == 0 {
+        // Parts without bytes, or of results that grow meanwhile, would never end.
+        let announced = *self.announced.get_or_insert(reply.total);
+        if reply.part == 0 || announced != reply.total {
+            return Err(self.broken(Violation::Value));
+        }
+        if reply.total > LARGEST_CALL_BYTES {
             return Err(too_large);
         }
         let total = usize::try_from(reply.total).map_err(|_| too_large.clone())?;
@@ -449,7 +457,8 @@ impl Exchange<'_> {
                         (now, _) => now.is_some(),
                     }
             });
-            if self.session.is_dead() || !changed {
+            // A server that sends one socket after the other does not stop the clock.
+            if self.session.is_dead() || !changed || Instant::now() >= until {
                 return Err(CallCondition::ReplyLost);
             }
         }

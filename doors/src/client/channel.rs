@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
 
 use super::session::Session;
+use crate::channel::descriptors::STALE_PACKETS;
 use crate::channel::ends::{CallHead, ClientEnd, low};
 use crate::channel::pair::Pair;
 use crate::channel::wait::Patience;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::sys::closer::Shared;
 use crate::sys::{futex, socket};
 use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::Violation;
@@ -28,7 +30,7 @@ pub(crate) struct Channel {
     waited_on: AtomicBool,
     /// Who has the lock has the channel.
     state: Mutex<State>,
-    socket: Mutex<Option<Arc<OwnedFd>>>,
+    socket: Mutex<Option<Arc<Shared>>>,
     /// A socket came that our full descriptor table could not take.
     socket_lost: AtomicBool,
 }
@@ -190,13 +192,13 @@ impl Channel {
     }
 
     /// Our end of the channel's descriptor socket.
-    pub(crate) fn socket(&self) -> Option<Arc<OwnedFd>> {
+    pub(crate) fn socket(&self) -> Option<Arc<Shared>> {
         lock(&self.socket).clone()
     }
 
     /// The server has made a (new) descriptor socket.
     pub(crate) fn install_socket(&self, socket: OwnedFd) {
-        *lock(&self.socket) = Some(Arc::new(socket));
+        *lock(&self.socket) = Some(Arc::new(Shared::from(socket)));
     }
 
     /// The server has made a socket of which we have no end.
@@ -219,8 +221,11 @@ impl Channel {
     pub(crate) fn discard_descriptors(&self) {
         if let Some(socket) = self.socket() {
             let mut buffer = [0_u8; CONTROL_BYTES];
-            while let Ok(Some(packet)) = socket::receive(&*socket, &mut buffer) {
-                drop(packet);
+            // A queue holds fewer packets; a server that fills it again and again is not followed.
+            for _ in 0..STALE_PACKETS {
+                if !matches!(socket::receive(&*socket, &mut buffer), Ok(Some(_))) {
+                    break;
+                }
             }
         }
     }
@@ -240,7 +245,7 @@ impl Channel {
     }
 
     /// The other end is closed: forget it, unless a new one has come.
-    pub(crate) fn drop_socket(&self, closed: &Arc<OwnedFd>) {
+    pub(crate) fn drop_socket(&self, closed: &Arc<Shared>) {
         let mut socket = lock(&self.socket);
         if socket
             .as_ref()

@@ -9,6 +9,7 @@ use super::process::ClientProcess;
 use super::session::Session;
 use crate::error::DoorError;
 use crate::primitive::Ordering;
+use crate::sys::closer::Shared;
 use crate::sys::fork;
 use crate::sys::peer::{Process, peer_pidfd};
 use crate::wire::limits::PROTOCOL_DEADLINE;
@@ -129,7 +130,7 @@ fn hello(
     until: Option<Instant>,
 ) -> Result<Link, DoorError> {
     let mut petition = Petition::send(token, &Message::Hello { channels: 1 }, until)?;
-    let windows = petition.receive()?;
+    let mut windows = petition.receive()?;
     let Message::Windows { session: id, .. } = windows.message else {
         return Err(DoorError::Protocol(Violation::Turn));
     };
@@ -139,21 +140,26 @@ fn hello(
     let patient = petition.until();
     let (server, private) = petition.finish()?;
     let copy = private
-        .try_clone()
+        .as_fd()
+        .try_clone_to_owned()
         .map_err(|e| io("copy the session socket", &e))?;
-    let mut rest = Petition::resume(copy, same(&server)?, patient);
+    let mut rest = Petition::resume(Shared::from(copy), same(&server)?, patient);
     let session = Session::new(id, process.life, server, private);
-    session.packet(windows).map_err(DoorError::Protocol)?;
-    let ready: Answer = rest.receive()?;
+    session
+        .packet(windows.message, &mut windows.fds)
+        .map_err(DoorError::Protocol)?;
+    let mut ready: Answer = rest.receive()?;
     if !matches!(ready.message, Message::Ready { .. }) {
         return Err(DoorError::Protocol(Violation::Turn));
     }
-    session.packet(ready).map_err(DoorError::Protocol)?;
-    let link = link(&session, registered)?;
+    session
+        .packet(ready.message, &mut ready.fds)
+        .map_err(DoorError::Protocol)?;
     process
         .watcher
         .watch(&session)
         .map_err(|e| system("watch the session", e))?;
+    let link = link(&session, registered).inspect_err(|_| session.die())?;
     process.enter(&session);
     Ok(link)
 }

@@ -101,6 +101,10 @@ impl First<'_, '_> {
                     if let Some(descriptors) = self.packet(received, out)? {
                         return Ok(descriptors);
                     }
+                    // A server that talks without end does not stop the clock.
+                    if self.is_over() {
+                        return self.give_up(out);
+                    }
                     continue;
                 }
                 Err(Errno::EAGAIN) => {}
@@ -128,6 +132,12 @@ impl First<'_, '_> {
         }
     }
 
+    /// Whether the caller's deadline has passed.
+    fn is_over(&self) -> bool {
+        let until = self.arguments.until;
+        until.is_some_and(|until| until <= Instant::now())
+    }
+
     fn poll(&self, until: Option<Instant>) -> Result<bool, CallCondition> {
         let mut fds = vec![PollFd::new(self.connection.as_fd(), PollFlags::POLLIN)];
         if let Some(server) = &self.server {
@@ -141,10 +151,7 @@ impl First<'_, '_> {
 
     /// The time is over. A call that had not begun can still be taken back.
     fn give_up(&mut self, out: &mut Vec<u8>) -> Result<Vec<OwnedFd>, CallCondition> {
-        let over = self
-            .arguments
-            .until
-            .is_some_and(|until| until <= Instant::now());
+        let over = self.is_over();
         let packet = Message::GiveUp {
             generation: GENERATION,
         }
@@ -176,23 +183,17 @@ impl First<'_, '_> {
     /// Takes a packet; the descriptors of the reply if the call is over.
     fn packet(
         &mut self,
-        received: Received,
+        mut received: Received,
         out: &mut Vec<u8>,
     ) -> Result<Option<Vec<OwnedFd>>, CallCondition> {
         let broken = |violation, taken| Err(CallCondition::Protocol { violation, taken });
         if received.cut || received.fds_lost {
             return Err(CallCondition::ReplyLost);
         }
-        let Received {
-            len,
-            fds,
-            pidfd,
-            pid,
-            ..
-        } = received;
         self.arrived = true;
-        self.identify(pidfd, pid)?;
-        let bytes = self.buffer.get(..len).unwrap_or_default();
+        self.identify(received.pidfd.take(), received.pid)?;
+        let fds = &mut received.fds;
+        let bytes = self.buffer.get(..received.len).unwrap_or_default();
         let (message, payload) = match Message::decode(bytes) {
             Ok(decoded) => decoded,
             Err(violation) => return broken(violation, true),
@@ -212,7 +213,7 @@ impl First<'_, '_> {
                 if sum > DESCRIPTORS || usize_of(index) != self.early.len() {
                     return broken(Violation::Descriptors, true);
                 }
-                self.early.extend(fds);
+                self.early.append(fds);
                 Ok(None)
             }
             Message::Reply {
@@ -262,7 +263,7 @@ impl First<'_, '_> {
 fn take_data(
     payload: &[u8],
     bytes: u64,
-    fds: Vec<OwnedFd>,
+    fds: &[OwnedFd],
     out: &mut Vec<u8>,
 ) -> Result<(), CallCondition> {
     let broken = CallCondition::Protocol {
@@ -278,8 +279,10 @@ fn take_data(
         return Err(too_large);
     }
     let len = usize::try_from(bytes).map_err(|_| too_large.clone())?;
-    let [memory] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| broken.clone())?;
-    let data = memfd::read_frozen(&memory, len).map_err(|error| match error {
+    let [memory] = fds else {
+        return Err(broken);
+    };
+    let data = memfd::read_frozen(memory, len).map_err(|error| match error {
         Errno::ENOMEM => too_large,
         _ => broken,
     })?;

@@ -7,8 +7,9 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::DoorError;
+use crate::sys::closer::Shared;
 use crate::sys::peer::Process;
-use crate::sys::socket::{self, Received};
+use crate::sys::socket;
 use crate::wire::code::Failure;
 use crate::wire::limits::{CONTROL_BYTES, PROTOCOL_DEADLINE};
 use crate::wire::message::{Message, Violation};
@@ -16,7 +17,7 @@ use crate::wire::message::{Message, Violation};
 /// A private conversation with the server of a token.
 #[derive(Debug)]
 pub(crate) struct Petition<'token> {
-    pub(crate) private: OwnedFd,
+    private: Shared,
     /// The process that has answered, by the kernel's word for its first packet.
     server: Option<Process>,
     until: Instant,
@@ -59,7 +60,7 @@ impl<'token> Petition<'token> {
             }
         }
         Ok(Self {
-            private: ours,
+            private: Shared::from(ours),
             server: None,
             until,
             token: Some(token),
@@ -70,7 +71,7 @@ impl<'token> Petition<'token> {
     /// the token is still connected, the server could not even take the private end that we sent: `NoRoom`.
     pub(crate) fn receive(&mut self) -> Result<Answer, DoorError> {
         let mut buffer = [0_u8; CONTROL_BYTES];
-        let received = loop {
+        let mut received = loop {
             match socket::receive(&self.private, &mut buffer) {
                 Ok(Some(received)) => break received,
                 Err(Errno::EAGAIN) => wait(self.private.as_fd(), PollFlags::POLLIN, self.until)?,
@@ -91,17 +92,14 @@ impl<'token> Petition<'token> {
         let bytes = buffer.get(..received.len).unwrap_or_default();
         let (message, payload) = Message::decode(bytes).map_err(DoorError::Protocol)?;
         let payload = payload.to_vec();
-        let Received {
-            fds, pidfd, pid, ..
-        } = received;
-        self.identify(pidfd, pid)?;
+        self.identify(received.pidfd.take(), received.pid)?;
         if let Message::Refused { code, .. } = message {
             return Err(refusal(code));
         }
         Ok(Answer {
             message,
             payload,
-            fds,
+            fds: std::mem::take(&mut received.fds),
         })
     }
 
@@ -132,7 +130,7 @@ impl<'token> Petition<'token> {
     }
 
     /// The server and the private socket, after the last answer.
-    pub(crate) fn finish(self) -> Result<(Process, OwnedFd), DoorError> {
+    pub(crate) fn finish(self) -> Result<(Process, Shared), DoorError> {
         let server = self.server.ok_or(DoorError::Protocol(Violation::Turn))?;
         Ok((server, self.private))
     }
@@ -194,7 +192,7 @@ pub(crate) fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> Resu
 
 impl Petition<'_> {
     /// Goes on with a conversation whose server is known.
-    pub(crate) fn resume(private: OwnedFd, server: Process, until: Instant) -> Self {
+    pub(crate) fn resume(private: Shared, server: Process, until: Instant) -> Self {
         Self {
             private,
             server: Some(server),

@@ -1,6 +1,6 @@
 //! One server process as the client knows it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -10,18 +10,24 @@ use arc_swap::ArcSwap;
 use nix::errno::Errno;
 
 use super::channel::Channel;
-use super::petition::{Answer, deadline};
+use super::petition::deadline;
 use crate::channel::ends::{ClientEnd, End};
 use crate::channel::pair::Pair;
 use crate::error::CallCondition;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sys::closer::Shared;
 use crate::sys::peer::Process;
 use crate::sys::socket;
 use crate::wire::code::Failure;
 use crate::wire::layout::{Shape, usize_of};
 use crate::wire::limits::{PROTOCOL_DEADLINE, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};
+
+/// The first windows come without a request; they carry this number.
+const FIRST_WANTED: u64 = 0;
+/// The windows of more channels are at most this long: what a server creates unasked must not fill our memory.
+const LONGEST_WINDOW_BYTES: usize = 16 * 1024 * 1024;
 
 /// A conversation with one server process.
 pub(crate) struct Session {
@@ -30,7 +36,7 @@ pub(crate) struct Session {
     /// The kernel's handle of the server's process.
     pub(crate) server: Process,
     /// Our end of the private pair. Any thread sends; only the watcher receives.
-    pub(crate) socket: OwnedFd,
+    pub(crate) socket: Shared,
     /// The channels that may be used. Grows only.
     pub(crate) channels: ArcSwap<Vec<Arc<Channel>>>,
     dead: AtomicBool,
@@ -50,9 +56,9 @@ pub(crate) struct Session {
 struct Inbox {
     /// Pairs that are mapped here and not sealed yet.
     offered: HashMap<u32, Offered>,
-    /// Numbers of the requests that somebody waits for.
-    asked: HashSet<u64>,
-    /// Answers by request number.
+    /// What we have asked for and the server has not answered, by request number. Nothing else is taken.
+    asked: HashMap<u64, Asked>,
+    /// Answers for the threads that wait for them, by request number.
     granted: HashMap<u64, Result<Granted, Failure>>,
     /// A channel has become free, or there are more.
     freed: bool,
@@ -61,6 +67,49 @@ struct Inbox {
 struct Offered {
     pair: Arc<Pair>,
     first: u32,
+    wanted: u64,
+}
+
+/// A request that is on its way.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    what: Wish,
+    /// The windows for it have come.
+    offered: bool,
+    /// A thread waits for the answer.
+    awaited: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// The first channels (this comes with the session), or more of them.
+    Channels,
+    /// An area of this size for a channel.
+    Area { channel: u32, bytes: u64 },
+    /// A descriptor socket for a channel.
+    Socket { channel: u32 },
+}
+
+impl Asked {
+    fn by(message: &Message) -> Self {
+        let what = match *message {
+            Message::Grow {
+                channel,
+                area_bytes,
+                ..
+            } if area_bytes != 0 => Wish::Area {
+                channel,
+                bytes: area_bytes,
+            },
+            Message::WantSocket { channel, .. } => Wish::Socket { channel },
+            _ => Wish::Channels,
+        };
+        Self {
+            what,
+            offered: false,
+            awaited: true,
+        }
+    }
 }
 
 /// What a request brought.
@@ -73,7 +122,16 @@ pub(crate) enum Granted {
 }
 
 impl Session {
-    pub(crate) fn new(id: u128, life: u64, server: Process, socket: OwnedFd) -> Arc<Self> {
+    pub(crate) fn new(id: u128, life: u64, server: Process, socket: Shared) -> Arc<Self> {
+        let first = Asked {
+            what: Wish::Channels,
+            offered: false,
+            awaited: false,
+        };
+        let inbox = Inbox {
+            asked: HashMap::from([(FIRST_WANTED, first)]),
+            ..Inbox::default()
+        };
         Arc::new(Self {
             id,
             life,
@@ -85,7 +143,7 @@ impl Session {
             next_wanted: AtomicU64::new(1),
             no_more_channels: AtomicBool::new(false),
             starved: AtomicUsize::new(0),
-            inbox: Mutex::new(Inbox::default()),
+            inbox: Mutex::new(inbox),
             arrived: Condvar::new(),
         })
     }
@@ -103,7 +161,7 @@ impl Session {
         fence(Ordering::SeqCst);
         // The server, and our own watcher, learn of it as of a death.
         let _gone = nix::sys::socket::shutdown(
-            std::os::fd::AsRawFd::as_raw_fd(&self.socket),
+            std::os::fd::AsRawFd::as_raw_fd(&self.socket.as_fd()),
             nix::sys::socket::Shutdown::Both,
         );
         let _inbox = lock(&self.inbox);
@@ -128,11 +186,15 @@ impl Session {
         message: impl FnOnce(u64) -> Message,
     ) -> Result<Granted, CallCondition> {
         let wanted = self.next_wanted.fetch_add(1, Ordering::Relaxed);
-        lock(&self.inbox).asked.insert(wanted);
-        let granted = self.ask_for(wanted, &message(wanted), until);
-        // An answer that comes too late is for nobody.
+        let message = message(wanted);
+        // Before it is sent: the watcher may have the answer before this thread goes on.
+        lock(&self.inbox).asked.insert(wanted, Asked::by(&message));
+        let granted = self.ask_for(wanted, &message, until);
+        // An answer that comes too late is one that was asked for, and for nobody.
         let mut inbox = lock(&self.inbox);
-        inbox.asked.remove(&wanted);
+        if let Some(asked) = inbox.asked.get_mut(&wanted) {
+            asked.awaited = false;
+        }
         let late = inbox.granted.remove(&wanted);
         drop((inbox, late));
         granted
@@ -144,13 +206,16 @@ impl Session {
         message: &Message,
         until: Option<Instant>,
     ) -> Result<Granted, CallCondition> {
-        self.tell(message).map_err(|source| match source {
-            Errno::EAGAIN => CallCondition::NoRoom,
-            Errno::EPIPE | Errno::ECONNRESET => CallCondition::ServerDied { taken: false },
-            source => CallCondition::System {
-                op: "send on the session socket",
-                source,
-            },
+        self.tell(message).map_err(|source| {
+            lock(&self.inbox).asked.remove(&wanted);
+            match source {
+                Errno::EAGAIN => CallCondition::NoRoom,
+                Errno::EPIPE | Errno::ECONNRESET => CallCondition::ServerDied { taken: false },
+                source => CallCondition::System {
+                    op: "send on the session socket",
+                    source,
+                },
+            }
         })?;
         let protocol = deadline(PROTOCOL_DEADLINE);
         let until = until.map_or(protocol, |until| until.min(protocol));
@@ -212,22 +277,36 @@ impl Session {
         self.arrived.notify_all();
     }
 
-    /// Takes a packet of the server: from the watcher, or from the thread that opens the session.
-    pub(crate) fn packet(self: &Arc<Self>, answer: Answer) -> Result<(), Violation> {
-        let Answer { message, fds, .. } = answer;
+    /// Takes a packet of the server: from the watcher, or from the thread that opens the session. Descriptors that are
+    /// not taken stay in `fds`.
+    pub(crate) fn packet(
+        self: &Arc<Self>,
+        message: Message,
+        fds: &mut Vec<OwnedFd>,
+    ) -> Result<(), Violation> {
         match message {
+            Message::Socket { wanted, channel } => return self.install(wanted, channel, fds),
             Message::Windows {
+                wanted,
                 pair,
                 first,
                 channels,
                 area_bytes,
                 ..
-            } => self.map(pair, first, channels, area_bytes, fds),
+            } => {
+                let shape = Shape::new(channels, area_bytes).ok_or(Violation::Value)?;
+                return self.map(wanted, pair, first, shape, fds);
+            }
+            _ => {}
+        }
+        if !fds.is_empty() {
+            return Err(Violation::Descriptors);
+        }
+        match message {
             Message::Ready { wanted, pair } => self.ready(wanted, pair),
-            Message::Socket { wanted, channel } => self.install(wanted, channel, fds),
             Message::Refused { wanted, code } => {
                 let code = Failure::from_number(code).ok_or(Violation::Value)?;
-                self.grant(wanted, Err(code));
+                self.grant(wanted, None, Err(code))?;
                 Ok(())
             }
             _ => Err(Violation::Turn),
@@ -237,18 +316,21 @@ impl Session {
     /// A pair is offered: verify, map, acknowledge. It is not used before it is ready.
     fn map(
         &self,
+        wanted: u64,
         number: u32,
         first: u32,
-        channels: u32,
-        area_bytes: u64,
-        fds: Vec<OwnedFd>,
+        shape: Shape,
+        fds: &[OwnedFd],
     ) -> Result<(), Violation> {
-        let [call, reply] = <[OwnedFd; 2]>::try_from(fds).map_err(|_| Violation::Descriptors)?;
-        let shape = Shape::new(channels, area_bytes).ok_or(Violation::Value)?;
+        let [call, reply] = fds else {
+            return Err(Violation::Descriptors);
+        };
+        self.claim_offer(wanted, first, shape)?;
         let pair = Pair::map(number, shape, call, reply).map_err(|_| Violation::Memory)?;
         let offered = Offered {
             pair: Arc::new(pair),
             first,
+            wanted,
         };
         let before = lock(&self.inbox).offered.insert(number, offered);
         if before.is_some() {
@@ -258,11 +340,35 @@ impl Session {
             .map_err(|_| Violation::Turn)
     }
 
+    /// Whether windows are what was asked for under this number, and come for the first time.
+    fn claim_offer(&self, wanted: u64, first: u32, shape: Shape) -> Result<(), Violation> {
+        let mut inbox = lock(&self.inbox);
+        let asked = inbox.asked.get_mut(&wanted).ok_or(Violation::Turn)?;
+        let bytes = u64::try_from(shape.area_bytes()).unwrap_or(u64::MAX);
+        let fits = match asked.what {
+            Wish::Channels => shape.channels() > 0 && shape.window_bytes() <= LONGEST_WINDOW_BYTES,
+            wish @ Wish::Area { .. } => {
+                let channel = first;
+                shape.channels() == 0 && wish == Wish::Area { channel, bytes }
+            }
+            Wish::Socket { .. } => false,
+        };
+        if !fits || std::mem::replace(&mut asked.offered, true) {
+            return Err(Violation::Value);
+        }
+        Ok(())
+    }
+
     fn ready(self: &Arc<Self>, wanted: u64, number: u32) -> Result<(), Violation> {
-        let Offered { pair, first } = lock(&self.inbox)
-            .offered
-            .remove(&number)
-            .ok_or(Violation::Turn)?;
+        let (pair, first, asked) = {
+            let mut inbox = lock(&self.inbox);
+            let offered = inbox.offered.remove(&number).ok_or(Violation::Turn)?;
+            if offered.wanted != wanted {
+                return Err(Violation::Value);
+            }
+            let asked = inbox.asked.remove(&wanted).ok_or(Violation::Turn)?;
+            (offered.pair, offered.first, asked)
+        };
         if pair.shape.channels() > 0 {
             let mut channels = Vec::clone(&self.channels.load());
             let all = channels
@@ -278,26 +384,50 @@ impl Session {
             }
             self.channels.store(Arc::new(channels));
         }
-        self.grant(wanted, Ok(Granted::Pair(pair)));
+        self.granted(wanted, asked, Ok(Granted::Pair(pair)));
         Ok(())
     }
 
-    fn install(&self, wanted: u64, channel: u32, fds: Vec<OwnedFd>) -> Result<(), Violation> {
-        let [socket] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| Violation::Descriptors)?;
+    fn install(&self, wanted: u64, channel: u32, fds: &mut Vec<OwnedFd>) -> Result<(), Violation> {
+        let [socket] = fds.as_slice() else {
+            return Err(Violation::Descriptors);
+        };
         if !socket::is_packet_socket(socket.as_fd()) {
             return Err(Violation::Descriptors);
         }
         let channels = self.channels.load();
-        let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
-        channel.install_socket(socket);
-        self.grant(wanted, Ok(Granted::Socket));
+        let of = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
+        let fd = fds.pop().ok_or(Violation::Descriptors)?;
+        of.install_socket(fd);
+        // Without a request it is for the descriptors of a reply.
+        if wanted == 0 {
+            drop(lock(&self.inbox));
+            self.arrived.notify_all();
+            return Ok(());
+        }
+        self.grant(wanted, Some(Wish::Socket { channel }), Ok(Granted::Socket))
+    }
+
+    /// The answer to a request has come; a violation if nothing was asked under this number, or something else.
+    fn grant(
+        &self,
+        wanted: u64,
+        wish: Option<Wish>,
+        granted: Result<Granted, Failure>,
+    ) -> Result<(), Violation> {
+        let asked = lock(&self.inbox).asked.remove(&wanted);
+        let asked = asked.ok_or(Violation::Turn)?;
+        if wish.is_some_and(|wish| wish != asked.what) {
+            return Err(Violation::Value);
+        }
+        self.granted(wanted, asked, granted);
         Ok(())
     }
 
     /// Puts an answer down for the thread that asked, if it still waits, and wakes all that wait for any change.
-    fn grant(&self, wanted: u64, granted: Result<Granted, Failure>) {
+    fn granted(&self, wanted: u64, asked: Asked, granted: Result<Granted, Failure>) {
         let mut inbox = lock(&self.inbox);
-        if inbox.asked.contains(&wanted) {
+        if asked.awaited {
             inbox.granted.insert(wanted, granted);
         }
         drop(inbox);
@@ -305,7 +435,7 @@ impl Session {
     }
 
     /// The descriptor socket of a channel.
-    pub(crate) fn socket_of(&self, channel: u32) -> Option<Arc<OwnedFd>> {
+    pub(crate) fn socket_of(&self, channel: u32) -> Option<Arc<Shared>> {
         self.channels.load().get(usize_of(channel))?.socket()
     }
 
@@ -328,15 +458,18 @@ impl Session {
                     // The server numbers the next ones after these.
                     self.no_more_channels.store(true, Ordering::Relaxed);
                 }
-                self.grant(wanted, Err(Failure::NoRoom));
-                Ok(())
+                self.grant(wanted, None, Err(Failure::NoRoom))
             }
             Message::Socket { wanted, channel } => {
                 let channels = self.channels.load();
                 let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
                 channel.lose_socket();
-                self.grant(wanted, Err(Failure::NoRoom));
-                Ok(())
+                if wanted == 0 {
+                    drop(lock(&self.inbox));
+                    self.arrived.notify_all();
+                    return Ok(());
+                }
+                self.grant(wanted, None, Err(Failure::NoRoom))
             }
             _ => Err(Violation::Descriptors),
         }

@@ -5,13 +5,13 @@
 //! session's sleepers until each has left. It sleeps without a timeout while nothing happens.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::petition::Answer;
 use super::process::ClientProcess;
 use super::session::Session;
 use crate::event;
@@ -21,6 +21,9 @@ use crate::sys::socket::sent_by;
 use crate::sys::{self, socket};
 use crate::wire::limits::{CONTROL_BYTES, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};
+
+/// Packets taken from one session before the others get their turn.
+const PACKETS_A_TURN: usize = 16;
 
 /// Watches the sessions of one process.
 #[derive(Debug)]
@@ -57,7 +60,10 @@ impl Watcher {
             .name("door-watcher".into())
             .spawn(move || {
                 loop {
-                    watcher.turn();
+                    // As for the leader: a panic costs one turn, not the death notices of all sessions.
+                    if catch_unwind(AssertUnwindSafe(|| watcher.turn())).is_err() {
+                        event::panicked("door-watcher");
+                    }
                 }
             });
         started
@@ -128,22 +134,18 @@ impl Watcher {
 
     fn receive(&self, number: u64, session: &Arc<Session>) {
         let mut buffer = [0_u8; CONTROL_BYTES];
-        loop {
+        for _ in 0..PACKETS_A_TURN {
             let done = match socket::receive(&session.socket, &mut buffer) {
                 Ok(Some(mut received)) => {
                     let bytes = buffer.get(..received.len).unwrap_or_default();
                     if received.cut {
-                        Err(Violation::Descriptors)
+                        Err(Violation::Length)
                     } else if sent_by(&mut received, &session.server) {
                         Message::decode(bytes).and_then(|(message, _)| {
                             if received.fds_lost {
                                 return session.lost(message);
                             }
-                            session.packet(Answer {
-                                message,
-                                payload: Vec::new(),
-                                fds: received.fds,
-                            })?;
+                            session.packet(message, &mut received.fds)?;
                             if let Message::Socket { channel, .. } = message {
                                 self.watch_descriptors(number, session, channel);
                             }

@@ -1,19 +1,34 @@
 //! The descriptors of a call or reply, on the channel's own socket.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
 
 use super::core::lock;
 use super::duty::Channel;
+use super::session::Place;
 use crate::channel::descriptors::{Gathered, Gathering, send_all};
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
+use crate::sys::closer::Shared;
 use crate::sys::socket;
 use crate::wire::code::Failure;
 use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::Message;
+
+/// Our end of a channel's descriptor socket, which the session's user pays for.
+#[derive(Debug)]
+pub(crate) struct ChannelSocket {
+    socket: Shared,
+    _place: Place,
+}
+
+impl AsFd for ChannelSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
 
 impl Channel {
     /// The descriptors that a client sent before it published its call: all of them, or the call does not run.
@@ -88,7 +103,7 @@ impl Channel {
     }
 
     /// The channel's socket; a new one is sent to the client if there is none.
-    fn reply_socket(&self) -> Result<Arc<OwnedFd>, Errno> {
+    fn reply_socket(&self) -> Result<Arc<ChannelSocket>, Errno> {
         let existing = lock(&self.socket).clone();
         match existing {
             Some(socket) => Ok(socket),
@@ -97,9 +112,13 @@ impl Channel {
     }
 
     /// Makes the channel's descriptor socket and sends the client its end.
-    pub(crate) fn make_socket(&self, wanted: u64) -> Result<Arc<OwnedFd>, Errno> {
+    pub(crate) fn make_socket(&self, wanted: u64) -> Result<Arc<ChannelSocket>, Errno> {
+        let place = Place::of(&self.session).ok_or(Errno::EMFILE)?;
         let (ours, theirs) = socket::plain_pair()?;
-        let ours = Arc::new(ours);
+        let ours = Arc::new(ChannelSocket {
+            socket: Shared::from(ours),
+            _place: place,
+        });
         // Installed before the client can use its end.
         *lock(&self.socket) = Some(Arc::clone(&ours));
         let packet = Message::Socket {

@@ -5,11 +5,11 @@
 //! Only who has it stores into the channel's words.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::core::{Core, lock};
+use super::descriptors::ChannelSocket;
 use super::line::Prepared;
 use super::session::{Paid, Registration, Session};
 use crate::channel::ends::{CallHead, ReplyHead, ServerEnd, low};
@@ -33,7 +33,7 @@ pub(crate) struct Channel {
     /// The duty, while the channel is quiet.
     slot: Mutex<Option<Box<Duty>>>,
     /// Our end of the channel's descriptor socket.
-    pub(crate) socket: Mutex<Option<Arc<OwnedFd>>>,
+    pub(crate) socket: Mutex<Option<Arc<ChannelSocket>>>,
     cancelled: AtomicU64,
     on_cancel: Mutex<Option<(u64, CancelCallback)>>,
     /// Whether the thread that staffs the channel sleeps here.

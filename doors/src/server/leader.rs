@@ -1,5 +1,6 @@
 //! The one thread that watches everything which is not a staffed channel.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use super::packet::{Progress, TELL_AFTER};
 use super::runtime::{Attached, Runtime, Source};
 use super::session::Session;
 use super::token::{Origin, Token};
+use super::unfinished::Unfinished;
 use crate::event;
 use crate::sys::peer::peer_cred;
 use crate::sys::socket::sent_by;
@@ -28,6 +30,9 @@ const TELL_LONGEST: Duration = Duration::from_millis(100);
 /// A wake that missed its thread is repeated after this time.
 const REPEAT_AFTER: Duration = Duration::from_millis(1);
 
+/// How long a listener rests whose connections there is no room for.
+const DEAF_FOR: Duration = Duration::from_millis(20);
+
 /// The leader's own state.
 pub(crate) struct Leader {
     pub(crate) runtime: Arc<Runtime>,
@@ -38,6 +43,10 @@ pub(crate) struct Leader {
     calls_away: bool,
     /// Tokens with a hang-up that somebody faked.
     faked: Vec<Faked>,
+    /// Handshakes that have not come to their end.
+    pub(crate) unfinished: Unfinished,
+    /// Listeners with connections that there is no room to take, and when they are looked at again.
+    deaf: Vec<(Arc<Attached>, Instant)>,
     /// Given up when the descriptor table is full, so that a connection can be taken and refused.
     reserve: Option<nix::sys::eventfd::EventFd>,
 }
@@ -62,17 +71,22 @@ struct Faked {
 pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
     let mut leader = Leader {
         runtime: Arc::clone(runtime),
-        buffer: vec![0; PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES)],
+        buffer: Vec::new(),
         untold: Vec::new(),
         calls_away: false,
         faked: Vec::new(),
+        unfinished: Unfinished::default(),
+        deaf: Vec::new(),
         reserve: spare(),
     };
     let started = std::thread::Builder::new()
         .name("door-leader".into())
         .spawn(move || {
             loop {
-                leader.turn();
+                // Nothing in a turn is known to panic. If something does, it costs that turn, not the service.
+                if catch_unwind(AssertUnwindSafe(|| leader.turn())).is_err() {
+                    event::panicked("door-leader");
+                }
             }
         });
     started
@@ -86,6 +100,8 @@ fn spare() -> Option<nix::sys::eventfd::EventFd> {
 
 impl Leader {
     fn turn(&mut self) {
+        self.buffer
+            .resize(PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES), 0);
         let mut events = [EpollEvent::empty(); 64];
         let count = self
             .runtime
@@ -107,14 +123,19 @@ impl Leader {
         self.calls_away = self.runtime.repeat_wakes();
         self.tell();
         self.recheck();
+        self.end_unfinished();
+        self.listen_again();
     }
 
-    /// Sleeps for ever unless a first call, a faked hang-up or a thread that was called away wants another look.
+    /// Sleeps for ever unless something wants another look at some time.
     fn timeout(&self) -> EpollTimeout {
         let told = self.untold.iter().map(|untold| untold.at);
         let rechecked = self.faked.iter().map(|faked| faked.at);
         let repeated = self.calls_away.then(|| later(REPEAT_AFTER));
-        match told.chain(rechecked).chain(repeated).min() {
+        let unfinished = self.unfinished.due();
+        let deaf = self.deaf.iter().map(|(_, at)| *at);
+        let looks = told.chain(rechecked).chain(repeated);
+        match looks.chain(unfinished).chain(deaf).min() {
             None => EpollTimeout::NONE,
             Some(at) => {
                 let left = at.saturating_duration_since(Instant::now());
@@ -144,8 +165,11 @@ impl Leader {
                 Ok(connection) => connection,
                 Err(Errno::EMFILE | Errno::ENFILE) => {
                     self.reserve = None;
-                    drop(socket::accept(&attached.listener));
+                    let refused = socket::accept(&attached.listener).is_ok();
                     self.reserve = spare();
+                    if !refused {
+                        self.be_deaf(attached);
+                    }
                     return;
                 }
                 Err(_) => return,
@@ -153,7 +177,7 @@ impl Leader {
             let Ok(peer) = peer_cred(&connection) else {
                 continue;
             };
-            let Some(charge) = self.runtime.quotas.charge(peer.uid) else {
+            let Some(charge) = self.runtime.quotas.charge(peer.uid, 1) else {
                 continue;
             };
             let key = self.runtime.next_key();
@@ -167,6 +191,46 @@ impl Leader {
             );
             let source = Source::Token(Arc::clone(&token));
             if self.runtime.watch_at(key, &token.socket, source).is_err() {
+                token.end();
+            } else {
+                self.unfinished.connected(&token, peer.uid);
+            }
+        }
+    }
+
+    /// Not even the reserve was left. The connection would be reported for ever (epoll is level-triggered), so the
+    /// listener leaves epoll for a while.
+    fn be_deaf(&mut self, attached: &Arc<Attached>) {
+        let _gone = self.runtime.epoll.delete(&attached.listener);
+        self.deaf.push((Arc::clone(attached), later(DEAF_FOR)));
+    }
+
+    fn listen_again(&mut self) {
+        let now = Instant::now();
+        let runtime = &self.runtime;
+        self.deaf.retain(|(attached, at)| {
+            if *at > now {
+                return true;
+            }
+            // One that was detached meanwhile is not in the table any more.
+            if runtime.source(attached.key).is_some() {
+                let event = EpollEvent::new(EpollFlags::EPOLLIN, attached.key);
+                let _added = runtime.epoll.add(&attached.listener, event);
+            }
+            false
+        });
+    }
+
+    /// Ends what nobody has finished in time.
+    fn end_unfinished(&mut self) {
+        let now = Instant::now();
+        for session in self.unfinished.sessions_over(now) {
+            self.end_session(session.id);
+        }
+        for token in self.unfinished.connections_over(now) {
+            // A word that has come at this very moment counts.
+            self.token(&token, EpollFlags::empty());
+            if !token.has_spoken() && self.runtime.unwatch(token.key, &token.socket).is_some() {
                 token.end();
             }
         }
@@ -247,7 +311,7 @@ impl Leader {
             match socket::receive(&session.socket, &mut buffer) {
                 Ok(Some(mut received)) => {
                     let bytes = buffer.get(..received.len).unwrap_or_default();
-                    let done = if received.cut || !received.fds.is_empty() {
+                    let done = if received.cut || received.fds_lost || !received.fds.is_empty() {
                         Err(Violation::Descriptors)
                     } else if sent_by(&mut received, &session.client) {
                         Message::decode(bytes).and_then(|(message, _)| session.packet(message))

@@ -13,3 +13,4 @@ pub(crate) mod quota;
 pub(crate) mod runtime;
 pub(crate) mod session;
 pub(crate) mod token;
+pub(crate) mod unfinished;

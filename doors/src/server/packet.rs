@@ -14,7 +14,7 @@ use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::primitive::{AtomicBool, AtomicU32, Ordering};
-use crate::sys::{memfd, socket};
+use crate::sys::{closer, memfd, socket};
 use crate::wire::code::Failure;
 use crate::wire::limits::PACKET_DATA_BYTES;
 use crate::wire::message::Message;
@@ -125,6 +125,11 @@ impl PacketCall {
         }
     }
 
+    /// Whether it was given up before it began.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.progress.is_given_up()
+    }
+
     pub(crate) fn caller(&self) -> Arc<Caller> {
         Arc::clone(&self.caller)
     }
@@ -201,6 +206,8 @@ impl Drop for PacketCall {
         if !self.answered && !self.progress.is_given_up() {
             self.finish(Failure::NoDoor);
         }
+        // Those of a call that did not run: this may be the leader.
+        closer::close(std::mem::take(&mut self.fds));
     }
 }
 

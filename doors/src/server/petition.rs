@@ -4,7 +4,7 @@
 //! of a fresh private pair, and the answer goes there. Who asks is whoever made that pair; the packet must come from
 //! the same process, or it was relayed and is refused.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -19,7 +19,8 @@ use crate::cred::Caller;
 use crate::event;
 use crate::pool::Job;
 use crate::primitive::Ordering;
-use crate::sys::peer::{Process, peer_pidfd};
+use crate::sys::closer::Shared;
+use crate::sys::peer::{Process, peer_cred, peer_pidfd};
 use crate::sys::socket::{Received, sent_by};
 use crate::sys::{random, socket};
 use crate::wire::code::Failure;
@@ -27,21 +28,27 @@ use crate::wire::layout::usize_of;
 use crate::wire::limits::{AREA_BYTES, DESCRIPTORS, FIRST_CHANNELS};
 use crate::wire::message::{Message, Violation};
 
+/// What a session costs: its socket and the client's pidfd.
+const SESSION_DESCRIPTORS: usize = 2;
+
 /// Who petitions, and where the answer goes.
 struct Petitioner {
     process: Process,
     caller: Caller,
-    private: OwnedFd,
+    private: Shared,
 }
 
 impl Petitioner {
     /// From the descriptors and the kernel's stamp of a packet.
     fn of(received: &mut Received) -> Result<Self, Violation> {
-        let fds = std::mem::take(&mut received.fds);
-        let [private] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| Violation::Descriptors)?;
-        if !socket::is_packet_socket(&private) {
+        let [private] = received.fds.as_slice() else {
+            return Err(Violation::Descriptors);
+        };
+        if received.fds_lost || !socket::is_packet_socket(private) {
             return Err(Violation::Descriptors);
         }
+        let private = received.fds.pop().ok_or(Violation::Descriptors)?;
+        let private = Shared::from(private);
         let process = peer_pidfd(&private).map_err(|_| Violation::Sender)?;
         if !sent_by(received, &process) {
             return Err(Violation::Sender);
@@ -57,6 +64,14 @@ impl Petitioner {
             caller,
             private,
         })
+    }
+
+    /// Whose quota it is; one who is unknown shares it with all that are.
+    fn uid(&self) -> u32 {
+        match &self.caller {
+            Caller::Known(credentials) => credentials.uid(),
+            Caller::Unknown => u32::MAX,
+        }
     }
 
     fn answer(&self, message: &Message) -> Result<(), Errno> {
@@ -82,7 +97,7 @@ impl Leader {
         mut received: Received,
     ) -> Result<(), Violation> {
         if received.cut {
-            return Err(Violation::Descriptors);
+            return Err(Violation::Length);
         }
         let (message, payload) = match Message::decode(bytes) {
             Ok(decoded) => decoded,
@@ -119,6 +134,7 @@ impl Leader {
             petitioner.refuse(Failure::NotAllowed);
             return Ok(());
         }
+        token.speaks();
         match message {
             Message::Hello { .. } => self.hello(token, petitioner),
             Message::Register { session } => self.register(token, session, &petitioner),
@@ -132,8 +148,8 @@ impl Leader {
         Ok(())
     }
 
-    fn hello(&self, token: &Arc<Token>, petitioner: Petitioner) {
-        let runtime = &self.runtime;
+    fn hello(&mut self, token: &Arc<Token>, petitioner: Petitioner) {
+        let runtime = &Arc::clone(&self.runtime);
         if token.core.is_revoked() || runtime.is_draining() {
             let draining = !token.core.is_revoked();
             petitioner.refuse(if draining {
@@ -143,11 +159,9 @@ impl Leader {
             });
             return;
         }
-        let uid = match &petitioner.caller {
-            Caller::Known(credentials) => credentials.uid(),
-            Caller::Unknown => u32::MAX,
-        };
-        let Some(charge) = runtime.quotas.charge(uid) else {
+        let uid = petitioner.uid();
+        let charge = runtime.quotas.charge(uid, SESSION_DESCRIPTORS);
+        let Some(charge) = charge.filter(|_| self.unfinished.may_begin(uid)) else {
             petitioner.refuse(Failure::NoRoom);
             return;
         };
@@ -176,8 +190,9 @@ impl Leader {
         let registration = token.register(&session);
         let registered = registered(&session, &registration);
         if session.send(&registered.encode(0), &[]).is_err() || self.admit(&session).is_err() {
-            session.end();
+            return session.end();
         }
+        self.unfinished.begun(&session, uid);
     }
 
     /// Has the leader watch a new session's socket and process.
@@ -253,12 +268,15 @@ impl Leader {
     /// The policy of a name goes along: nobody gets rid of it by asking for another reference.
     fn remint(&self, token: &Token, petitioner: &Petitioner) {
         let core = &token.core;
-        match self.runtime.mint(core, false, token.access.clone()) {
-            Ok(holder) => {
+        let access = token.access.clone();
+        let charge = self.runtime.quotas.charge(petitioner.uid(), 1);
+        let minted = charge.map(|charge| self.runtime.mint_for(core, access, charge));
+        match minted {
+            Some(Ok(holder)) => {
                 let packet = Message::Token { door: core.id }.encode(0);
                 let _gone = socket::send(&petitioner.private, &[&packet], &[holder.as_fd()]);
             }
-            Err(_) => petitioner.refuse(Failure::NoRoom),
+            Some(Err(_)) | None => petitioner.refuse(Failure::NoRoom),
         }
     }
 
@@ -281,19 +299,28 @@ impl Leader {
             };
             let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
         };
-        // Only the process that the kernel names as the connection's own: others may hold a copy of it.
-        if !matches!(token.origin, Origin::Path { .. }) {
+        let Origin::Path { .. } = token.origin else {
             return Err(Violation::Turn);
+        };
+        if received.fds_lost {
+            // Our table is full: there is no room for a pidfd either, and a refusal needs less certainty than a call.
+            let opener = peer_cred(&token.socket).map_err(|_| Violation::Sender)?;
+            if opener.pid != 0 && opener.pid == received.pid {
+                refuse(Failure::DescriptorsLost);
+            }
+            return Err(Violation::Descriptors);
         }
+        // Only the process that the kernel names as the connection's own: others may hold a copy of it. They get no
+        // answer, for the opener would read it as one to its own call.
         let Ok(opener) = peer_pidfd(&token.socket) else {
             // Our table is full: nobody can be named at the moment, and nothing runs unnamed.
             refuse(Failure::NoRoom);
             return Ok(());
         };
         if !sent_by(&mut received, &opener) {
-            refuse(Failure::Violation);
             return Err(Violation::Sender);
         }
+        token.speaks();
         if lock(&token.call)
             .as_ref()
             .is_some_and(|call| !call.is_done())
@@ -318,7 +345,8 @@ impl Leader {
             return Ok(());
         }
         let data = payload.to_vec();
-        let call = PacketCall::new(token, Arc::new(caller), generation, data, received.fds);
+        let fds = std::mem::take(&mut received.fds);
+        let call = PacketCall::new(token, Arc::new(caller), generation, data, fds);
         *lock(&token.call) = Some(call.progress());
         self.told_later(token, &call.progress());
         core.pool.dispatch(Job::Packet(Box::new(call)));

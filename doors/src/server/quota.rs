@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::core::lock;
-use crate::wire::limits::{USER_BYTES, USER_SESSIONS};
+use nix::sys::resource::{Resource, getrlimit};
+
+use crate::wire::limits::{USER_BYTES, USER_DESCRIPTORS_SHARE};
 
 /// What each user holds.
 #[derive(Debug, Default)]
@@ -12,36 +14,69 @@ pub(crate) struct Quotas(Mutex<HashMap<u32, Held>>);
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Held {
-    sessions: usize,
+    /// Sessions, connections and tokens.
+    holders: usize,
+    descriptors: usize,
     bytes: usize,
 }
 
-/// One session's or connection's share; given back when dropped.
+/// One session's, connection's or token's share; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Charge {
     quotas: Arc<Quotas>,
     uid: u32,
+    descriptors: usize,
     bytes: usize,
 }
 
+/// How many descriptors of this process one user may hold.
+fn most_descriptors() -> usize {
+    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+    usize::try_from(soft).unwrap_or(usize::MAX) / USER_DESCRIPTORS_SHARE
+}
+
 impl Quotas {
-    /// Charges one session to a user; `None` if it has too many.
-    pub(crate) fn charge(self: &Arc<Self>, uid: u32) -> Option<Charge> {
-        let mut users = lock(&self.0);
-        let held = users.entry(uid).or_default();
-        if held.sessions >= USER_SESSIONS {
-            return None;
-        }
-        held.sessions = held.sessions.saturating_add(1);
-        Some(Charge {
+    /// Charges something that costs so many descriptors to a user; `None` if it has too many.
+    pub(crate) fn charge(self: &Arc<Self>, uid: u32, descriptors: usize) -> Option<Charge> {
+        let mut charge = Charge {
             quotas: Arc::clone(self),
             uid,
+            descriptors: 0,
             bytes: 0,
-        })
+        };
+        {
+            let mut users = lock(&self.0);
+            let held = users.entry(uid).or_default();
+            held.holders = held.holders.saturating_add(1);
+        }
+        charge.add_descriptors(descriptors).then_some(charge)
     }
 }
 
 impl Charge {
+    /// Charges descriptors; false (and nothing charged) if the user would hold too many.
+    pub(crate) fn add_descriptors(&mut self, count: usize) -> bool {
+        let most = most_descriptors();
+        let mut users = lock(&self.quotas.0);
+        let held = users.entry(self.uid).or_default();
+        let sum = held.descriptors.saturating_add(count);
+        if sum > most {
+            return false;
+        }
+        held.descriptors = sum;
+        self.descriptors = self.descriptors.saturating_add(count);
+        true
+    }
+
+    /// Gives descriptors back that `add_descriptors` had charged.
+    pub(crate) fn sub_descriptors(&mut self, count: usize) {
+        let mut users = lock(&self.quotas.0);
+        if let Some(held) = users.get_mut(&self.uid) {
+            held.descriptors = held.descriptors.saturating_sub(count);
+        }
+        self.descriptors = self.descriptors.saturating_sub(count);
+    }
+
     /// Charges bytes of windows or private copies; false (and nothing charged) if the user would hold too many.
     pub(crate) fn add(&mut self, bytes: usize) -> bool {
         let mut users = lock(&self.quotas.0);
@@ -71,9 +106,10 @@ impl Drop for Charge {
     fn drop(&mut self) {
         let mut users = lock(&self.quotas.0);
         if let Some(held) = users.get_mut(&self.uid) {
-            held.sessions = held.sessions.saturating_sub(1);
+            held.holders = held.holders.saturating_sub(1);
+            held.descriptors = held.descriptors.saturating_sub(self.descriptors);
             held.bytes = held.bytes.saturating_sub(self.bytes);
-            if held.sessions == 0 {
+            if held.holders == 0 {
                 users.remove(&self.uid);
             }
         }
@@ -84,28 +120,28 @@ impl Drop for Charge {
 mod tests {
     use std::sync::Arc;
 
-    use super::Quotas;
-    use crate::wire::limits::{USER_BYTES, USER_SESSIONS};
+    use super::{Quotas, most_descriptors};
+    use crate::wire::limits::USER_BYTES;
 
     #[test]
     fn a_user_over_its_share_is_refused_and_others_are_not() {
         let quotas = Arc::new(Quotas::default());
-        let all: Vec<_> = (0..USER_SESSIONS)
-            .map(|_| quotas.charge(1).unwrap())
-            .collect();
-        assert!(quotas.charge(1).is_none());
-        assert!(quotas.charge(2).is_some());
+        let most = most_descriptors();
+        let all: Vec<_> = (0..most).map(|_| quotas.charge(1, 1).unwrap()).collect();
+        assert!(quotas.charge(1, 1).is_none());
+        assert!(quotas.charge(2, most).is_some());
         drop(all);
-        assert!(quotas.charge(1).is_some());
+        assert!(quotas.charge(1, most).is_some());
+        assert!(quotas.charge(1, most + 1).is_none());
     }
 
     #[test]
     fn bytes_come_back_with_the_session() {
         let quotas = Arc::new(Quotas::default());
-        let mut charge = quotas.charge(1).unwrap();
+        let mut charge = quotas.charge(1, 1).unwrap();
         assert!(charge.add(USER_BYTES));
         assert!(!charge.add(1));
         drop(charge);
-        assert!(quotas.charge(1).unwrap().add(USER_BYTES));
+        assert!(quotas.charge(1, 1).unwrap().add(USER_BYTES));
     }
 }

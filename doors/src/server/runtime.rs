@@ -14,7 +14,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::core::{Core, Kind, lock};
 use super::duty::Channel;
-use super::quota::Quotas;
+use super::quota::{Charge, Quotas};
 use super::session::Session;
 use super::token::{Origin, Token};
 use crate::access::Access;
@@ -268,12 +268,33 @@ impl Runtime {
         own: bool,
         access: Option<Arc<Access>>,
     ) -> sys::Result<OwnedFd> {
+        self.mint_as(core, own, access, None)
+    }
+
+    /// As [`Self::mint`], at the cost of the user who asked for it.
+    pub(crate) fn mint_for(
+        &self,
+        core: &Arc<Core>,
+        access: Option<Arc<Access>>,
+        charge: Charge,
+    ) -> sys::Result<OwnedFd> {
+        self.mint_as(core, false, access, Some(charge))
+    }
+
+    fn mint_as(
+        &self,
+        core: &Arc<Core>,
+        own: bool,
+        access: Option<Arc<Access>>,
+        charge: Option<Charge>,
+    ) -> sys::Result<OwnedFd> {
         let (server, holder) = socket::pair()?;
         let origin = if own {
             Origin::Own
         } else {
             Origin::Handed {
                 holder: socket::inode(&holder)?,
+                _charge: charge,
             }
         };
         let key = self.next_key();

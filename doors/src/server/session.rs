@@ -18,13 +18,14 @@ use crate::cred::Caller;
 use crate::event;
 use crate::pool::Job;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::sys::closer::Shared;
 use crate::sys::mapping::Mapping;
 use crate::sys::memfd;
 use crate::sys::peer::Process;
 use crate::sys::socket;
 use crate::wire::code::Failure;
 use crate::wire::layout::{Shape, usize_of};
-use crate::wire::limits::SESSION_CHANNELS;
+use crate::wire::limits::{PENDING_PAIRS, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};
 
 /// A door as one session calls it. It dies with the token by which it came.
@@ -74,6 +75,29 @@ impl Drop for Paid {
     }
 }
 
+/// Room for one more descriptor that a session's user pays for, until dropped.
+pub(crate) struct Place(Arc<Session>);
+
+impl Place {
+    /// `None` if the user has no room left.
+    pub(crate) fn of(session: &Arc<Session>) -> Option<Self> {
+        let added = lock(&session.charge).add_descriptors(1);
+        added.then(|| Self(Arc::clone(session)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.0.charge).sub_descriptors(1);
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Place").finish_non_exhaustive()
+    }
+}
+
 /// A conversation with one client process.
 pub(crate) struct Session {
     /// Random: knowing it is part of being the client.
@@ -82,7 +106,7 @@ pub(crate) struct Session {
     pub(crate) client: Process,
     pub(crate) runtime: Arc<Runtime>,
     /// Our end of the private pair.
-    pub(crate) socket: OwnedFd,
+    pub(crate) socket: Shared,
     /// Its keys in the leader's table: socket and pidfd.
     pub(crate) keys: Mutex<Vec<u64>>,
     caller: ArcSwap<Caller>,
@@ -120,7 +144,7 @@ impl Session {
         id: u128,
         client: Process,
         caller: Caller,
-        socket: OwnedFd,
+        socket: Shared,
         charge: Charge,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -141,6 +165,11 @@ impl Session {
     #[inline]
     pub(crate) fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Acquire)
+    }
+
+    /// Whether the client has not acknowledged its first windows.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        !self.is_dead() && lock(&self.windows).channels.is_empty()
     }
 
     /// Who the client is.
@@ -183,6 +212,8 @@ impl Session {
                 .core
                 .pool
                 .wake_sleepers(|channel| channel.session.id == self.id);
+            // Without a thread to take it, a call in the queue would keep the session.
+            registration.core.pool.discard(Job::is_dead);
         }
         for channel in channels {
             channel.cancel_any();
@@ -241,10 +272,28 @@ impl Session {
         area_for: Option<u32>,
     ) -> Result<(), Failure> {
         let shape = Shape::new(channels, area_bytes).ok_or(Failure::Violation)?;
+        if lock(&self.windows).pending.len() >= PENDING_PAIRS {
+            return Err(Failure::NoRoom);
+        }
         let bytes = shape.window_bytes().saturating_mul(2);
         if !lock(&self.charge).add(bytes) {
             return Err(Failure::NoRoom);
         }
+        let offered = self.offer_paid(wanted, shape, area_bytes, area_for);
+        if offered.is_err() {
+            lock(&self.charge).sub(bytes);
+        }
+        offered
+    }
+
+    fn offer_paid(
+        &self,
+        wanted: u64,
+        shape: Shape,
+        area_bytes: u64,
+        area_for: Option<u32>,
+    ) -> Result<(), Failure> {
+        let channels = shape.channels();
         let make = |name| memfd::create(name, shape.window_bytes()).map_err(|_| Failure::NoRoom);
         let (theirs, own) = (make(c"doors-call")?, make(c"doors-reply")?);
         let ours = Pair::map_own(shape, &own).map_err(|_| Failure::NoRoom)?;
@@ -325,6 +374,9 @@ impl Session {
     /// Gives a channel on which a call waits to the pool of the door that is called. A door that is gone has no pool
     /// to say so.
     pub(crate) fn route(&self, duty: Box<Duty>) {
+        if self.is_dead() {
+            return;
+        }
         match self.registration(duty.channel.registration_hint()) {
             Some(registration) => {
                 let core = &registration.core;

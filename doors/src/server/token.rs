@@ -10,13 +10,19 @@ use super::quota::Charge;
 use super::session::{Registration, Session};
 use crate::access::{Access, Refusal};
 use crate::cred::Caller;
+use crate::pool::Job;
+use crate::primitive::{AtomicBool, Ordering};
 use crate::sys::diag;
 
 /// How a reference came to be.
 #[derive(Debug)]
 pub(crate) enum Origin {
     /// A pair; the inode of the holder's end tells whether it still exists.
-    Handed { holder: u64 },
+    Handed {
+        holder: u64,
+        /// What it costs the user who asked for it; the owner's own hand-outs cost nobody.
+        _charge: Option<Charge>,
+    },
     /// A connection. A hang-up is the truth: only its own holders share its fate, and its inode may live in
     /// another network namespace.
     Path {
@@ -39,6 +45,8 @@ pub(crate) struct Token {
     registrations: Mutex<Vec<(Weak<Session>, Arc<Registration>)>>,
     /// The first call that is going on here.
     pub(crate) call: Mutex<Option<Arc<Progress>>>,
+    /// Something sensible has come here.
+    spoken: AtomicBool,
 }
 
 impl Token {
@@ -57,6 +65,7 @@ impl Token {
             access,
             registrations: Mutex::new(Vec::new()),
             call: Mutex::new(None),
+            spoken: AtomicBool::new(false),
         };
         token.core.refer(token.kind());
         Arc::new(token)
@@ -78,11 +87,34 @@ impl Token {
         }
     }
 
-    /// Registers the door in a session for as long as this reference lives.
+    /// Registers the door in a session for as long as this reference lives. A session has one registration for each
+    /// reference, however often it asks; those of sessions that have ended are forgotten.
     pub(crate) fn register(&self, session: &Arc<Session>) -> Arc<Registration> {
-        let registration = session.register(&self.core);
-        lock(&self.registrations).push((Arc::downgrade(session), Arc::clone(&registration)));
-        registration
+        let mut registrations = lock(&self.registrations);
+        let mut own = None;
+        registrations.retain(|(other, registration)| match other.upgrade() {
+            Some(other) if Arc::ptr_eq(&other, session) => {
+                own = Some(Arc::clone(registration));
+                true
+            }
+            Some(other) => !other.is_dead(),
+            None => false,
+        });
+        own.unwrap_or_else(|| {
+            let registration = session.register(&self.core);
+            registrations.push((Arc::downgrade(session), Arc::clone(&registration)));
+            registration
+        })
+    }
+
+    /// Whether something sensible has come here.
+    pub(crate) fn has_spoken(&self) -> bool {
+        self.spoken.load(Ordering::Relaxed)
+    }
+
+    /// Something sensible has come here.
+    pub(crate) fn speaks(&self) {
+        self.spoken.store(true, Ordering::Relaxed);
     }
 
     /// Whether the holder's end is really gone, after a hang-up.
@@ -91,7 +123,7 @@ impl Token {
     /// kernel's list before the hang-up is signalled, but only when the last copy is closed.
     pub(crate) fn is_gone(&self) -> bool {
         match self.origin {
-            Origin::Handed { holder } => {
+            Origin::Handed { holder, .. } => {
                 // If the kernel cannot be asked, the reference is kept: a lost notice is better than a false one.
                 !diag::socket_inode_exists(holder).unwrap_or(true)
             }
@@ -101,8 +133,10 @@ impl Token {
 
     /// The reference is over: its registrations die, then the door is weighed.
     pub(crate) fn end(&self) {
-        if let Some(call) = lock(&self.call).take() {
-            call.give_up();
+        let call = lock(&self.call).take();
+        if call.is_some_and(|call| call.give_up()) {
+            // No thread may come for long, and the call holds descriptors.
+            self.core.pool.discard(Job::is_given_up);
         }
         let registrations = std::mem::take(&mut *lock(&self.registrations));
         for (session, registration) in registrations {

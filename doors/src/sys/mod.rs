@@ -9,6 +9,7 @@
 /// What every function here returns: the kernel's own error number.
 pub(crate) type Result<T> = std::result::Result<T, nix::errno::Errno>;
 
+pub(crate) mod closer;
 pub(crate) mod cpu;
 pub(crate) mod diag;
 pub(crate) mod fork;

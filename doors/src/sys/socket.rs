@@ -196,6 +196,13 @@ pub(crate) struct Received {
     pub(crate) fds_lost: bool,
 }
 
+impl Drop for Received {
+    /// What nobody took is foreign, and closed where it holds up nobody.
+    fn drop(&mut self) {
+        super::closer::close(std::mem::take(&mut self.fds));
+    }
+}
+
 /// Receives one packet without blocking; `None` at the end of the stream.
 ///
 /// An empty packet also makes recvmsg(2) return 0; it is told from the end by the credentials that every
@@ -227,7 +234,9 @@ pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Option<Rec
         len,
         cut: message.msg_flags & libc::MSG_TRUNC != 0,
         fds_lost: message.msg_flags & libc::MSG_CTRUNC != 0,
-        ..Received::default()
+        fds: Vec::new(),
+        pid: 0,
+        pidfd: None,
     };
     let filled = message.msg_controllen.min(CONTROL_BYTES);
     let bytes: Vec<u8> = control

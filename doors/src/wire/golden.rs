@@ -293,7 +293,17 @@ fn the_limits_are_those_of_the_code() {
         ("AREA_BYTES", bytes(limits::AREA_BYTES)),
         ("LARGEST_AREA_BYTES", bytes(limits::LARGEST_AREA_BYTES)),
         ("USER_BYTES", bytes(limits::USER_BYTES)),
-        ("USER_SESSIONS", limits::USER_SESSIONS.to_string()),
+        (
+            "USER_DESCRIPTORS_SHARE",
+            format!("1/{} of `RLIMIT_NOFILE`", limits::USER_DESCRIPTORS_SHARE),
+        ),
+        ("USER_SILENT", limits::USER_SILENT.to_string()),
+        (
+            "SILENT_DEADLINE",
+            format!("{} s", limits::SILENT_DEADLINE.as_secs()),
+        ),
+        ("USER_UNFINISHED", limits::USER_UNFINISHED.to_string()),
+        ("PENDING_PAIRS", limits::PENDING_PAIRS.to_string()),
         (
             "LARGEST_CALL_BYTES",
             format!("{} bytes", limits::LARGEST_CALL_BYTES),

@@ -30,7 +30,17 @@ pub(crate) const LARGEST_AREA_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes that the sessions of one user may hold in a server: windows in both directions, and private copies of
 /// arguments and results that move in parts.
 pub(crate) const USER_BYTES: usize = 1024 * 1024 * 1024;
-/// Sessions and connections that one user may hold in a server.
-pub(crate) const USER_SESSIONS: usize = 8192;
+/// Descriptors of the server that the sessions and connections of one user may cost at most, as one part in so many
+/// of all that the server may have (`RLIMIT_NOFILE`): the rest is for other users, and for the server itself.
+pub(crate) const USER_DESCRIPTORS_SHARE: usize = 2;
+/// Silent connections that every user may have for as long as it likes.
+pub(crate) const USER_SILENT: usize = 64;
+/// How long a connection beyond these may say nothing.
+pub(crate) const SILENT_DEADLINE: Duration = Duration::from_secs(10);
+/// Sessions that one user may have begun and not finished.
+pub(crate) const USER_UNFINISHED: usize = 64;
+/// Window pairs of one session that the client has not acknowledged: each is two descriptors in flight, of which this
+/// process may have a limited number (unix(7), `ETOOMANYREFS`).
+pub(crate) const PENDING_PAIRS: usize = 16;
 /// Bytes that one call may bring or take at most, unless the door's parameters say less.
 pub(crate) const LARGEST_CALL_BYTES: u64 = 4 * 1024 * 1024 * 1024;

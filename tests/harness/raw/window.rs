@@ -2,6 +2,7 @@
 #![expect(
     unsafe_code,
     clippy::disallowed_types,
+    clippy::disallowed_methods,
     reason = "maps shared memory and pokes words into it"
 )]
 
