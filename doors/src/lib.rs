@@ -99,6 +99,10 @@ mod info;
 mod invocation;
 mod restart;
 
+// Values instead of bytes.
+#[cfg(feature = "derive")]
+pub mod typed;
+
 pub use access::{Access, Refusal};
 pub use attach::{AttachOptions, Attachment, InheritedListener, inherited_listeners, live_names};
 pub use attributes::DoorAttributes;
@@ -116,3 +120,6 @@ pub use invocation::{Held, Invocation, Returned};
 pub use name::NameError;
 pub use pool::{PoolLimits, ServerThread, unbind};
 pub use restart::{Drained, Heirloom, drain, take_over};
+
+#[cfg(feature = "derive")]
+pub use typed::ProcedureError;
