@@ -122,4 +122,7 @@ pub use pool::{PoolLimits, ServerThread, unbind};
 pub use restart::{Drained, Heirloom, drain, take_over};
 
 #[cfg(feature = "derive")]
+#[doc = include_str!("typed/door.md")]
+pub use doors_derive::door;
+#[cfg(feature = "derive")]
 pub use typed::ProcedureError;
