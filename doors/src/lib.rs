@@ -56,7 +56,8 @@
 //! * It does not reach other hosts, nor other architectures: both sides are processes of one kernel, 64-bit.
 //! * It does not stop a server procedure whose caller has gone: a thread cannot be ended from outside. The procedure is
 //!   told, and its answer is discarded.
-//! * It does not serialise: data are bytes.
+//! * A [`Door`] does not serialise: its data are bytes. The macro `#[door]`, in the feature `derive`, makes a door of a
+//!   function with values.
 //! * It does not make a forked child a server of its parent's doors; the child opens or receives doors of its own.
 //! * It does not protect a server from the files whose descriptors it accepts: a read from one may block, and its
 //!   contents may change. [`DoorAttributes::REFUSE_DESC`] refuses them all.
