@@ -56,7 +56,8 @@
 //! * It does not reach other hosts, nor other architectures: both sides are processes of one kernel, 64-bit.
 //! * It does not stop a server procedure whose caller has gone: a thread cannot be ended from outside. The procedure is
 //!   told, and its answer is discarded.
-//! * It does not serialise: data are bytes.
+//! * A [`Door`] does not serialise: its data are bytes. The macro `#[door]`, in the feature `derive`, makes a door of a
+//!   function with values.
 //! * It does not make a forked child a server of its parent's doors; the child opens or receives doors of its own.
 //! * It does not protect a server from the files whose descriptors it accepts: a read from one may block, and its
 //!   contents may change. [`DoorAttributes::REFUSE_DESC`] refuses them all.
@@ -99,6 +100,10 @@ mod info;
 mod invocation;
 mod restart;
 
+// Values instead of bytes.
+#[cfg(feature = "derive")]
+pub mod typed;
+
 pub use access::{Access, Refusal};
 pub use attach::{AttachOptions, Attachment, InheritedListener, inherited_listeners, live_names};
 pub use attributes::DoorAttributes;
@@ -116,3 +121,9 @@ pub use invocation::{Held, Invocation, Returned};
 pub use name::NameError;
 pub use pool::{PoolLimits, ServerThread, unbind};
 pub use restart::{Drained, Heirloom, drain, take_over};
+
+#[cfg(feature = "derive")]
+#[doc = include_str!("typed/door.md")]
+pub use doors_derive::door;
+#[cfg(feature = "derive")]
+pub use typed::ProcedureError;

@@ -15,6 +15,7 @@ mod life;
 mod restart;
 mod serve;
 mod threads;
+mod typed;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +28,7 @@ fn main() {
         hostile::run,
         threads::run,
         restart::run,
+        typed::run,
     ];
     let known = areas.iter().any(|area| area(operation, &rest));
     assert!(known, "unknown operation {operation}");

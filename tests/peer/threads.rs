@@ -1,7 +1,7 @@
 //! What the tests of `threads`, `credentials`, `figures` and `steady` ask of a peer.
 
 mod client;
-mod counting;
+pub(crate) mod counting;
 mod gate;
 mod options;
 mod server;

@@ -1,0 +1,34 @@
+//! The macro `#[door]`; its documentation is in the crate `doors`, where the examples run.
+//!
+//! An item goes through the modules in the order parse, check, expand; what check refuses goes to fallback.
+
+mod check;
+mod expand;
+mod fallback;
+#[cfg(test)]
+mod golden;
+mod model;
+mod parse;
+
+use proc_macro2::TokenStream;
+
+// Documented where it is re-exported: a sentence here would come twice.
+#[expect(missing_docs, reason = "the documentation is in the crate doors")]
+#[proc_macro_attribute]
+pub fn door(
+    arguments: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    expansion(&arguments.into(), item.into()).into()
+}
+
+fn expansion(arguments: &TokenStream, item: TokenStream) -> TokenStream {
+    let function = match syn::parse2(item.clone()) {
+        Ok(function) => function,
+        Err(error) => return fallback::of_item(item, &error),
+    };
+    match check::check(arguments, &function) {
+        Ok(procedure) => expand::expand(&procedure),
+        Err(error) => fallback::of_function(&function, &error),
+    }
+}

@@ -1,0 +1,187 @@
+//! A function that was checked: what is expanded.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
+use syn::ext::IdentExt;
+use syn::{GenericArgument, Ident, PathArguments, Type};
+
+use crate::parse::Function;
+
+/// The procedure of a door.
+pub(crate) struct Procedure<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) arguments: Vec<Argument<'a>>,
+    pub(crate) outcome: Outcome<'a>,
+}
+
+/// One argument.
+pub(crate) struct Argument<'a> {
+    pub(crate) name: &'a Ident,
+    pub(crate) ty: &'a Type,
+}
+
+/// How an argument comes out of the data.
+pub(crate) enum Passing<'a> {
+    /// As it is; what it borrows is in the data.
+    Whole,
+    /// `Vec<u8>`: all bytes at once.
+    Bytes,
+    /// `&[T]`: a vector is read, a slice of it is passed.
+    SliceOf(&'a Type),
+    /// `&T`: a value is read, a reference to it is passed.
+    ReferenceTo(&'a Type),
+}
+
+/// What the function returns.
+pub(crate) enum Outcome<'a> {
+    /// Nothing.
+    Unit,
+    /// A value.
+    Value(&'a Type),
+    /// A `Result`; the types of its halves, if they are there to be read.
+    Fallible {
+        ty: &'a Type,
+        halves: Option<(&'a Type, &'a Type)>,
+    },
+}
+
+impl Procedure<'_> {
+    pub(crate) fn name(&self) -> &Ident {
+        &self.function.signature.ident
+    }
+
+    /// The signature in words that do not depend on how the source is laid out.
+    pub(crate) fn signature(&self) -> String {
+        let arguments: Vec<String> = self
+            .arguments
+            .iter()
+            .map(|argument| format!("{}: {}", argument.name(), text(argument.ty)))
+            .collect();
+        let outcome = match self.outcome {
+            Outcome::Unit => String::new(),
+            Outcome::Value(ty) | Outcome::Fallible { ty, .. } => format!(" -> {}", text(ty)),
+        };
+        let name = self.name().unraw();
+        format!("fn {name}({}){outcome}", arguments.join(", "))
+    }
+}
+
+impl<'a> Argument<'a> {
+    /// The name as it is read: without `r#`.
+    pub(crate) fn name(&self) -> String {
+        self.name.unraw().to_string()
+    }
+
+    pub(crate) fn passing(&self) -> Passing<'a> {
+        match bare(self.ty) {
+            Type::Reference(reference) => match bare(&reference.elem) {
+                // serde borrows these three.
+                elem if last_word(elem, "str") || last_word(elem, "Path") => Passing::Whole,
+                Type::Slice(slice) if last_word(&slice.elem, "u8") => Passing::Whole,
+                Type::Slice(slice) => Passing::SliceOf(&slice.elem),
+                elem => Passing::ReferenceTo(elem),
+            },
+            ty if is_bytes(ty) => Passing::Bytes,
+            _ => Passing::Whole,
+        }
+    }
+}
+
+impl<'a> Outcome<'a> {
+    pub(crate) fn of(ty: &'a Type) -> Self {
+        let Some(segment) = last_segment(ty).filter(|segment| segment.ident == "Result") else {
+            return Self::Value(ty);
+        };
+        let mut halves = Vec::new();
+        if let PathArguments::AngleBracketed(list) = &segment.arguments {
+            halves.extend(list.args.iter().filter_map(|argument| match argument {
+                GenericArgument::Type(half) => Some(half),
+                _ => None,
+            }));
+        }
+        let halves = match halves.as_slice() {
+            [value, error] => Some((*value, *error)),
+            _ => None,
+        };
+        Self::Fallible { ty, halves }
+    }
+}
+
+/// The name of the client's type: `add_user` becomes `AddUserClient`.
+pub(crate) fn client_name(function: &Ident) -> Ident {
+    let mut name = String::new();
+    for word in function.unraw().to_string().split('_') {
+        let mut letters = word.chars();
+        name.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        name.push_str(letters.as_str());
+    }
+    format_ident!("{name}Client", span = function.span())
+}
+
+/// Whether a type is `Vec<u8>`.
+pub(crate) fn is_bytes(ty: &Type) -> bool {
+    let Some(segment) = last_segment(ty).filter(|segment| segment.ident == "Vec") else {
+        return false;
+    };
+    let PathArguments::AngleBracketed(list) = &segment.arguments else {
+        return false;
+    };
+    let mut elements = list.args.iter();
+    let is_byte = |argument: &GenericArgument| matches!(argument, GenericArgument::Type(ty) if last_word(ty, "u8"));
+    elements.next().is_some_and(is_byte) && elements.next().is_none()
+}
+
+/// A type without the parentheses and the invisible delimiters that other macros leave.
+fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        other => other,
+    }
+}
+
+fn last_segment(ty: &Type) -> Option<&syn::PathSegment> {
+    match bare(ty) {
+        Type::Path(path) if path.qself.is_none() => path.path.segments.last(),
+        _ => None,
+    }
+}
+
+fn last_word(ty: &Type, word: &str) -> bool {
+    last_segment(ty).is_some_and(|segment| segment.ident == word && segment.arguments.is_none())
+}
+
+/// A type in one line, the same for every way to lay it out.
+///
+/// The compiler's own rendering of tokens is not stable, so it cannot go into a hash.
+fn text(ty: &Type) -> String {
+    let mut out = String::new();
+    write(ty.to_token_stream(), &mut out);
+    out
+}
+
+fn write(tokens: TokenStream, out: &mut String) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::None => ("", ""),
+                };
+                out.push_str(open);
+                write(group.stream(), out);
+                out.push_str(close);
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ',' => out.push_str(", "),
+            TokenTree::Punct(punct) => out.push(punct.as_char()),
+            word @ (TokenTree::Ident(_) | TokenTree::Literal(_)) => {
+                if out.ends_with(|end: char| end.is_alphanumeric() || end == '_') {
+                    out.push(' ');
+                }
+                out.push_str(&word.to_string());
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+fn count(r#type: &[u8]) -> Result<u64> {
+    todo!()
+}

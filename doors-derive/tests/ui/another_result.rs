@@ -1,0 +1,10 @@
+use doors::door;
+
+struct Result;
+
+#[door]
+fn point() -> Result {
+    Result
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use doors::door;
+
+#[door]
+const ADD: fn(u32) = |_| ();
+
+fn main() {}

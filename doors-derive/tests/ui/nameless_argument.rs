@@ -1,0 +1,6 @@
+use doors::door;
+
+#[door]
+fn ignore(_: u32) {}
+
+fn main() {}

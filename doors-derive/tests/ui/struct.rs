@@ -1,0 +1,6 @@
+use doors::door;
+
+#[door]
+pub struct Calculator;
+
+fn main() {}
