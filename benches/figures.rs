@@ -160,7 +160,7 @@ fn summary(name: &str, what: &str, rounds: &[Latency]) -> Latency {
         values
     };
     let (p50, p99) = (column(|l| l.p50), column(|l| l.p99));
-    let last = rounds.len() - 1;
+    let last = rounds.len().saturating_sub(1);
     println!(
         "{name:<10} {what:<8} p50 {:>8.3} us ({:.3}-{:.3})   p99 {:>8.3} us ({:.3}-{:.3})",
         p50[last / 2],

@@ -89,7 +89,7 @@ fn a_door_tells_the_same_to_everybody() {
         .into_iter()
         .next()
         .unwrap();
-    let given = Door::from_descriptor(fd).unwrap();
+    let received = Door::from_descriptor(fd).unwrap();
     for door in [&by_name, &by_token, &given] {
         let info = door.info().unwrap();
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Replacing a server while it is called.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
+    clippy::panic, clippy::arithmetic_side_effects,
     reason = "a test that cannot go on ends"
 )]
 
