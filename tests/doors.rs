@@ -90,7 +90,7 @@ fn a_door_tells_the_same_to_everybody() {
         .next()
         .unwrap();
     let received = Door::from_descriptor(fd).unwrap();
-    for door in [&by_name, &by_token, &given] {
+    for door in [&by_name, &by_token, &received] {
         let info = door.info().unwrap();
         assert_eq!(
             (info.id, info.target, info.attributes),

@@ -1,7 +1,8 @@
 //! Replacing a server while it is called.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic, clippy::arithmetic_side_effects,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
     reason = "a test that cannot go on ends"
 )]
 
