@@ -141,22 +141,20 @@ pub(super) fn crowd(arguments: &[&str]) {
     }
 }
 
-/// `threads-hammer PATH THREADS MILLIS PAUSE_US`: threads that call with a pause around the given one in between.
+/// `threads-hammer PATH THREADS CALLS PAUSE_US`: threads that make so many calls each with a pause around the given one in between.
 pub(super) fn hammer(arguments: &[&str]) {
     let number = |at: usize| arguments[at].parse::<u64>().unwrap();
-    let (threads, millis, pause_us) = (number(1), number(2), number(3));
+    let (threads, calls, pause_us) = (number(1), number(2), number(3));
     let door = Door::open(arguments[0]).unwrap();
     door.call(b"t", vec![]).unwrap();
-    let over = Instant::now() + Duration::from_millis(millis);
     let callers: Vec<_> = (0..threads)
         .map(|seed| {
             let door = door.clone();
             std::thread::spawn(move || {
-                let (mut calls, mut noise) = (0_u64, seed);
-                while Instant::now() < over {
+                let mut noise = seed;
+                for _ in 0..calls {
                     let until = Instant::now() + Duration::from_secs(20);
                     door.call_until(b"t", vec![], until).unwrap();
-                    calls += 1;
                     // Up to 500 us on either side, by a small generator of numbers.
                     noise = noise
                         .wrapping_mul(6_364_136_223_846_793_005)
@@ -164,12 +162,13 @@ pub(super) fn hammer(arguments: &[&str]) {
                     let jitter = (noise >> 33) % 1000;
                     std::thread::sleep(Duration::from_micros(pause_us - 500 + jitter));
                 }
-                calls
             })
         })
         .collect();
-    let calls: u64 = callers.into_iter().map(|c| c.join().unwrap()).sum();
-    println!("{calls}");
+    for caller in callers {
+        caller.join().unwrap();
+    }
+    println!("all answered");
 }
 
 /// `threads-steady PATH CALLS [cpu=N]`: null calls in one thread.
