@@ -166,6 +166,24 @@ fn a_child_of_a_server_that_was_never_called_can_make_doors() {
 }
 
 #[test]
+fn a_forked_server_cannot_remove_its_parents_names() {
+    let _watchdog = Watchdog::new("a_forked_server_cannot_remove_its_parents_names");
+    let directory = Directory::new("fork");
+    let (mut server, mut client) = pair(&directory);
+    let path = directory.join("name");
+    server.ask(&format!("attach n {} 600", path.display()), "attached");
+    server.ask("fork-detach n", "Err(NotCreator)");
+    client.ask(&format!("open p {}", path.display()), "open");
+    client.ask("call p ehello", "reply hello");
+    client.ask(
+        &format!("open q {}", directory.join("control").display()),
+        "open",
+    );
+    client.ask("call q ehello", "reply hello");
+    server.ask("detach n", "detached true");
+}
+
+#[test]
 fn the_death_of_a_server_is_seen_while_its_child_lives() {
     let _watchdog = Watchdog::new("the_death_of_a_server_is_seen_while_its_child_lives");
     let directory = Directory::new("fork");

@@ -1,16 +1,14 @@
 //! Giving a door a name in the file system, and opening one by its name.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-use nix::sys::inotify::AddWatchFlags;
 
 use crate::access::Access;
 use crate::client::petition::{deadline, system};
 use crate::door::{Door, Inner, Remote};
 use crate::error::DoorError;
-use crate::name::{self, Name};
+use crate::name::{self, Name, NameError};
 use crate::primitive::{AtomicBool, Ordering};
 use crate::server::runtime::{Attached, Runtime};
 
@@ -91,23 +89,16 @@ impl Door {
         } = options;
         let owned = owner.is_some() || group.is_some();
         let (name, listener) = Name::bind(path.as_ref(), mode, owned.then_some((owner, group)))?;
-        let watch = runtime.names.as_ref().and_then(|names| {
-            // IN_ATTRIB is what an unlink of a name shows on its inode while the socket holds it (inotify(7)).
-            names
-                .add_watch(
-                    name.path(),
-                    AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF,
-                )
-                .ok()
-        });
         let attached = Arc::new(Attached {
             key: runtime.next_key(),
             core: Arc::clone(own),
             path: Some(name.path().to_path_buf()),
+            watch: runtime.watch_name(&name),
             name: Some(name),
             handed_over: AtomicBool::new(false),
+            borrowed: false,
+            accepting: Mutex::default(),
             listener,
-            watch,
             access: access.map(Arc::new),
         });
         runtime
@@ -122,7 +113,8 @@ impl Door {
 
     /// Serves the door on a listening socket that this process inherited, in the manner of systemd's socket activation.
     ///
-    /// The name belongs to whoever made the socket: it is not removed with the attachment.
+    /// The name belongs to whoever made the socket: the end of the attachment ends the service here, and leaves the
+    /// name and the connections that nobody has taken yet to them.
     ///
     /// # Errors
     /// [`DoorError::NotCreator`], [`DoorError::NoDoor`] as for [`attach`](Self::attach).
@@ -134,10 +126,12 @@ impl Door {
             key: runtime.next_key(),
             core: Arc::clone(own),
             path: name.as_ref().map(|name| name.path().to_path_buf()),
+            watch: name.as_ref().and_then(|name| runtime.watch_name(name)),
             name,
             handed_over: AtomicBool::new(false),
+            borrowed: true,
+            accepting: Mutex::default(),
             listener: listener.socket,
-            watch: None,
             access: listener.access.map(Arc::new),
         });
         runtime
@@ -146,7 +140,7 @@ impl Door {
         Ok(Attachment {
             attached,
             runtime,
-            kept: true,
+            kept: false,
         })
     }
 
@@ -211,14 +205,22 @@ impl Attachment {
     /// Doors that were opened by it stay callable.
     ///
     /// # Errors
-    /// [`DoorError::Name`] if the directory does not let us.
+    /// [`DoorError::Name`] if the directory does not let us; the name is then served on. [`DoorError::NotCreator`]
+    /// (EPERM) in a forked child.
     #[doc(alias = "fdetach")]
     pub fn detach(mut self) -> Result<bool, DoorError> {
         self.kept = true;
-        // The name goes first: nobody shall find it without a server behind.
+        if self.runtime.life != crate::sys::fork::life() {
+            return Err(DoorError::NotCreator);
+        }
+        self.end().map_err(DoorError::from)
+    }
+
+    /// The name goes first: nobody shall find it without a server behind.
+    fn end(&self) -> Result<bool, NameError> {
         let removed = match &self.attached.name {
-            Some(name) => name.remove()?,
-            None => false,
+            Some(name) if !self.attached.borrowed => name.remove()?,
+            _ => false,
         };
         self.runtime.unlisten(&self.attached);
         Ok(removed)
@@ -234,11 +236,11 @@ impl Drop for Attachment {
     fn drop(&mut self) {
         let handed_over = self.attached.handed_over.load(Ordering::Acquire);
         if !self.kept && !handed_over && self.runtime.life == crate::sys::fork::life() {
-            if let Some(name) = &self.attached.name {
-                // Nobody to tell: `detach` is for those who want to know.
-                let _removed = name.remove();
+            // Nobody to tell: `detach` is for those who want to know.
+            let ended = self.end();
+            if ended.is_err() {
+                self.runtime.unlisten(&self.attached);
             }
-            self.runtime.unlisten(&self.attached);
         }
     }
 }

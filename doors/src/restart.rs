@@ -6,7 +6,7 @@
 //! reference, at its next call.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -334,11 +334,13 @@ impl Heirloom {
                 key: runtime.next_key(),
                 core: Arc::clone(core),
                 path: name.as_ref().map(|name| name.path().to_path_buf()),
+                watch: name.as_ref().and_then(|name| runtime.watch_name(name)),
                 name,
                 access: policy(restricted),
                 handed_over: AtomicBool::new(false),
+                borrowed: false,
+                accepting: Mutex::default(),
                 listener,
-                watch: None,
             });
             runtime
                 .listen(&attached)

@@ -3,6 +3,7 @@
 //! Both sides are interpreters: one command a line, exactly one line back. So the test orders every step, and nothing
 //! has to be waited for by the clock.
 
+mod activate;
 mod board;
 mod client;
 mod server;
@@ -12,6 +13,7 @@ mod storm;
 pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
     match operation {
         "life-server" => server::run(),
+        "life-activate" => activate::run(arguments[0]),
         "life-client" => client::run(),
         "life-after-exec" => client::after_exec(),
         "life-storm" => storm::run(arguments),
@@ -28,4 +30,14 @@ fn interpret(mut command: impl FnMut(&[&str]) -> String) {
         let words: Vec<&str> = line.split(' ').collect();
         println!("{}", command(&words));
     }
+}
+
+/// Gives up the superuser's rights for those of a user.
+fn become_user(uid: &str) -> String {
+    use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+    let id: u32 = uid.parse().unwrap();
+    setgroups(&[]).unwrap();
+    setgid(Gid::from_raw(id)).unwrap();
+    setuid(Uid::from_raw(id)).unwrap();
+    "became".into()
 }

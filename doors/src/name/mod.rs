@@ -11,11 +11,12 @@ mod proc;
 mod remove;
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::stat::fstat;
 
 use place::{FileId, Place};
+use proc::way_to;
 
 pub(crate) use connect::connect;
 pub use error::NameError;
@@ -54,6 +55,12 @@ impl Name {
     /// The absolute path of the name, as it was when it was made.
     pub(crate) fn path(&self) -> &Path {
         &self.place.path
+    }
+
+    /// A way to the inode itself, for the calling thread: what is at the path may be another by now.
+    pub(crate) fn way(&self) -> PathBuf {
+        let way = way_to(&self.inode).ok().flatten();
+        way.unwrap_or_else(|| self.place.path.clone())
     }
 
     /// Whether somebody removed the name.

@@ -11,10 +11,9 @@ use super::core::lock;
 use super::packet::{Progress, TELL_AFTER};
 use super::runtime::{Attached, Runtime, Source};
 use super::session::Session;
-use super::token::{Origin, Token};
+use super::token::Token;
 use super::unfinished::Unfinished;
 use crate::event;
-use crate::sys::peer::peer_cred;
 use crate::sys::socket::sent_by;
 use crate::sys::{self, socket};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
@@ -123,6 +122,9 @@ impl Leader {
         self.calls_away = self.runtime.repeat_wakes();
         self.tell();
         self.recheck();
+        for (token, uid) in self.runtime.newcomers() {
+            self.unfinished.connected(&token, uid);
+        }
         self.end_unfinished();
         self.listen_again();
     }
@@ -161,9 +163,10 @@ impl Leader {
     /// Takes connections. Lack of descriptors costs the newest connection, never the server.
     fn accept(&mut self, attached: &Arc<Attached>) {
         for _ in 0..PACKETS_A_TURN {
-            let connection = match socket::accept(&attached.listener) {
-                Ok(connection) => connection,
-                Err(Errno::EMFILE | Errno::ENFILE) => {
+            match self.runtime.take_connection(attached) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_full) => {
                     self.reserve = None;
                     let refused = socket::accept(&attached.listener).is_ok();
                     self.reserve = spare();
@@ -172,28 +175,6 @@ impl Leader {
                     }
                     return;
                 }
-                Err(_) => return,
-            };
-            let Ok(peer) = peer_cred(&connection) else {
-                continue;
-            };
-            let Some(charge) = self.runtime.quotas.charge(peer.uid, 1) else {
-                continue;
-            };
-            let key = self.runtime.next_key();
-            let origin = Origin::Path { _charge: charge };
-            let token = Token::new(
-                key,
-                &attached.core,
-                connection,
-                origin,
-                attached.access.clone(),
-            );
-            let source = Source::Token(Arc::clone(&token));
-            if self.runtime.watch_at(key, &token.socket, source).is_err() {
-                token.end();
-            } else {
-                self.unfinished.connected(&token, peer.uid);
             }
         }
     }

@@ -11,6 +11,7 @@ use arc_swap::ArcSwapOption;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
 
 use super::core::{Core, Kind, lock};
 use super::duty::Channel;
@@ -18,9 +19,10 @@ use super::quota::{Charge, Quotas};
 use super::session::Session;
 use super::token::{Origin, Token};
 use crate::access::Access;
-use crate::name::Name;
+use crate::name::{BACKLOG, Name};
 use crate::pool::{PROCESS_POOL, Pool, PoolLimits};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::sys::peer::peer_cred;
 use crate::sys::{self, fork, random, socket};
 use crate::unref;
 
@@ -51,11 +53,15 @@ pub(crate) struct Attached {
     pub(crate) name: Option<Name>,
     /// A successor serves the name now: it must not be removed.
     pub(crate) handed_over: AtomicBool,
+    /// The listener and its name belong to whoever started this process.
+    pub(crate) borrowed: bool,
+    /// Held while a connection is taken and counted.
+    pub(crate) accepting: Mutex<()>,
     pub(crate) path: Option<PathBuf>,
     /// Who may call through it, besides what the door itself demands.
     pub(crate) access: Option<Arc<Access>>,
     /// The kernel's handle of the watch on its inode.
-    pub(crate) watch: Option<nix::sys::inotify::WatchDescriptor>,
+    pub(crate) watch: Option<WatchDescriptor>,
 }
 
 /// The server's side of a process.
@@ -73,6 +79,8 @@ pub(crate) struct Runtime {
     doors: Mutex<HashMap<u64, Arc<Core>>>,
     sessions: Mutex<HashMap<u128, Arc<Session>>>,
     graves: Mutex<Vec<u128>>,
+    /// Connections that the leader does not know yet to be silent.
+    newcomers: Mutex<Vec<(Arc<Token>, u32)>>,
     /// Sleeping threads that were called away, each with the number of its sleep.
     called: Mutex<Vec<(Arc<Channel>, u64)>>,
     /// Sessions whose quiet channels want another look.
@@ -154,6 +162,7 @@ impl Runtime {
             doors: Mutex::new(HashMap::new()),
             sessions: Mutex::new(HashMap::new()),
             graves: Mutex::new(Vec::new()),
+            newcomers: Mutex::new(Vec::new()),
             called: Mutex::new(Vec::new()),
             unseen: Mutex::new(Vec::new()),
             draining: AtomicBool::new(false),
@@ -336,6 +345,11 @@ impl Runtime {
         std::mem::take(&mut *lock(&self.unseen))
     }
 
+    /// The connections that were taken since the last look, with their users.
+    pub(crate) fn newcomers(&self) -> Vec<(Arc<Token>, u32)> {
+        std::mem::take(&mut *lock(&self.newcomers))
+    }
+
     pub(crate) fn graves(&self) -> Vec<u128> {
         std::mem::take(&mut *lock(&self.graves))
     }
@@ -359,21 +373,83 @@ impl Runtime {
         }
     }
 
+    /// Has the leader told when a name is removed or replaced.
+    ///
+    /// The inode is watched, and not what may be at the path by now: IN_ATTRIB is what an unlink shows on it while the
+    /// socket holds it. That asks for permission to read the inode (inotify(7)), which a mode such as 0222 denies to
+    /// its owner: then the directory is watched, which other names share, so that this watch is never removed.
+    pub(crate) fn watch_name(&self, name: &Name) -> Option<WatchDescriptor> {
+        let names = self.names.as_ref()?;
+        let flags = AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF;
+        let watch = names.add_watch(&name.way(), flags);
+        if watch.is_err()
+            && let Some(directory) = name.path().parent()
+        {
+            let flags = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_TO;
+            // Without it the removal is noticed when something else happens to some name.
+            let _watch = names.add_watch(directory, flags);
+        }
+        watch.ok()
+    }
+
     /// A listener begins to serve a door.
-    pub(crate) fn listen(&self, attached: &Arc<Attached>) -> sys::Result<()> {
+    pub(crate) fn listen(self: &Arc<Self>, attached: &Arc<Attached>) -> sys::Result<()> {
         attached.core.refer(Kind::Attachment);
         let source = Source::Listener(Arc::clone(attached));
         let watched = self.watch_at(attached.key, &attached.listener, source);
         if watched.is_err() {
             attached.core.release(Kind::Attachment);
+        } else if attached.name.as_ref().is_some_and(Name::is_gone) {
+            // Somebody was faster than the watch.
+            self.unlisten(attached);
         }
         watched
     }
 
+    /// Takes a connection that waits; false when there is none.
+    ///
+    /// It is taken and counted under one lock with the end of the name: whoever has opened the door holds a reference
+    /// before the name stops being one.
+    pub(crate) fn take_connection(self: &Arc<Self>, attached: &Attached) -> sys::Result<bool> {
+        let _one = lock(&attached.accepting);
+        let connection = match socket::accept(&attached.listener) {
+            Ok(connection) => connection,
+            Err(Errno::EMFILE) => return Err(Errno::EMFILE),
+            Err(Errno::ENFILE) => return Err(Errno::ENFILE),
+            Err(_) => return Ok(false),
+        };
+        let Ok(peer) = peer_cred(&connection) else {
+            return Ok(true);
+        };
+        let Some(charge) = self.quotas.charge(peer.uid, 1) else {
+            return Ok(true);
+        };
+        let key = self.next_key();
+        let origin = Origin::Path { _charge: charge };
+        let access = attached.access.clone();
+        let token = Token::new(key, &attached.core, connection, origin, access);
+        let source = Source::Token(Arc::clone(&token));
+        if self.watch_at(key, &token.socket, source).is_err() {
+            token.end();
+        } else {
+            lock(&self.newcomers).push((token, peer.uid));
+        }
+        Ok(true)
+    }
+
     /// A listener ends; true if it was still there. The name itself is not touched.
-    pub(crate) fn unlisten(&self, attached: &Attached) -> bool {
+    pub(crate) fn unlisten(self: &Arc<Self>, attached: &Attached) -> bool {
         let there = self.unwatch(attached.key, &attached.listener).is_some();
         if there {
+            // Who connected while the name was there has opened the door. A listener that others hold too goes on
+            // with them. (No more than can wait at a time: the inode may be reached by other ways.)
+            let others = attached.borrowed || attached.handed_over.load(Ordering::Acquire);
+            for _ in 0..=BACKLOG {
+                if others || self.take_connection(attached) != Ok(true) {
+                    break;
+                }
+                self.wake();
+            }
             if let (Some(names), Some(watch)) = (&self.names, attached.watch) {
                 let _gone = names.rm_watch(watch);
             }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use doors::Door;
 use nix::sys::socket::{ControlMessage, MsgFlags, Shutdown, sendmsg, shutdown};
-use nix::unistd::{ForkResult, Gid, Uid, fork, pause, setgid, setgroups, setuid};
+use nix::unistd::{ForkResult, fork, pause};
 
 use super::server::said_by_child;
 use super::{board, interpret};
@@ -49,13 +49,7 @@ struct Client {
 impl Client {
     fn command(&mut self, words: &[&str]) -> String {
         match words {
-            ["become", uid] => {
-                let id: u32 = uid.parse().unwrap();
-                setgroups(&[]).unwrap();
-                setgid(Gid::from_raw(id)).unwrap();
-                setuid(Uid::from_raw(id)).unwrap();
-                "became".into()
-            }
+            ["become", uid] => super::become_user(uid),
             ["open", name, path] => match Door::open(path) {
                 Ok(door) => {
                     self.doors.insert((*name).to_owned(), door);

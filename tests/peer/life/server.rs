@@ -76,6 +76,20 @@ impl Server {
                 Ok(removed) => format!("detached {removed}"),
                 Err(error) => format!("error {error:?}"),
             },
+            ["fork-detach", name] => {
+                let attachment = self.attachments.remove(*name).unwrap();
+                let said = said_by_child(|| {
+                    // Only the child's copy is used up.
+                    let attachments = std::mem::take(&mut self.attachments);
+                    drop(attachments);
+                    // SAFETY: a bitwise copy that only this child uses; it ends without running a drop of the other.
+                    let copy = unsafe { std::ptr::read(&raw const attachment) };
+                    format!("{:?}", copy.detach())
+                });
+                self.attachments.insert((*name).to_owned(), attachment);
+                said
+            }
+            ["become", uid] => super::become_user(uid),
             ["drop-attachment", name] => {
                 drop(self.attachments.remove(*name).unwrap());
                 "dropped".into()
