@@ -579,7 +579,8 @@ fn calls_around_the_moment_of_falling_quiet_are_never_lost() {
         .collect();
     for hammer in &mut hammers {
         let calls: u64 = hammer.hear().parse().unwrap();
-        assert!(calls > 1000, "{calls} calls");
+        // Ten of each thread at least, or the test has shown nothing.
+        assert!(calls >= 400, "{calls} calls");
         assert!(hammer.finish().success());
     }
     Census::settle(server.peer.pid(), "sessions gone", |census| {
