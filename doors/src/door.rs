@@ -316,15 +316,14 @@ impl Remote {
 
     /// The way to call: the one we have, or a new one.
     pub(crate) fn connect(&self, until: Option<Instant>) -> Result<Arc<Link>, DoorError> {
-        if let Some(link) = self.link.load_full()
-            && link.is_live()
-        {
+        let known = || self.link.load_full().filter(|link| link.is_live());
+        if let Some(link) = known() {
             return Ok(link);
         }
-        let link = Arc::new(establish(self.token.as_fd(), until)?);
-        self.id.store(link.door, Ordering::Relaxed);
-        self.link.store(Some(Arc::clone(&link)));
-        Ok(link)
+        establish(self.token.as_fd(), until, known, |link| {
+            self.id.store(link.door, Ordering::Relaxed);
+            self.link.store(Some(Arc::clone(link)));
+        })
     }
 
     fn remint(&self) -> Result<OwnedFd, DoorError> {

@@ -1,8 +1,8 @@
 //! How a token becomes callable: through the session that we have with its server, or a new one.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, TryLockError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::petition::{Answer, Petition, deadline, system};
 use super::process::ClientProcess;
@@ -11,7 +11,7 @@ use crate::error::DoorError;
 use crate::primitive::Ordering;
 use crate::sys::closer::Shared;
 use crate::sys::fork;
-use crate::sys::peer::{Process, peer_pidfd};
+use crate::sys::peer::{Process, ProcessId, peer_pidfd};
 use crate::wire::limits::PROTOCOL_DEADLINE;
 use crate::wire::message::{Message, Violation};
 
@@ -57,31 +57,45 @@ impl Drop for Link {
     }
 }
 
-/// Makes a token callable.
-pub(crate) fn establish(token: BorrowedFd<'_>, until: Option<Instant>) -> Result<Link, DoorError> {
+/// Makes a token callable. `known` is the way that somebody else has found while this thread waited for its turn, if
+/// there is one.
+pub(crate) fn establish(
+    token: BorrowedFd<'_>,
+    until: Option<Instant>,
+    known: impl FnOnce() -> Option<Arc<Link>>,
+    found: impl FnOnce(&Arc<Link>),
+) -> Result<Arc<Link>, DoorError> {
     let process = ClientProcess::current().map_err(|e| system("set up the client's side", e))?;
     // Only a hint: with an inherited listener it names whoever made the socket.
     let hint = peer_pidfd(token).ok().map(|server| server.id());
     let gate = hint.map(|server| process.gate(server));
-    // Many threads that come at once end up with one session. A server that is stuck must not hold up those that
-    // call it later for longer than the protocol allows; a second session is harmless.
+    // Many threads that come at once end up with one session and one registration. A server that is stuck must not hold
+    // up those that call it later for longer than the protocol allows; a second session is harmless.
     let protocol = deadline(PROTOCOL_DEADLINE);
     let patient = until.map_or(protocol, |until| until.min(protocol));
-    let _turn = loop {
-        let Some(gate) = &gate else { break None };
-        match gate.try_lock() {
-            Ok(turn) => break Some(turn),
-            Err(TryLockError::Poisoned(poisoned)) => break Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if Instant::now() >= patient => break None,
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_micros(100)),
-        }
-    };
+    let _turn = gate.as_ref().and_then(|gate| gate.enter(patient));
+    if let Some(link) = known() {
+        return Ok(link);
+    }
+    let link = Arc::new(reach(token, until, hint, &process)?);
+    // Before the next thread has its turn.
+    found(&link);
+    Ok(link)
+}
+
+/// Through the session that there is, or a new one.
+fn reach(
+    token: BorrowedFd<'_>,
+    until: Option<Instant>,
+    hint: Option<ProcessId>,
+    process: &ClientProcess,
+) -> Result<Link, DoorError> {
     if let Some(session) = hint.and_then(|server| process.session(server))
         && let Some(link) = register(token, &session, until)?
     {
         return Ok(link);
     }
-    hello(token, &process, until)
+    hello(token, process, until)
 }
 
 /// Registers the token's door in a session; `None` if its server does not know the session (it is another one).

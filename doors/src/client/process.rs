@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
 
+use super::gate::Gate;
 use super::session::Session;
 use super::watcher::Watcher;
 use crate::lock::lock;
@@ -24,7 +25,7 @@ pub(crate) struct ClientProcess {
     /// Sessions that no door uses, oldest first.
     resting: Mutex<VecDeque<Arc<Session>>>,
     /// One at a time opens a session with a server, so that many threads end up with one.
-    gates: Mutex<HashMap<ProcessId, Arc<Mutex<()>>>>,
+    gates: Mutex<HashMap<ProcessId, Arc<Gate>>>,
     /// The watcher runs.
     watched: Mutex<bool>,
 }
@@ -142,7 +143,7 @@ impl ClientProcess {
     }
 
     /// The gate of a server.
-    pub(crate) fn gate(&self, server: ProcessId) -> Arc<Mutex<()>> {
+    pub(crate) fn gate(&self, server: ProcessId) -> Arc<Gate> {
         Arc::clone(lock(&self.gates).entry(server).or_default())
     }
 }
