@@ -1,6 +1,7 @@
 //! More of everything than anybody needs.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 
 use harness::raw::{self, Fields, Packet, Session, kind};
 use harness::{Census, Peer};
@@ -306,4 +307,58 @@ fn calls_of_those_who_have_gone_hold_nothing_while_all_threads_are_busy() {
     while raw::receive(&busy).unwrap().bytes[6] != 82 {}
     drop(busy);
     served.is_sound();
+}
+
+const OTHER_USER: u32 = 54_321;
+
+/// A peer of another user, with the usual number of descriptors; `None` if this test cannot have one.
+fn as_another_user(operation: &str, arguments: &[&str]) -> Option<Peer> {
+    const PEER: &str = env!("CARGO_BIN_EXE_peer");
+    let mut probe = std::process::Command::new("test");
+    let runs = probe.args(["-x", PEER]).uid(OTHER_USER).status();
+    if !runs.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", "ulimit -Sn 1024; exec \"$0\" \"$@\"", PEER, operation])
+        .args(arguments)
+        .uid(OTHER_USER);
+    Some(Peer::start_command(command))
+}
+
+#[test]
+fn case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else() {
+    let _watchdog = harness::Watchdog::new("case_20");
+    let directory = harness::Directory::new("case_20_user");
+    let owner = Some(nix::unistd::Uid::from_raw(OTHER_USER));
+    if nix::unistd::chown(directory.path(), owner, None).is_err() {
+        println!("skipped: needs root");
+        return;
+    }
+    let path = directory.join("door");
+    let path = path.to_str().unwrap();
+    let Some(mut server) = as_another_user("serve", &[path]) else {
+        println!("skipped: needs a peer that other users may run");
+        return;
+    };
+    server.expect("ready");
+    let mut customer = as_another_user("customer", &[]).unwrap();
+    customer.expect("ready");
+    customer.say(&format!("open {path}"));
+    customer.expect("open");
+    for _ in 0..2 {
+        customer.say("send 2");
+        customer.expect("reply 1 2");
+    }
+    let mut parker = as_another_user("park", &["1100"]).unwrap();
+    parker.expect("parked");
+    customer.say("send 2");
+    let heard = customer.hear();
+    assert!(heard.starts_with("error not-executed"), "{heard}");
+    customer.say("call 5");
+    customer.expect("reply 5 0");
+    parker.kill();
+    customer.say("send 2");
+    customer.expect("reply 1 2");
 }

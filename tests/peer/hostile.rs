@@ -17,6 +17,7 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
         "customer" => customer(),
         "intruder" => intruder(Path::new(arguments[0]), arguments[1]),
         "knot" => knot(Path::new(arguments[0])),
+        "park" => park(arguments[0].parse().unwrap()),
         "relay" => relay(Path::new(arguments[0])),
         _ => return false,
     }
@@ -123,7 +124,7 @@ fn customer() {
                 let null = std::fs::File::open("/dev/null").unwrap();
                 let count: usize = words[1].parse().unwrap();
                 let lent = (0..count).map(|_| DoorDesc::from(null.as_fd())).collect();
-                tell(door.as_ref().unwrap().call(b"x", lent));
+                tell(door.as_ref().unwrap().call(b"e", lent));
             }
             "exit" => tell(door.as_ref().unwrap().call(b"x", vec![])),
             "info" => match door.as_ref().unwrap().info() {
@@ -199,5 +200,20 @@ fn knot(path: &Path) {
     // Our own copies are closed here; what is left refers to itself alone, and to us.
     drop(connection);
     println!("knotted");
+    wait_for_end();
+}
+
+/// `park COUNT`: leaves so many descriptors in the queues of sockets.
+fn park(mut count: usize) {
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let mut queues = Vec::new();
+    while count > 0 {
+        let (ours, theirs) = raw::pair();
+        let now = count.min(250);
+        raw::send(&ours, b"parked", &vec![null.as_fd(); now]).unwrap();
+        queues.push((ours, theirs));
+        count = count.saturating_sub(now);
+    }
+    println!("parked");
     wait_for_end();
 }

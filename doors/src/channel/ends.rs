@@ -284,3 +284,63 @@ impl ServerEnd {
         self.0.peer(call::TURN)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{CallHead, ClientEnd, End, ReplyHead, ServerEnd, low};
+    use crate::channel::pair::Pair;
+    use crate::sys::memfd;
+    use crate::wire::layout::Shape;
+
+    /// Both ends of the channel of a fresh pair.
+    fn channel() -> (ClientEnd, ServerEnd) {
+        let shape = Shape::new(1, 4096).unwrap();
+        let call = memfd::create(c"call", shape.window_bytes()).unwrap();
+        let reply = memfd::create(c"reply", shape.window_bytes()).unwrap();
+        let ours = Pair::map_own(shape, &reply).unwrap();
+        let client = Pair::map(0, shape, &call, &reply).unwrap();
+        let server = Pair::with_peer(0, shape, ours, &call).unwrap();
+        let end = |pair| End::new(Arc::new(pair), 0);
+        (ClientEnd(end(client)), ServerEnd(end(server)))
+    }
+
+    #[test]
+    fn turns_go_on_where_either_half_of_their_number_wraps() {
+        let (client, server) = channel();
+        // 0 is no generation: it is what fresh words hold.
+        let low_wraps = u64::from(u32::MAX) - 2..=u64::from(u32::MAX) + 2;
+        let high_wraps = u64::MAX - 2..=u64::MAX;
+        for turns in [low_wraps, high_wraps] {
+            for turn in turns {
+                let head = CallHead {
+                    generation: turn,
+                    ..CallHead::default()
+                };
+                client.publish(&head, turn);
+                assert_eq!(server.turn(), low(turn));
+                assert_eq!(server.read().generation, turn);
+                assert!(!client.was_taken(turn));
+                assert!(server.take(turn));
+                assert!(client.was_taken(turn));
+                assert!(!client.answered(turn));
+                let reply = ReplyHead {
+                    generation: turn,
+                    ..ReplyHead::default()
+                };
+                server.publish(&reply, turn);
+                assert!(client.answered(turn) && client.read().generation == turn);
+                assert!(!client.answered(turn.wrapping_add(1)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_of_the_same_low_half_is_another_call() {
+        let (client, server) = channel();
+        assert!(!client.give_up(1 << 32));
+        assert!(server.take(2 << 32));
+        assert!(!server.take(1 << 32));
+    }
+}
