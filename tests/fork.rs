@@ -1,5 +1,4 @@
 //! Forked children of a client and of a server, and programs that they execute.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use harness::{Census, Directory, Peer, Watchdog};
 use nix::sys::signal::{Signal, kill};

@@ -18,7 +18,7 @@ struct Scene {
 }
 
 fn scene(name: &'static str, kind: &str) -> Scene {
-    let _watchdog = Watchdog::new(name);
+    let watchdog = Watchdog::new(name);
     let directory = Directory::new("unref");
     let mut server = Peer::start(PEER, "life-server", &[]);
     let path = directory.join("control");
@@ -32,7 +32,7 @@ fn scene(name: &'static str, kind: &str) -> Scene {
         server,
         client,
         directory,
-        _watchdog,
+        _watchdog: watchdog,
     }
 }
 

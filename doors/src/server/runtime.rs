@@ -375,7 +375,7 @@ impl Runtime {
 
     /// Has the leader told when a name is removed or replaced.
     ///
-    /// The inode is watched, and not what may be at the path by now: IN_ATTRIB is what an unlink shows on it while the
+    /// The inode is watched, and not what may be at the path by now: `IN_ATTRIB` is what an unlink shows on it while the
     /// socket holds it. That asks for permission to read the inode (inotify(7)), which a mode such as 0222 denies to
     /// its owner: then the directory is watched, which other names share, so that this watch is never removed.
     pub(crate) fn watch_name(&self, name: &Name) -> Option<WatchDescriptor> {

@@ -119,7 +119,7 @@ impl Server {
             }
             ["attributes"] => format!("{:?}", subject().info().unwrap().attributes),
             ["manner", manner] => {
-                *MANNER.lock().unwrap() = (*manner).to_owned();
+                (*manner).clone_into(&mut MANNER.lock().unwrap());
                 "so be it".into()
             }
             ["raise", name] => {

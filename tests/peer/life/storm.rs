@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &[&str]) {
             std::thread::spawn(move || {
                 let mut random = Random(seed.wrapping_add(thread.wrapping_mul(0x9E37)) | 1);
                 for number in 0..calls / threads {
-                    let size = if random.next() % 64 == 0 {
+                    let size = if random.next().is_multiple_of(64) {
                         random.next() % 40_000
                     } else {
                         random.next() % 100
