@@ -19,7 +19,7 @@ impl Random {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0.checked_rem(bound).unwrap_or(0)
+        self.0.checked_rem(bound).unwrap()
     }
 }
 

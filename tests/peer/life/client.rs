@@ -107,6 +107,12 @@ impl Client {
                 self.parked.push(stream);
                 "parked".into()
             }
+            _ => self.calling(words),
+        }
+    }
+
+    fn calling(&mut self, words: &[&str]) -> String {
+        match words {
             ["call", name, data] => call(&self.doors[*name], data, None),
             ["call-within", name, data, millis] => {
                 let millis = Duration::from_millis(millis.parse().unwrap());
