@@ -46,3 +46,7 @@ loom:
 # Check licences, advisories and sources of the dependencies, if cargo-deny is installed.
 deny:
     if command -v cargo-deny; then cargo deny --locked check; else echo "skipped: cargo-deny is not installed"; fi
+
+# Measure what must hold, beside a unix stream in the same run; fails on a miss. Nothing else should be running.
+figures:
+    cargo run --release --bin figures --locked
