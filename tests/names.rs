@@ -167,7 +167,9 @@ fn the_name_of_a_server_that_was_killed_is_reclaimed() {
         assert_eq!(server_of(&mut client, "p"), server.pid());
         server.kill();
         assert!(path.exists());
-        client.ask("call p ehello", "error NoDoor NotExecuted");
+        // Whether the call or the watcher comes first is chance.
+        let said = client.query("call p ehello");
+        assert!(said.ends_with(" NotExecuted"), "{said}");
     }
 }
 
@@ -340,7 +342,8 @@ fn two_servers_at_one_path_are_never_mixed_up() {
         }
     }
     one.kill();
-    client.ask("call p ehello", "error NoDoor NotExecuted");
+    let said = client.query("call p ehello");
+    assert!(said.ends_with(" NotExecuted"), "{said}");
     assert_eq!(server_of(&mut client, "q"), two.pid());
 }
 

@@ -70,6 +70,7 @@ fn a_hundred_thousand_calls_survive_a_hundred_killed_clients() {
     server.ask(&format!("control {}", path.display()), "attached");
     server.ask("create multi", "created");
     let path = path.to_str().unwrap();
+    let empty = Census::of(server.pid());
     // One victim in peace makes what the server keeps.
     let mut first = Peer::start(PEER, "life-victim", &[path]);
     first.expect("begun");
@@ -111,7 +112,7 @@ fn a_hundred_thousand_calls_survive_a_hundred_killed_clients() {
     }
     caller.finish();
     let left = Census::settle(server.pid(), "after the storm", |now| {
-        now.mappings == 0 && now.descriptors == before.descriptors
+        now.mappings == 0 && now.descriptors == empty.descriptors
     });
     while server.query("info") != "references 0 active 0" {
         std::thread::yield_now();
