@@ -38,14 +38,27 @@ pub enum CallState {
 }
 
 /// Why a call failed, and on which door.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("call on {door}: {condition}")]
+///
+/// Its display includes the condition; its source is what lies below the condition, so that a chain of causes says
+/// nothing twice.
+#[derive(Clone, Debug)]
 pub struct CallError {
     /// The door that was called.
     pub door: DoorLabel,
     /// What happened.
-    #[source]
     pub condition: CallCondition,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "call on {}: {}", self.door, self.condition)
+    }
+}
+
+impl std::error::Error for CallError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.condition.source()
+    }
 }
 
 impl CallError {
