@@ -11,6 +11,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,10 @@ use nix::unistd::Pid;
 const ROUNDS: usize = 7;
 const CALLS: usize = 20_000;
 const BYTES: usize = 8;
+/// How many servers are killed.
+const DEATHS: usize = 50;
+/// The data of a call that never returns.
+const HANG: &[u8] = b"hang";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
@@ -28,8 +33,10 @@ fn main() -> ExitCode {
         serve(&arguments[2], &arguments[3]);
         return ExitCode::SUCCESS;
     }
+    header();
     let unpinned = compare("unpinned", None);
     let pinned = compare("one CPU", Some(0));
+    let death = deaths();
     let mut sound = true;
     println!("\n{:<44} {:>10} {:>10}", "limit", "measured", "");
     sound &= limit("null call unpinned, p50 (us)", unpinned.door.p50, 2.0);
@@ -38,11 +45,79 @@ fn main() -> ExitCode {
         pinned.door.p50 / pinned.stream.p50,
         1.0,
     );
+    sound &= limit(
+        "SIGKILL of the server to the caller's error, longest (ms)",
+        death,
+        50.0,
+    );
     if sound {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Where and when.
+fn header() {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or_default();
+    let model = model.trim_start_matches([' ', '\t', ':']);
+    let count = std::thread::available_parallelism().map_or(0, usize::from);
+    let date = Command::new("date")
+        .arg("-u")
+        .arg("+%F")
+        .output()
+        .unwrap()
+        .stdout;
+    println!(
+        "{} · {count} CPUs, {model} · Linux {}",
+        String::from_utf8_lossy(&date).trim(),
+        read("/proc/sys/kernel/osrelease").trim()
+    );
+    println!(
+        "{ROUNDS} rounds of {CALLS} calls with {BYTES} bytes each way, interleaved; medians (min-max)\n"
+    );
+}
+
+/// Kills servers in the middle of a call that sleeps; the longest time until the caller has its error, in ms.
+fn deaths() -> f64 {
+    let mut times = Vec::new();
+    for _ in 0..DEATHS {
+        let (mut server, directory) = start();
+        let door = Door::open(directory.join("door")).unwrap();
+        door.call(&[0; BYTES], vec![]).unwrap();
+        door.call(&[0; BYTES], vec![]).unwrap();
+        let caller = std::thread::spawn(move || {
+            door.call(HANG, vec![]).unwrap_err();
+            Instant::now()
+        });
+        let mut begun = [0];
+        server
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut begun)
+            .unwrap();
+        // Long enough for the caller to have fallen asleep.
+        std::thread::sleep(Duration::from_millis(5));
+        let killed = Instant::now();
+        server.kill().unwrap();
+        times.push(caller.join().unwrap().saturating_duration_since(killed));
+        server.wait().unwrap();
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+    times.sort_unstable();
+    let millis = |at: usize| times[at].as_secs_f64() * 1e3;
+    println!(
+        "death      caller   p50 {:>8.3} ms   longest of {DEATHS} {:.3} ms",
+        millis(DEATHS / 2),
+        millis(DEATHS - 1)
+    );
+    millis(DEATHS - 1)
 }
 
 fn limit(what: &str, measured: f64, limit: f64) -> bool {
@@ -66,13 +141,13 @@ struct Pair {
     stream: Latency,
 }
 
-fn compare(name: &str, cpu: Option<usize>) -> Pair {
+/// A server process of doors and of streams, and the directory of its names.
+fn start() -> (Child, PathBuf) {
     let directory =
         nix::unistd::mkdtemp(&std::env::temp_dir().join("doors-figures-XXXXXX")).unwrap();
-    let (door_path, stream_path) = (directory.join("door"), directory.join("stream"));
     let mut server = Command::new(std::env::current_exe().unwrap())
         .arg("--serve")
-        .args([&door_path, &stream_path])
+        .args([directory.join("door"), directory.join("stream")])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -84,9 +159,14 @@ fn compare(name: &str, cpu: Option<usize>) -> Pair {
         .unwrap()
         .read_exact(&mut ready)
         .unwrap();
+    (server, directory)
+}
+
+fn compare(name: &str, cpu: Option<usize>) -> Pair {
+    let (mut server, directory) = start();
     pin(&server, cpu);
-    let door = Door::open(&door_path).unwrap();
-    let mut stream = UnixStream::connect(&stream_path).unwrap();
+    let door = Door::open(directory.join("door")).unwrap();
+    let mut stream = UnixStream::connect(directory.join("stream")).unwrap();
     let (mut doors, mut streams) = (Vec::new(), Vec::new());
     let mut results = Vec::with_capacity(64);
     door.call(&[0; BYTES], vec![]).unwrap();
@@ -181,6 +261,13 @@ fn serve(door_path: &str, stream_path: &str) {
     let door = Door::create(
         |call| {
             let data = call.data();
+            if data == HANG {
+                std::io::stdout().write_all(b"h").unwrap();
+                std::io::stdout().flush().unwrap();
+                loop {
+                    std::thread::park();
+                }
+            }
             call.door_return(data, vec![])
         },
         DoorAttributes::empty(),
