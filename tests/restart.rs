@@ -9,8 +9,8 @@
 use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 
-use doors::{CallState, Door};
-use harness::{Directory, Peer, Watchdog};
+use doors::{CallCondition, CallState, Door};
+use harness::{Census, Directory, Peer, Watchdog};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -83,4 +83,61 @@ fn no_call_is_lost_and_names_and_descriptors_live_on() {
     assert_eq!(call(&by_name, 2).1, second_pid);
     assert_eq!(by_name.info().unwrap().id, id);
     assert_eq!(token.info().unwrap().target, i32::try_from(second_pid).ok());
+    assert_eq!(call(&by_name.reopen().unwrap(), 3).1, second_pid);
+    assert!(
+        token.reopen().is_err(),
+        "a descriptor has no name to open again"
+    );
+    drop((token, by_name));
+}
+
+#[test]
+fn a_server_that_drains_refuses_calls_until_it_takes_them_again() {
+    let _watchdog = Watchdog::new("drain");
+    let directory = Directory::new("drain");
+    let path = directory.join("door");
+    let mut server = Peer::start(PEER, "drainer", &[path.to_str().unwrap()]);
+    server.expect("ready");
+    let door = Door::open(&path).unwrap();
+    // A session, so that the refusals below are those of calls; then one that has none yet.
+    door.call(b"", vec![]).unwrap();
+    door.call(b"", vec![]).unwrap();
+    let before = Census::of(server.pid());
+    let waiting = {
+        let door = door.clone();
+        std::thread::spawn(move || door.call(b"wait", vec![]).unwrap())
+    };
+    server.expect("begun");
+    server.say("drain");
+    server.expect("1 unfinished");
+    let refused = |door: &Door| door.call(b"", vec![]).unwrap_err();
+    let late = Door::from_descriptor(connect(&path)).unwrap();
+    for error in [
+        refused(&door),
+        refused(&Door::open(&path).unwrap()),
+        refused(&late),
+    ] {
+        assert_eq!(error.condition, CallCondition::Draining);
+        assert_eq!(error.call_state(), CallState::NotExecuted);
+    }
+    server.say("release");
+    assert_eq!(&waiting.join().unwrap().data[4..], b"wait");
+    server.say("resume");
+    server.expect("resumed");
+    door.call(b"", vec![]).unwrap();
+    late.call(b"", vec![]).unwrap();
+    drop(late);
+    Census::settle(server.pid(), "only the one session", |now| {
+        now.mappings == before.mappings && now.descriptors() <= before.descriptors()
+    });
+}
+
+/// A connection that no `Door` has opened: its first use is a session.
+fn connect(path: &std::path::Path) -> std::os::fd::OwnedFd {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let fd = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).unwrap();
+    let address = UnixAddr::new(path).unwrap();
+    connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &address).unwrap();
+    fd
 }

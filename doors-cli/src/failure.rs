@@ -56,6 +56,7 @@ impl Failure {
     /// Something that is not a call failed on a door.
     pub(crate) fn door(verb: &str, path: &Path, error: &DoorError) -> Self {
         let (status, hint) = match error {
+            DoorError::Name(error) if verb == "serve" => new_name(error),
             DoorError::Name(error) => name(error),
             DoorError::NoDoor => (Status::NoDoor, "`doors ls` lists the live doors"),
             DoorError::NotADoor => (Status::NoDoor, ""),
@@ -123,6 +124,21 @@ impl Failure {
         // Without a standard error the number has to do.
         let _unheard = writeln!(io::stderr(), "doors: {}", self.text);
         ExitCode::from(number)
+    }
+}
+
+/// What a failure with a name that shall be made amounts to, with what to do about it.
+fn new_name(error: &NameError) -> (Status, &'static str) {
+    match error {
+        NameError::NotFound { .. } => (
+            Status::NotExecuted,
+            "its directory does not exist; make it first",
+        ),
+        NameError::Permission { .. } => (
+            Status::NotPermitted,
+            "its directory does not let this user make a name; choose another",
+        ),
+        other => name(other),
     }
 }
 

@@ -38,6 +38,7 @@ impl DoorAttributes {
     /// The attributes that a creator may ask for by flag. The two unreferenced attributes are not among
     /// them: asking for the notice means to give the closure that receives it
     /// ([`Options::unreferenced`](crate::Options::unreferenced)).
+    #[doc(alias = "DOOR_CREATE_MASK")]
     pub const CREATE: Self = Self::PRIVATE
         .union(Self::REFUSE_DESC)
         .union(Self::NO_CANCEL);

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// sender's: a lent one stays open here, a released one is closed here, whether the call succeeds or not.
 #[derive(Debug)]
 #[doc(alias = "door_desc_t")]
+#[doc(alias = "DOOR_DESCRIPTOR")]
 pub enum DoorDesc<'fd> {
     /// The sender keeps its descriptor.
     Lent(BorrowedFd<'fd>),

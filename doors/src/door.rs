@@ -28,8 +28,8 @@ use crate::wire::message::Message;
 /// A reference to a door.
 ///
 /// It comes from [`Door::create`] (this process serves it), from [`Door::open`] (by name), or from a descriptor that
-/// arrived with a call ([`Door::from_descriptor`]). Clones share one reference. What can be done with it is in the
-/// modules of the verbs: call, pass on, attach, ask, revoke.
+/// arrived with a call ([`Door::from_descriptor`]). Clones share one reference. It can be called,
+/// passed on, given a name, asked and revoked.
 #[derive(Clone, Debug)]
 pub struct Door {
     pub(crate) inner: Arc<Inner>,
@@ -166,6 +166,13 @@ impl Door {
         results: &mut Vec<u8>,
     ) -> Result<Vec<OwnedFd>, CallError> {
         let arguments = Arguments::new(data, descriptors, deadline);
+        if arguments.is_over() {
+            let condition = CallCondition::TimedOut { taken: false };
+            return Err(CallError {
+                door: self.label(),
+                condition,
+            });
+        }
         let done = match &*self.inner {
             Inner::Remote(remote) => remote.call(&arguments, results),
             Inner::Own(own) => own.call(&arguments, results),
@@ -366,6 +373,7 @@ fn not_connected(error: DoorError) -> CallCondition {
     match error {
         DoorError::NotAllowed => CallCondition::NotAllowed,
         DoorError::NoRoom => CallCondition::NoRoom,
+        DoorError::Draining => CallCondition::Draining,
         DoorError::NotResponding { within } => CallCondition::NotResponding {
             within,
             taken: false,

@@ -20,8 +20,8 @@ impl fmt::Display for DoorLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.path, self.id) {
             (Some(path), _) => write!(f, "door {}", path.display()),
-            (None, Some(id)) => write!(f, "door #{id}"),
-            (None, None) => f.write_str("door of an unknown server"),
+            (None, Some(id)) => write!(f, "door #{id:016x}"),
+            (None, None) => f.write_str("a door that came as a descriptor and was not used yet"),
         }
     }
 }
@@ -160,7 +160,7 @@ pub enum CallCondition {
         taken: bool,
     },
     /// A system call failed here, before the call was made.
-    #[error("{op} failed")]
+    #[error("cannot {op}")]
     System {
         /// What was tried.
         op: &'static str,
@@ -298,8 +298,11 @@ pub enum DoorError {
     #[error("the server does not admit this process")]
     NotAllowed,
     /// The server is short of something or draining (EAGAIN).
-    #[error("the server is short of memory, descriptors or quota, or is draining; try again later")]
+    #[error("the server is short of memory, descriptors or quota; try again later")]
     NoRoom,
+    /// The server is about to be replaced (EAGAIN): try again.
+    #[error("the server is draining for a restart; try again")]
+    Draining,
     /// The server did not answer in time (EAGAIN).
     #[error("the server did not answer within {within:?}: it is stopped or stuck")]
     NotResponding {

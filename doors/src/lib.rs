@@ -64,6 +64,7 @@
 //!
 //! # Features
 //!
+//! * `derive` (default): [`door`](macro@door) makes a door of a function, with values instead of bytes.
 //! * `tracing`: events for refused callers, broken protocol and lost replies, through the `tracing` crate.
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]

@@ -3,6 +3,7 @@
 use std::io::BufRead;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use doors::{Door, DoorAttributes, Invocation, Options, Returned, drain, take_over};
@@ -13,6 +14,7 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
     match operation {
         "predecessor" => predecessor(arguments[0]),
         "successor" => successor(),
+        "drainer" => drainer(arguments[0]),
         _ => return false,
     }
     true
@@ -37,6 +39,42 @@ fn predecessor(path: &str) {
     drop((attachment, door));
     // The successor ends when our own caller closes this process' input, which it waits for in our place.
     child.wait().unwrap();
+}
+
+/// `drainer PATH`: drains while a call runs, and takes calls again.
+fn drainer(path: &str) {
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let inner = Arc::clone(&gate);
+    let waits = move |call: Invocation<'_>| {
+        if call.data() == b"wait" {
+            println!("begun");
+            let open = inner.0.lock().unwrap();
+            drop(inner.1.wait_while(open, |open| !*open).unwrap());
+        }
+        procedure(call)
+    };
+    let door = Door::create(waits, DoorAttributes::empty()).unwrap();
+    let _attachment = door.attach(path, 0o600).unwrap();
+    println!("ready");
+    let mut drained = None;
+    for line in std::io::stdin().lock().lines() {
+        match line.unwrap().as_str() {
+            "drain" => {
+                let now = drain(Instant::now() + Duration::from_millis(20)).unwrap();
+                println!("{} unfinished", now.unfinished());
+                drained = Some(now);
+            }
+            "release" => {
+                *gate.0.lock().unwrap() = true;
+                gate.1.notify_all();
+            }
+            "resume" => {
+                drop(drained.take());
+                println!("resumed");
+            }
+            other => panic!("unknown command {other}"),
+        }
+    }
 }
 
 fn successor() {

@@ -81,7 +81,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// Whether the deadline has passed.
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.until.is_some_and(|until| until <= Instant::now())
     }
 }

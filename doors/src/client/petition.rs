@@ -140,7 +140,8 @@ impl<'token> Petition<'token> {
 pub(crate) fn refusal(code: u32) -> DoorError {
     match Failure::from_number(code) {
         Some(Failure::NotAllowed) => DoorError::NotAllowed,
-        Some(Failure::NoRoom | Failure::Draining) => DoorError::NoRoom,
+        Some(Failure::NoRoom) => DoorError::NoRoom,
+        Some(Failure::Draining) => DoorError::Draining,
         Some(Failure::NoDoor | Failure::UnknownSession) => DoorError::NoDoor,
         Some(_) | None => DoorError::Protocol(Violation::Value),
     }
