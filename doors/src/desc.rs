@@ -48,3 +48,27 @@ impl From<std::fs::File> for DoorDesc<'_> {
 pub(crate) fn borrowed<'a>(descriptors: &'a [DoorDesc<'_>]) -> Vec<BorrowedFd<'a>> {
     descriptors.iter().map(AsFd::as_fd).collect()
 }
+
+/// Makes reads and writes on a descriptor that came from the other side return at once instead of waiting.
+///
+/// A received descriptor is foreign: a peer that never writes would hold a thread that reads from it for ever. The flag
+/// belongs to the open file and so is seen by everybody who has it, the giver included (fcntl(2), `F_SETFL`).
+///
+/// # Errors
+/// The kernel's, for a descriptor that has no flags to set (one opened with `O_PATH`: `EBADF`).
+///
+/// # Examples
+/// ```
+/// use std::io::{ErrorKind, Read};
+///
+/// let (mut reader, _silent_writer) = std::io::pipe()?;
+/// doors::set_nonblocking(&reader)?;
+/// assert_eq!(reader.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn set_nonblocking(descriptor: impl AsFd) -> std::io::Result<()> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let flags = OFlag::from_bits_retain(fcntl(&descriptor, FcntlArg::F_GETFL)?);
+    fcntl(&descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}

@@ -62,7 +62,7 @@ impl<'call> Invocation<'call> {
 
     /// The descriptors that came with the call, in order; close-on-exec.
     ///
-    /// They are foreign: a read from one may block for ever, and its file may be changed by others at any time.
+    /// They are foreign: a read from one may block for ever unless [`set_nonblocking`](crate::set_nonblocking) is called, and its file may be changed by others at any time.
     #[must_use]
     pub fn descriptors(&self) -> &[OwnedFd] {
         &self.descriptors

@@ -112,7 +112,7 @@ pub use create::{
     Options, ThreadCreator, Unreferenced, join_pool, replace_thread_creator, set_pool_limits,
 };
 pub use cred::{Caller, CredError, Credentials};
-pub use desc::DoorDesc;
+pub use desc::{DoorDesc, set_nonblocking};
 pub use door::{Door, Reply};
 pub use error::{
     CallCondition, CallError, CallState, DoorError, DoorLabel, InheritError, ReturnError, Violation,
