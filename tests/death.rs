@@ -263,6 +263,36 @@ fn a_stopped_server_is_waited_for_until_the_deadline() {
 }
 
 #[test]
+fn case_49_signals_do_not_end_or_shorten_a_sleeping_call() {
+    let _watchdog = Watchdog::new("case_49_signals_do_not_end_or_shorten_a_sleeping_call");
+    let directory = Directory::new("death");
+    let _server = server(&directory);
+    // The first call of each travels as a packet; the third has a session.
+    let (mut first, mut second) = (client(&directory), client(&directory));
+    let mut client = client_with_session(&directory);
+    for client in [&mut first, &mut second, &mut client] {
+        client.ask("tick", "ticking");
+    }
+    first.ask("call-ticking control s300", "reply slept 300, often true");
+    second.ask(
+        "call-ticking control s300 20000",
+        "reply slept 300, often true, late false",
+    );
+    client.ask("call-ticking control s300", "reply slept 300, often true");
+    client.ask(
+        "call-ticking control s300 20000",
+        "reply slept 300, often true, late false",
+    );
+    let over = "error TimedOut { taken: true } MayHaveExecuted, often true, late true";
+    let mut fresh = self::client(&directory);
+    fresh.ask("tick", "ticking");
+    for client in [&mut fresh, &mut client] {
+        client.ask("call-ticking control s1000 100", over);
+        client.ask("call control eagain", "reply again");
+    }
+}
+
+#[test]
 fn a_call_without_a_deadline_goes_on_when_the_server_does() {
     let _watchdog = Watchdog::new("a_call_without_a_deadline_goes_on_when_the_server_does");
     let directory = Directory::new("death");

@@ -8,6 +8,7 @@ mod board;
 mod client;
 mod server;
 mod storm;
+mod ticks;
 
 /// Does one operation of this area; false if it has no such operation.
 pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {

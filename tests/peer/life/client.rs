@@ -14,7 +14,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, Shutdown, sendmsg, shutdown};
 use nix::unistd::{ForkResult, fork, pause};
 
 use super::server::said_by_child;
-use super::{board, interpret};
+use super::{board, interpret, ticks};
 
 /// Calls until its input ends.
 pub(super) fn run() {
@@ -116,6 +116,25 @@ impl Client {
             ["call-within", name, data, millis] => {
                 let millis = Duration::from_millis(millis.parse().unwrap());
                 call(&self.doors[*name], data, Some(Instant::now() + millis))
+            }
+            ["tick"] => {
+                ticks::start();
+                "ticking".into()
+            }
+            // A call, and what became of the signals and the deadline meanwhile.
+            ["call-ticking", name, data, millis] => {
+                let millis = Duration::from_millis(millis.parse().unwrap());
+                let (until, before) = (Instant::now() + millis, ticks::count());
+                let said = call(&self.doors[*name], data, Some(until));
+                let late = Instant::now() >= until;
+                let often = ticks::count() - before >= 20;
+                format!("{said}, often {often}, late {late}")
+            }
+            ["call-ticking", name, data] => {
+                let before = ticks::count();
+                let said = call(&self.doors[*name], data, None);
+                let often = ticks::count() - before >= 20;
+                format!("{said}, often {often}")
             }
             ["start", name, data, id] => {
                 let (door, data) = (self.doors[*name].clone(), (*data).to_owned());

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use doors::{
     Attachment, Caller, Door, DoorAttributes, Held, Invocation, Options, Returned, Unreferenced,
@@ -384,7 +385,13 @@ pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
             }
             call.door_return(b"released", vec![])
         }
-        // The same, with a lock held.
+        // Takes so many milliseconds.
+        Some(b's') => {
+            let millis = text(&call.data()[1..]).parse().unwrap();
+            std::thread::sleep(Duration::from_millis(millis));
+            call.door_return(format!("slept {millis}").as_bytes(), vec![])
+        }
+        // The same as `b`, with a lock held.
         Some(b'l') => {
             let lock = SHARED.lock();
             board::raise("entered");
