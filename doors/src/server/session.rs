@@ -233,7 +233,8 @@ impl Session {
         registration
     }
 
-    /// The token of a registration is gone. Calls that were published before are honoured first.
+    /// The token of a registration is gone. A call that was published before and not taken by now is not executed, and
+    /// is told so; the library itself keeps a token open during its own calls.
     pub(crate) fn unregister(&self, registration: &Registration) {
         self.scan();
         registration.live.store(false, Ordering::Relaxed);
