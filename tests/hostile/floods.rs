@@ -107,12 +107,15 @@ fn sessions_that_come_and_go_on_one_token_leave_no_memory() {
     for _ in 0..1000 {
         drop(Session::begin(&connection));
     }
-    let before = resident(&served.peer);
-    for _ in 0..4000 {
-        drop(Session::begin(&connection));
-    }
-    let after = resident(&served.peer);
-    assert!(after < before + 1024, "{before} KiB became {after} KiB");
+    // What a session leaves grows with every batch; what the allocator keeps for its arenas does not.
+    let flat = (0..4).any(|_| {
+        let before = resident(&served.peer);
+        for _ in 0..4000 {
+            drop(Session::begin(&connection));
+        }
+        resident(&served.peer) < before + 1024
+    });
+    assert!(flat, "each of four batches left more than 1 MiB");
     drop(connection);
     served.is_sound();
 }

@@ -193,6 +193,7 @@ impl ClientEnd {
     }
 
     /// Whether the server had taken a call.
+    #[cfg(test)]
     pub(crate) fn was_taken(&self, generation: u64) -> bool {
         state::look_long(self.0.peer_long(reply::TAKEN)) == generation
     }

@@ -333,7 +333,7 @@ impl Exchange<'_> {
             Waited::Answered => {}
             Waited::TimedOut => return Err(self.give_up()),
             Waited::Dead => {
-                let taken = self.channel.end.was_taken(self.head.generation);
+                let taken = self.channel.end.give_up(self.head.generation);
                 return Err(CallCondition::ServerDied { taken });
             }
             Waited::Broken(violation) => return Err(self.broken(violation)),
@@ -366,7 +366,7 @@ impl Exchange<'_> {
     #[cold]
     fn broken(&self, violation: Violation) -> CallCondition {
         self.session.die();
-        let taken = self.channel.end.was_taken(self.head.generation);
+        let taken = self.channel.end.give_up(self.head.generation);
         CallCondition::Protocol { violation, taken }
     }
 

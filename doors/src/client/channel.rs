@@ -199,6 +199,7 @@ impl Channel {
     /// The server has made a (new) descriptor socket.
     pub(crate) fn install_socket(&self, socket: OwnedFd) {
         *lock(&self.socket) = Some(Arc::new(Shared::from(socket)));
+        self.socket_lost.store(false, Ordering::Release);
     }
 
     /// The server has made a socket of which we have no end.

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::core::lock;
 use super::duty::Channel;
 use super::session::Place;
-use crate::channel::descriptors::{Gathered, Gathering, send_all};
+use crate::channel::descriptors::{Gathered, Gathering, STALE_PACKETS, send_all};
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::sys::closer::Shared;
@@ -52,13 +52,18 @@ impl Channel {
             return;
         };
         let mut buffer = [0_u8; CONTROL_BYTES];
-        while let Some(len) = socket::peek(&*socket, &mut buffer) {
+        // A client that goes on sending meanwhile must not hold the thread, which may be the leader.
+        for _ in 0..STALE_PACKETS {
+            let Some(len) = socket::peek(&*socket, &mut buffer) else {
+                return;
+            };
             let bytes = buffer.get(..len).unwrap_or_default();
             match Message::decode(bytes) {
                 Ok((Message::Descriptors { generation: of, .. }, _)) if of > generation => return,
                 _ => drop(socket::receive(&*socket, &mut buffer)),
             }
         }
+        *lock(&self.socket) = None;
     }
 
     /// The socket of a quiet channel is not kept open, unless there is something in it.
