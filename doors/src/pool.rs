@@ -418,10 +418,17 @@ impl Pool {
                 break;
             }
         }
-        desk.unpark(self);
-        let mut state = lock(&self.state);
-        state.threads = state.threads.saturating_sub(1);
-        state.desks.retain(|other| !Arc::ptr_eq(other, &running));
+        let last = desk.unpark(self);
+        // Who leaves may be the one that stood behind the busy threads, or make room below the ceiling.
+        let depleted = {
+            let mut state = lock(&self.state);
+            state.threads = state.threads.saturating_sub(1);
+            state.desks.retain(|other| !Arc::ptr_eq(other, &running));
+            !state.queue.is_empty() || (last && state.threads > 0)
+        };
+        if depleted {
+            self.create_thread(true);
+        }
     }
 
     /// Waits for something to do. The place of a new thread is given up only when the thread is parked: until then
