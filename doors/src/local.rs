@@ -9,7 +9,7 @@ use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::lock::lock;
-use crate::server::duty::CancelCallback;
+use crate::server::channel::CancelCallback;
 use crate::wire::code::Failure;
 
 /// What came of a call.

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use crate::event;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::server::channel::Channel;
 use crate::server::core::Core;
 use crate::server::desk::Desk;
-use crate::server::duty::{Channel, Duty, Progress};
+use crate::server::duty::{Duty, Progress};
 use crate::server::meter::Running;
 use crate::server::packet::PacketCall;
 
@@ -570,12 +571,9 @@ impl Job {
         match self {
             Self::Packet(call) => Arc::ptr_eq(call.core(), core),
             Self::Channel(duty) => {
-                let registration = duty.channel.registration_hint();
                 !matches!(duty.progress, Progress::Sending(_))
                     && duty
-                        .channel
-                        .session
-                        .registration(registration)
+                        .calls()
                         .is_some_and(|found| Arc::ptr_eq(&found.core, core))
             }
         }

@@ -10,6 +10,7 @@
     reason = "a test that cannot go on ends"
 )]
 
+mod closing;
 mod descriptors;
 mod floods;
 mod packets;

@@ -10,6 +10,7 @@
 )]
 
 mod calls;
+mod closing;
 mod hostile;
 mod life;
 mod restart;
@@ -24,6 +25,7 @@ fn main() {
     let areas = [
         serve::run,
         calls::run,
+        closing::run,
         life::run,
         hostile::run,
         threads::run,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
+use super::channel::Channel;
 use super::core::lock;
-use super::duty::Channel;
 use super::session::Place;
 use crate::channel::descriptors::{Gathered, Gathering, STALE_PACKETS, send_all};
 use crate::desc::DoorDesc;

@@ -163,11 +163,12 @@ impl Desk {
             return Step::Stay(duty);
         }
         core.begin();
-        // The fence inside `take` also orders the count before the look at the door below.
+        duty.channel.settled.settle(head.generation);
+        // The fence inside `take` also orders the count before the looks at the registration and the door below.
         let given_up = !duty.channel.end.take(head.generation);
         let closed = if given_up {
             Some(Failure::Abandoned)
-        } else if registration.is_live() {
+        } else if registration.is_live() || duty.was_promised(registration.number) {
             core.closed()
         } else {
             Some(Failure::NoDoor)

@@ -1,22 +1,22 @@
-//! A channel as its server has it: what everybody may touch, and the duty that one owner carries around.
+//! The part of a channel that one owner carries around.
 //!
 //! The duty is the private state of the conversation. It is always in exactly one place: in the slot of a quiet
 //! channel, in the pool's queue, on the desk of the thread that staffs the channel, or inside a held invocation.
 //! Only who has it stores into the channel's words.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::core::{Core, lock};
-use super::descriptors::ChannelSocket;
+use super::channel::Channel;
+use super::core::Core;
 use super::line::Prepared;
-use super::session::{Paid, Registration, Session};
-use crate::channel::ends::{CallHead, ReplyHead, ServerEnd, low};
+use super::session::{Paid, Registration};
+use crate::channel::ends::{CallHead, ReplyHead, low};
 use crate::channel::pair::Pair;
 use crate::channel::wait::Patience;
-use crate::pool::{Pool, Sleeper};
-use crate::primitive::{AtomicU64, Ordering, fence};
+use crate::pool::Pool;
+use crate::primitive::{Ordering, fence};
 use crate::sys::futex;
 use crate::wire::code::{Answer, Failure};
 use crate::wire::layout::presence;
@@ -24,24 +24,6 @@ use crate::wire::message::Violation;
 
 /// A channel without calls gives its thread back after this time.
 pub(crate) const QUIET_AFTER: Duration = Duration::from_millis(50);
-
-/// The part of a channel that any thread of the server may touch.
-pub(crate) struct Channel {
-    pub(crate) session: Arc<Session>,
-    pub(crate) index: u32,
-    pub(crate) end: ServerEnd,
-    /// The duty, while the channel is quiet.
-    slot: Mutex<Option<Box<Duty>>>,
-    /// Our end of the channel's descriptor socket.
-    pub(crate) socket: Mutex<Option<Arc<ChannelSocket>>>,
-    cancelled: AtomicU64,
-    on_cancel: Mutex<Option<(u64, CancelCallback)>>,
-    /// Whether the thread that staffs the channel sleeps here.
-    pub(crate) sleeper: Sleeper,
-}
-
-/// What an invocation wants to run when its caller gives up.
-pub(crate) type CancelCallback = Box<dyn FnOnce() + Send>;
 
 /// The private state of a channel.
 pub(crate) struct Duty {
@@ -127,139 +109,6 @@ pub(crate) enum Event {
     Dead,
 }
 
-impl Channel {
-    /// A quiet channel of a fresh pair; its duty is in the slot.
-    pub(crate) fn new(session: &Arc<Session>, index: u32, end: ServerEnd) -> Arc<Self> {
-        let area = Arc::clone(end.0.pair());
-        let channel = Arc::new(Self {
-            session: Arc::clone(session),
-            index,
-            end,
-            slot: Mutex::new(None),
-            socket: Mutex::new(None),
-            cancelled: AtomicU64::new(0),
-            on_cancel: Mutex::new(None),
-            sleeper: Sleeper::default(),
-        });
-        let duty = Duty {
-            channel: Arc::clone(&channel),
-            turn: 0,
-            generation: 0,
-            patience: Patience::new(),
-            last: None,
-            area,
-            progress: Progress::Idle,
-            reply: None,
-            callback_set: false,
-        };
-        *lock(&channel.slot) = Some(Box::new(duty));
-        channel
-    }
-
-    /// Takes the duty of a quiet channel on which a call waits.
-    pub(crate) fn take_waiting(&self) -> Option<Box<Duty>> {
-        let mut slot = lock(&self.slot);
-        let waits = slot
-            .as_ref()
-            .is_some_and(|duty| self.end.turn() != low(duty.turn));
-        if waits { slot.take() } else { None }
-    }
-
-    /// Puts the duty of a channel that falls quiet into its slot. A registration that has died meanwhile comes
-    /// back, to be dropped outside the lock.
-    ///
-    /// A quiet channel may stay so for as long as its session lives: it must not keep a door alive that nobody
-    /// refers to. `Registration::live` is cleared before [`Self::forget`] locks the slot, so one of the two sees it.
-    fn put_down(&self, mut duty: Box<Duty>) -> Option<Arc<Registration>> {
-        let mut slot = lock(&self.slot);
-        let stale = duty.last.take_if(|last| !last.is_live());
-        *slot = Some(duty);
-        stale
-    }
-
-    /// A registration has died: a quiet channel that was used for it last lets go of it.
-    pub(crate) fn forget(&self, dead: &Registration) {
-        let mut slot = lock(&self.slot);
-        let stale = slot.as_mut().and_then(|duty| {
-            duty.last
-                .take_if(|last| std::ptr::eq(&raw const **last, dead))
-        });
-        // The door, and all that its procedure owns, may end with it.
-        drop(slot);
-        drop(stale);
-    }
-
-    /// The number of the registration that the waiting call names: a hint which pool to use, checked by the
-    /// thread that takes the call.
-    pub(crate) fn registration_hint(&self) -> u64 {
-        self.end.read().registration
-    }
-
-    /// Lets go of what a dead session's quiet channel still holds.
-    pub(crate) fn clear(&self) {
-        // Dropped outside the lock: the end of a half-collected call may run a notice.
-        let duty = lock(&self.slot).take();
-        drop(duty);
-        drop(lock(&self.socket).take());
-    }
-
-    /// Wakes a server thread that sleeps on this channel.
-    pub(crate) fn wake_server(&self) {
-        futex::wake(self.end.sleep_word());
-    }
-
-    /// Marks a generation as given up by its caller; runs the callback if the invocation has set one. A call that had
-    /// not got beyond collecting arguments, or was sending results, is forgotten.
-    pub(crate) fn cancel(&self, generation: u64) {
-        self.cancelled.store(generation, Ordering::Release);
-        let forgotten = lock(&self.slot).as_mut().map(|duty| duty.forget_given_up());
-        drop(forgotten);
-        let callback = {
-            let mut slot = lock(&self.on_cancel);
-            if slot.as_ref().is_some_and(|(of, _)| *of == generation) {
-                slot.take()
-            } else {
-                None
-            }
-        };
-        run_callback(callback);
-    }
-
-    /// The session died: whoever called has gone.
-    pub(crate) fn cancel_any(&self) {
-        let callback = lock(&self.on_cancel).take();
-        run_callback(callback);
-    }
-
-    /// Whether the caller of this generation has given up or died.
-    pub(crate) fn is_cancelled(&self, generation: u64) -> bool {
-        self.cancelled.load(Ordering::Acquire) == generation || self.session.is_dead()
-    }
-
-    /// Sets the callback of an invocation; runs it at once if the caller has already gone.
-    pub(crate) fn set_on_cancel(&self, generation: u64, callback: CancelCallback) {
-        let before = lock(&self.on_cancel).replace((generation, callback));
-        drop(before);
-        if self.is_cancelled(generation) {
-            self.cancel_any();
-        }
-    }
-
-    /// The invocation is over: its callback must not run any more.
-    pub(crate) fn clear_on_cancel(&self) {
-        // Dropped outside the lock: what it owns may do anything at its end.
-        let callback = lock(&self.on_cancel).take();
-        drop(callback);
-    }
-}
-
-/// A callback is foreign code: a panic in it must not end the leader.
-fn run_callback(callback: Option<(u64, CancelCallback)>) {
-    if let Some((_, callback)) = callback {
-        let _panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
-    }
-}
-
 impl Duty {
     /// Waits for the client's next turn.
     #[inline]
@@ -336,8 +185,8 @@ impl Duty {
     }
 
     /// Between two turns of a call that its client has given up: what was collected or is left to send.
-    fn forget_given_up(&mut self) -> Progress {
-        if self.channel.cancelled.load(Ordering::Acquire) == self.generation {
+    pub(super) fn forget_given_up(&mut self) -> Progress {
+        if self.channel.is_given_up(self.generation) {
             if matches!(self.progress, Progress::Collecting(_)) {
                 self.channel.discard_descriptors(self.generation);
             }
@@ -387,8 +236,9 @@ impl Duty {
     fn put_down(self: Box<Self>) {
         let channel = Arc::clone(&self.channel);
         channel.end.say_quiet();
-        *lock(&channel.slot) = Some(self);
+        let stale = channel.put_down(self);
         fence(Ordering::SeqCst);
+        drop(stale);
         if channel.session.is_dead() {
             channel.clear();
         }
@@ -412,6 +262,25 @@ impl Duty {
             ..ReplyHead::default()
         };
         self.answer(&head);
+        self.channel.renounce(self.turn);
+    }
+
+    /// The registration that the waiting call names: a hint which pool to use, checked by the thread that takes the
+    /// call.
+    pub(crate) fn calls(&self) -> Option<Arc<Registration>> {
+        let number = self.channel.registration_hint();
+        self.channel
+            .session
+            .registration(number)
+            .or_else(|| self.channel.promised(self.turn.wrapping_add(1), number))
+    }
+
+    /// Whether the call of the next turn, whose registration is dead, was published before that died.
+    #[cold]
+    pub(crate) fn was_promised(&self, number: u64) -> bool {
+        let channel = &self.channel;
+        let turn = self.turn.wrapping_add(1);
+        channel.session.was_promised(channel, turn, number)
     }
 
     /// The size of the area in use.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::channel::CancelCallback;
 use super::core::Core;
-use super::duty::{CancelCallback, Duty, Progress, Sending};
+use super::duty::{Duty, Progress, Sending};
 use super::packet::PacketCall;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, ReplyHead};
@@ -271,7 +272,7 @@ impl Duty {
         self.answer(&head);
     }
 
-    /// The live registration of this number in the channel's session.
+    /// The registration of this number in the channel's session; a dead one if its call is promised to run.
     #[inline]
     pub(crate) fn registration(&mut self, number: u64) -> Option<Arc<Registration>> {
         if let Some(last) = &self.last
@@ -282,6 +283,6 @@ impl Duty {
         }
         let found = self.channel.session.registration(number);
         self.last.clone_from(&found);
-        found
+        found.or_else(|| self.channel.promised(self.turn.wrapping_add(1), number))
     }
 }

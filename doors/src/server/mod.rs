@@ -1,5 +1,6 @@
 //! The server's side of a process: its doors, their references, its clients' sessions.
 
+pub(crate) mod channel;
 pub(crate) mod core;
 pub(crate) mod descriptors;
 pub(crate) mod desk;
@@ -9,6 +10,7 @@ pub(crate) mod line;
 pub(crate) mod meter;
 pub(crate) mod packet;
 pub(crate) mod petition;
+pub(crate) mod promise;
 pub(crate) mod quota;
 pub(crate) mod runtime;
 pub(crate) mod session;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::channel::CancelCallback;
 use super::core::{Core, lock};
-use super::duty::CancelCallback;
 use super::token::Token;
 use crate::channel::descriptors::send_all;
 use crate::cred::Caller;

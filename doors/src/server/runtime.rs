@@ -13,8 +13,8 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
 
+use super::channel::Channel;
 use super::core::{Core, Kind, lock};
-use super::duty::Channel;
 use super::quota::{Charge, Quotas};
 use super::session::Session;
 use super::token::{Origin, Token};

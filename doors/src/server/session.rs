@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use nix::errno::Errno;
 
+use super::channel::Channel;
 use super::core::{Core, lock};
-use super::duty::{Channel, Duty};
+use super::duty::Duty;
 use super::quota::Charge;
 use super::runtime::Runtime;
 use crate::channel::ends::{End, ServerEnd};
 use crate::channel::pair::Pair;
 use crate::cred::Caller;
 use crate::event;
-use crate::pool::Job;
+use crate::pool::{Job, Pool};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::sys::closer::Shared;
 use crate::sys::mapping::Mapping;
@@ -208,15 +209,26 @@ impl Session {
         let registrations = std::mem::take(&mut *lock(&self.registrations));
         for registration in registrations.values() {
             registration.live.store(false, Ordering::Relaxed);
-            registration
-                .core
-                .pool
-                .wake_sleepers(|channel| channel.session.id == self.id);
-            // Without a thread to take it, a call in the queue would keep the session.
-            registration.core.pool.discard(Job::is_dead);
+            self.leave(&registration.core.pool);
         }
+        self.clear_all(&channels);
+    }
+
+    /// Takes this session's calls and threads out of a pool.
+    fn leave(&self, pool: &Pool) {
+        pool.wake_sleepers(|channel| channel.session.id == self.id);
+        // Without a thread to take it, a call in the queue would keep the session.
+        pool.discard(Job::is_dead);
+    }
+
+    /// The session is over: its channels let go of what they have.
+    fn clear_all(&self, channels: &[Arc<Channel>]) {
         for channel in channels {
             channel.cancel_any();
+            // The pool of a promised call is in no table any more.
+            if let Some(registration) = channel.owes() {
+                self.leave(&registration.core.pool);
+            }
             channel.clear();
         }
     }
@@ -233,19 +245,36 @@ impl Session {
         registration
     }
 
-    /// The token of a registration is gone. A call that was published before and not taken by now is not executed, and
-    /// is told so; the library itself keeps a token open during its own calls.
-    pub(crate) fn unregister(&self, registration: &Registration) {
-        self.scan();
-        registration.live.store(false, Ordering::Relaxed);
-        // Pairs with the fence between `Core::begin` and a server thread's look at `live`.
-        fence(Ordering::SeqCst);
-        let removed = lock(&self.registrations).remove(&registration.number);
+    /// The token of a registration is gone. A call that was published before runs (`server/promise.rs`); the door is
+    /// not weighed before it is over.
+    pub(crate) fn unregister(&self, registration: &Arc<Registration>) {
         let channels = lock(&self.windows).channels.clone();
-        for channel in channels {
+        let mut outdated = Vec::new();
+        let mut registrations = lock(&self.registrations);
+        registration.live.store(false, Ordering::Relaxed);
+        // Pairs with the fence in which a server thread takes a call, before it looks at `live`.
+        fence(Ordering::SeqCst);
+        for channel in &channels {
+            outdated.extend(channel.promise(registration));
+        }
+        let removed = registrations.remove(&registration.number);
+        drop(registrations);
+        drop((removed, outdated));
+        for channel in &channels {
             channel.forget(registration);
         }
-        drop(removed);
+        self.scan();
+        if self.is_dead() {
+            self.clear_all(&channels);
+        }
+    }
+
+    /// Whether a call on a registration that was found dead was published before that died: then it runs.
+    #[cold]
+    pub(crate) fn was_promised(&self, channel: &Channel, turn: u64, number: u64) -> bool {
+        // Whoever ends the registration makes its promises under this lock.
+        drop(lock(&self.registrations));
+        channel.redeem(turn, number).is_some()
     }
 
     pub(crate) fn registration(&self, number: u64) -> Option<Arc<Registration>> {
@@ -378,7 +407,7 @@ impl Session {
         if self.is_dead() {
             return;
         }
-        match self.registration(duty.channel.registration_hint()) {
+        match duty.calls() {
             Some(registration) => {
                 let core = &registration.core;
                 core.pool.dispatch(Job::Channel(duty));
