@@ -1,4 +1,4 @@
-# Every recipe but `deny` is a command line that .ci/run also runs; change both together.
+# Every recipe but `deny`, `figures` and `aarch64` is a command line that .ci/run also runs; change both together.
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # List the recipes.
@@ -50,3 +50,36 @@ deny:
 # Measure what must hold, beside a unix stream in the same run; fails on a miss. Nothing else should be running.
 figures:
     cargo run --release --bin figures --locked
+
+# Check everything for aarch64, run the unit tests there, call between two processes. Without such a machine it takes
+# `rustup target add aarch64-unknown-linux-gnu` and Debian's gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user.
+aarch64:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    target=aarch64-unknown-linux-gnu
+    if [[ $(uname -m) == aarch64 ]]; then
+        run=(env)
+    else
+        run=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
+        export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+        export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="${run[*]}"
+    fi
+    export CARGO_TARGET_DIR=target/aarch64
+    cargo clippy --workspace --all-targets --all-features --target $target --locked -- -D warnings
+    cargo test -p doors --lib --target $target --locked
+    cargo build -p doors-cli --target $target --locked
+    # The emulator cannot start a program of its own kind by exec, so the tests that start processes are out; a server
+    # that starts commands of this machine is not.
+    doors=("${run[@]}" "$CARGO_TARGET_DIR/$target/debug/doors")
+    directory=$(mktemp -d)
+    trap 'kill "$server" && wait "$server" || true; rm -rf "$directory"' EXIT
+    "${doors[@]}" serve "$directory/door" -- sh -c 'cat - /dev/fd/3' &
+    server=$!
+    until [[ -S $directory/door ]]; do sleep 0.1; done
+    # One packet, then a session with windows that grow; a descriptor each.
+    for bytes in 10 5000000; do
+        head -c $bytes /dev/urandom >"$directory/data"
+        "${doors[@]}" call "$directory/door" --file "$directory/data" --fd justfile >"$directory/answer"
+        cat "$directory/data" justfile | cmp - "$directory/answer"
+        echo "$bytes bytes and a descriptor went there and back"
+    done

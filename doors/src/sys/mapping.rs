@@ -208,3 +208,53 @@ unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::memfd;
+
+    const BYTES: usize = 4096;
+
+    /// The copy is assembly, one for each architecture: every length up to some turns of its loop, at every alignment of
+    /// either side.
+    #[test]
+    fn a_copy_has_all_its_bytes_and_no_other() {
+        let memory = memfd::create(c"copy", BYTES).unwrap();
+        let ours = Mapping::new(&memory, BYTES, Access::Write).unwrap();
+        let theirs = Mapping::new(&memory, BYTES, Access::Read).unwrap();
+        let pattern: Vec<u8> = (1..=80).collect();
+        for (count, at, skip) in (0..=40_usize)
+            .flat_map(|count| (0..9_usize).map(move |at| (count, at)))
+            .flat_map(|(count, at)| (0..9_usize).map(move |skip| (count, at, skip)))
+        {
+            assert!(ours.store(64, &[0; 64]));
+            let bytes = &pattern[skip..skip + count];
+            assert!(ours.store(64 + at, bytes));
+            let mut all = Vec::new();
+            assert!(theirs.load(64, 64, &mut all));
+            let mut expected = vec![0; 64];
+            expected[at..at + count].copy_from_slice(bytes);
+            assert_eq!(all, expected, "{count} bytes stored at {at}");
+            let mut into = vec![0xee; skip];
+            assert!(theirs.load(64 + at, count, &mut into));
+            assert_eq!(into[..skip], vec![0xee; skip]);
+            assert_eq!(into[skip..], *bytes, "{count} bytes loaded from {at}");
+        }
+    }
+
+    #[test]
+    fn a_copy_of_a_window_has_all_its_bytes() {
+        let memory = memfd::create(c"copy", BYTES).unwrap();
+        let ours = Mapping::new(&memory, BYTES, Access::Write).unwrap();
+        let pattern: Vec<u8> = (0..=250).cycle().take(BYTES).collect();
+        assert!(ours.store(0, &pattern));
+        let theirs = Mapping::new(&memory, BYTES, Access::Read).unwrap();
+        let mut all = Vec::new();
+        assert!(theirs.load(0, BYTES, &mut all));
+        assert_eq!(all, pattern);
+        assert!(!theirs.load(1, BYTES, &mut all), "beyond the end");
+        assert!(!ours.store(BYTES, &[0]), "beyond the end");
+        assert_eq!(all.len(), BYTES);
+    }
+}
