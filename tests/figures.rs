@@ -74,6 +74,11 @@ fn the_figures_follow_the_calls() {
     assert_eq!((busy.calls, busy.active), (1003, 3));
     assert!((3..=4).contains(&busy.threads), "{busy:?}");
     assert!(busy.oldest_call > Duration::ZERO);
+    // Each has its age, the oldest first.
+    assert_eq!(busy.ages.len(), 3, "{busy:?}");
+    assert!(busy.ages.is_sorted_by(|one, next| one >= next), "{busy:?}");
+    assert_eq!(busy.ages.first(), Some(&busy.oldest_call));
+    assert!(!busy.ages.contains(&Duration::ZERO), "{busy:?}");
     // The oldest gets older, whoever else comes and goes.
     let older = settle(&watcher, "the oldest call gets older", |figures| {
         figures.oldest_call > busy.oldest_call + Duration::from_millis(20)
@@ -86,6 +91,7 @@ fn the_figures_follow_the_calls() {
     }
     let idle = settle(&watcher, "no call is active", |figures| figures.active == 0);
     assert_eq!((idle.calls, idle.oldest_call), (1004, Duration::ZERO));
+    assert_eq!(idle.ages, []);
 }
 
 #[test]
@@ -111,6 +117,48 @@ fn a_call_that_is_held_is_active_and_gets_older() {
         let over = settle(&door, "no call is active", |figures| figures.active == 0);
         assert_eq!(over.oldest_call, Duration::ZERO);
     }
+}
+
+#[test]
+fn of_many_running_calls_the_ages_of_the_oldest_are_told() {
+    let _watchdog = Watchdog::new("many ages");
+    let directory = Directory::new("ages");
+    let (mut peer, door) = server(&directory, &[]);
+    let first = calling(&door, "h");
+    peer.say("entered 1");
+    peer.expect("entered");
+    let first_age = settle(&door, "the first call is held", |figures| {
+        figures.oldest_call > Duration::from_millis(100)
+    });
+    assert_eq!(first_age.ages, [first_age.oldest_call]);
+    let calls: Vec<_> = (0..69).map(|_| calling(&door, "h")).collect();
+    peer.say("entered 70");
+    peer.expect("entered");
+    let all = settle(&door, "70 calls are active", |figures| {
+        figures.active == 70 && figures.ages.len() == 64
+    });
+    assert!(all.ages.is_sorted_by(|one, next| one >= next), "{all:?}");
+    assert!(all.oldest_call >= first_age.oldest_call, "{all:?}");
+    // Of those behind the first none is as old as it was before they came.
+    assert!(all.ages[1] < all.oldest_call, "{all:?}");
+    let answer = |peer: &mut Peer, count: usize| {
+        for _ in 0..count {
+            peer.say("answer");
+            peer.expect("answered");
+        }
+    };
+    // The youngest are answered first.
+    answer(&mut peer, 10);
+    let some = settle(&door, "60 calls are active", |figures| figures.active == 60);
+    assert_eq!(some.ages.len(), 60);
+    assert!(some.oldest_call >= all.oldest_call);
+    answer(&mut peer, 60);
+    for call in calls {
+        call.join().unwrap();
+    }
+    first.join().unwrap();
+    let idle = settle(&door, "no call is active", |figures| figures.active == 0);
+    assert_eq!((idle.ages.len(), idle.oldest_call), (0, Duration::ZERO));
 }
 
 #[test]

@@ -111,6 +111,7 @@ fn a_held_call_is_answered_from_another_thread() {
         let figures = watched.info().unwrap().figures.unwrap();
         assert_eq!(figures.active, 1);
         assert!(figures.oldest_call > Duration::ZERO);
+        assert_eq!(figures.ages, [figures.oldest_call]);
         let answer = held.data().repeat(2);
         held.door_return(&answer, vec![]).unwrap();
         // The next is dropped unanswered.
@@ -129,6 +130,7 @@ fn a_held_call_is_answered_from_another_thread() {
     held.door_return(b"too late", vec![]).unwrap();
     let figures = door.info().unwrap().figures.unwrap();
     assert_eq!((figures.active, figures.oldest_call), (0, Duration::ZERO));
+    assert_eq!(figures.ages, []);
 }
 
 #[test]

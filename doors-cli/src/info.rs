@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use doors::DoorInfo;
+use doors::{DoorFigures, DoorInfo};
 
 use crate::arguments::Info;
 use crate::failure::{Failure, Outcome};
@@ -12,6 +12,9 @@ use crate::open::open;
 use crate::output::print;
 use crate::printable;
 use crate::survey;
+
+/// So that a line fits a terminal.
+const AGES_ON_A_LINE: usize = 6;
 
 pub(crate) fn run(arguments: &Info) -> Outcome {
     let path = arguments.path.as_path();
@@ -22,7 +25,11 @@ pub(crate) fn run(arguments: &Info) -> Outcome {
     let text = if arguments.json {
         let mut told = survey::json(path, uid, &info);
         if let Some(told) = told.as_object_mut() {
-            let histogram = info.figures.map(|figures| figures.histogram);
+            let figures = info.figures.as_ref();
+            let ages = figures.map(|f| f.ages.iter().copied().map(survey::micros).collect());
+            let ages: Option<Vec<Option<u64>>> = ages;
+            told.insert("ages_us".into(), ages.into());
+            let histogram = figures.map(|f| f.histogram.clone());
             told.insert("histogram".into(), histogram.into());
         }
         format!("{told}\n")
@@ -58,11 +65,7 @@ fn for_people(path: &Path, uid: Option<u32>, info: &DoorInfo) -> String {
         let running = if figures.active == 0 {
             "none running".into()
         } else {
-            format!(
-                "{} running, the oldest for {}",
-                figures.active,
-                duration(figures.oldest_call)
-            )
+            format!("{} running", count(figures.active.into()))
         };
         lines.push((
             "calls",
@@ -72,6 +75,7 @@ fn for_people(path: &Path, uid: Option<u32>, info: &DoorInfo) -> String {
                 count(figures.refused)
             ),
         ));
+        lines.extend(ages(figures));
         lines.push((
             "time",
             format!(
@@ -121,6 +125,27 @@ fn for_people(path: &Path, uid: Option<u32>, info: &DoorInfo) -> String {
             let _infallible = writeln!(text, "{name:<18}{value}");
             text
         })
+}
+
+/// How long each call has been running, some on a line.
+fn ages(figures: &DoorFigures) -> Vec<(&'static str, String)> {
+    let told = figures.ages.len();
+    let mut lines: Vec<String> = figures
+        .ages
+        .chunks(AGES_ON_A_LINE)
+        .map(|some| {
+            let some: Vec<String> = some.iter().copied().map(duration).collect();
+            some.join(", ")
+        })
+        .collect();
+    let running = usize::try_from(figures.active).unwrap_or(usize::MAX);
+    let others = running.saturating_sub(told);
+    // One that has been taken may not have begun yet.
+    if told > 0 && others > 0 {
+        lines.push(format!("and {others} younger"));
+    }
+    let names = std::iter::once("running for").chain(std::iter::repeat(""));
+    names.zip(lines).collect()
 }
 
 /// The name of a process; it chose it itself.

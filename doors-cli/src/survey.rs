@@ -2,14 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use doors::{Door, DoorAttributes, DoorError, DoorInfo, NameError};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome, chain};
+use crate::figures::below_micros;
 
 /// Servers asked at once: one that is stopped keeps its asker for seconds.
 const AT_ONCE: usize = 32;
+
+/// The parameter of a door that takes as many descriptors as any call may bring.
+const ANY_DESCRIPTORS: u32 = i32::MAX.unsigned_abs();
 
 /// What one name told.
 #[derive(Debug)]
@@ -104,28 +109,33 @@ pub(crate) fn names(attributes: DoorAttributes) -> Vec<&'static str> {
     attributes.iter_names().map(|(name, _)| name).collect()
 }
 
-/// What a door told, for programs.
+/// What a door told, for programs. What is not known, and what has no limit, is null.
 pub(crate) fn json(path: &Path, uid: Option<u32>, info: &DoorInfo) -> Value {
-    let figures = info.figures.clone().unwrap_or_default();
-    let micros =
-        |duration: std::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let figures = info.figures.as_ref();
+    let params = figures.map(|_| info.params);
+    let below = |percent| figures.and_then(|f| below_micros(&f.histogram, percent));
     json!({
         "path": path.to_string_lossy(),
         "id": format!("{:016x}", info.id),
         "pid": info.target,
         "uid": uid,
         "attributes": names(info.attributes),
-        "calls": figures.calls,
-        "active": figures.active,
-        "refused": figures.refused,
-        "oldest_call_us": micros(figures.oldest_call),
-        "p50_below_us": crate::figures::below_micros(&figures.histogram, 50),
-        "p99_below_us": crate::figures::below_micros(&figures.histogram, 99),
-        "sessions": figures.sessions,
-        "references": figures.references,
-        "threads": figures.threads,
-        "desc_max": info.params.desc_max,
-        "data_min": info.params.data_min,
-        "data_max": info.params.data_max,
+        "calls": figures.map(|f| f.calls),
+        "active": figures.map(|f| f.active),
+        "refused": figures.map(|f| f.refused),
+        "oldest_call_us": figures.and_then(|f| micros(f.oldest_call)),
+        "p50_below_us": below(50),
+        "p99_below_us": below(99),
+        "sessions": figures.map(|f| f.sessions),
+        "references": figures.map(|f| f.references),
+        "threads": figures.map(|f| f.threads),
+        "desc_max": params.map(|p| p.desc_max).filter(|max| *max != ANY_DESCRIPTORS),
+        "data_min": params.map(|p| p.data_min),
+        "data_max": params.map(|p| p.data_max).filter(|max| *max != u64::MAX),
     })
+}
+
+/// A duration in whole microseconds; none if there is no such number.
+pub(crate) fn micros(duration: Duration) -> Option<u64> {
+    u64::try_from(duration.as_micros()).ok()
 }

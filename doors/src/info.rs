@@ -65,6 +65,9 @@ pub struct DoorFigures {
     pub threads: u32,
     /// How long the oldest running call has been running; zero if none is.
     pub oldest_call: Duration,
+    /// How long each running call has been running, on a thread or held, the oldest first: of more than 64 the oldest
+    /// 64. In steps of some milliseconds.
+    pub ages: Vec<Duration>,
     /// Durations of the server procedure for one call in 64: element n counts those below 2^(n+1) us.
     pub histogram: Vec<u64>,
 }
@@ -191,6 +194,7 @@ impl Door {
 fn of_core(core: &Core, sessions: u32) -> DoorInfo {
     let references = core.references();
     let limits = &core.limits;
+    let ages = durations(&core.ages_ns());
     DoorInfo {
         target: Some(own_pid()),
         attributes: core.attributes() | DoorAttributes::LOCAL,
@@ -207,10 +211,28 @@ fn of_core(core: &Core, sessions: u32) -> DoorInfo {
             sessions,
             references: u32::try_from(references.outside()).unwrap_or(u32::MAX),
             threads: u32::try_from(core.pool.threads()).unwrap_or(u32::MAX),
-            oldest_call: Duration::from_nanos(core.oldest_ns()),
+            oldest_call: ages.first().copied().unwrap_or_default(),
+            ages,
             histogram: core.meter.classes().to_vec(),
         }),
     }
+}
+
+fn durations(nanos: &[u64]) -> Vec<Duration> {
+    nanos.iter().copied().map(Duration::from_nanos).collect()
+}
+
+/// The ages and the histogram out of the payload of an answer, whose last `ages` numbers are ages.
+fn split_figures(payload: &[u8], ages: u32) -> Result<(Vec<Duration>, Vec<u64>), Violation> {
+    let (numbers, rest) = payload.as_chunks();
+    let ages = usize::try_from(ages).map_err(|_| Violation::Length)?;
+    let classes = numbers.len().checked_sub(ages).ok_or(Violation::Length)?;
+    if !rest.is_empty() {
+        return Err(Violation::Length);
+    }
+    let mut histogram: Vec<u64> = numbers.iter().map(|b| u64::from_le_bytes(*b)).collect();
+    let ages = histogram.split_off(classes);
+    Ok((durations(&ages), histogram))
 }
 
 fn own_pid() -> i32 {
@@ -239,12 +261,13 @@ fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorError> {
         sessions,
         references,
         threads,
-        oldest_ns,
         refused,
+        ages,
     } = answer.message
     else {
         return Err(DoorError::Protocol(Violation::Turn));
     };
+    let (ages, histogram) = split_figures(&answer.payload, ages).map_err(DoorError::Protocol)?;
     let (server, _private) = petition.finish()?;
     remote.learn_id(door);
     let mut attributes = DoorAttributes::from_bits_truncate(attributes);
@@ -265,14 +288,9 @@ fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorError> {
             sessions,
             references,
             threads,
-            oldest_call: Duration::from_nanos(oldest_ns),
-            histogram: answer
-                .payload
-                .as_chunks()
-                .0
-                .iter()
-                .map(|b| u64::from_le_bytes(*b))
-                .collect(),
+            oldest_call: ages.first().copied().unwrap_or_default(),
+            ages,
+            histogram,
         }),
     })
 }
@@ -291,4 +309,28 @@ fn gone(remote: &Remote) -> Result<DoorInfo, DoorError> {
         },
         figures: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ages_come_after_the_histogram() {
+        let payload: Vec<u8> = [7_u64, 8, 90, 50]
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect();
+        let ages = vec![Duration::from_nanos(90), Duration::from_nanos(50)];
+        assert_eq!(split_figures(&payload, 2), Ok((ages, vec![7, 8])));
+        assert_eq!(split_figures(&[], 0), Ok((vec![], vec![])));
+    }
+
+    #[test]
+    fn a_server_that_lies_about_the_ages_is_not_believed() {
+        let wrong = Err(Violation::Length);
+        assert_eq!(split_figures(&[0; 16], 3), wrong);
+        assert_eq!(split_figures(&[0; 16], u32::MAX), wrong);
+        assert_eq!(split_figures(&[0; 17], 1), wrong);
+    }
 }

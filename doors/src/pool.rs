@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::event;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::server::ages::Oldest;
 use crate::server::channel::Channel;
 use crate::server::core::Core;
 use crate::server::desk::Desk;
@@ -390,14 +391,12 @@ impl Pool {
         out
     }
 
-    /// How long the oldest running call on a door has been running, in nanoseconds; 0 if none is.
-    pub(crate) fn oldest_ns(&self, door: u64) -> u64 {
+    /// Adds the calls on a door that run on threads of the pool to those that run.
+    pub(crate) fn tell_running(&self, door: u64, oldest: &mut Oldest) {
         let desks = lock(&self.state).desks.clone();
-        desks
-            .iter()
-            .map(|running| running.age_ns(door))
-            .max()
-            .unwrap_or(0)
+        for since in desks.iter().filter_map(|running| running.began(door)) {
+            oldest.add(since);
+        }
     }
 
     /// The life of a server thread.

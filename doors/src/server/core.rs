@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use super::ages::Oldest;
 use super::meter::Meter;
 use super::runtime::Runtime;
 use crate::access::Access;
@@ -331,11 +332,12 @@ impl Core {
 }
 
 impl Core {
-    /// How long the oldest running call has been running, on a thread or held; 0 if none is.
-    pub(crate) fn oldest_ns(&self) -> u64 {
-        self.pool
-            .oldest_ns(self.id)
-            .max(self.meter.oldest_held_ns())
+    /// How long calls have been running, on a thread or held, in nanoseconds: the oldest first, as many as are told.
+    pub(crate) fn ages_ns(&self) -> Vec<u64> {
+        let mut oldest = Oldest::default();
+        self.pool.tell_running(self.id, &mut oldest);
+        self.meter.tell_held(&mut oldest);
+        oldest.ages_ns()
     }
 
     /// Ends the threads of a private door.

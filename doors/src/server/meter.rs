@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::ages::Oldest;
 use super::core::lock;
 use crate::primitive::{AtomicU64, Ordering};
 
@@ -52,10 +53,11 @@ impl Meter {
         lock(&self.held).since.remove(&number);
     }
 
-    /// How long the oldest of these calls has been running; 0 if there is none.
-    pub(crate) fn oldest_held_ns(&self) -> u64 {
-        let since = lock(&self.held).since.values().min().copied();
-        since.map_or(0, |since| coarse_ns().saturating_sub(since).max(1))
+    /// Adds these calls to those that run.
+    pub(crate) fn tell_held(&self, oldest: &mut Oldest) {
+        for since in lock(&self.held).since.values() {
+            oldest.add(*since);
+        }
     }
 
     /// A call begins; the time, if this one is timed.
@@ -115,7 +117,9 @@ impl Running {
     #[inline]
     pub(crate) fn begin(&self, door: u64) {
         self.since.store(coarse_ns(), Ordering::Relaxed);
-        self.door.store(door, Ordering::Relaxed);
+        // Release: who sees this door sees the time of its call above, or of a later one, and tells no age that is
+        // too high.
+        self.door.store(door, Ordering::Release);
     }
 
     /// When it began.
@@ -129,14 +133,10 @@ impl Running {
         self.door.store(0, Ordering::Relaxed);
     }
 
-    /// How long a procedure of this door has been running here.
-    pub(crate) fn age_ns(&self, door: u64) -> u64 {
-        let since = self.since.load(Ordering::Relaxed);
-        if self.door.load(Ordering::Relaxed) == door {
-            coarse_ns().saturating_sub(since).max(1)
-        } else {
-            0
-        }
+    /// When the procedure of this door began that runs here, if one does.
+    pub(crate) fn began(&self, door: u64) -> Option<u64> {
+        let here = self.door.load(Ordering::Acquire) == door;
+        here.then(|| self.since())
     }
 }
 

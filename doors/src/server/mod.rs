@@ -1,5 +1,6 @@
 //! The server's side of a process: its doors, their references, its clients' sessions.
 
+pub(crate) mod ages;
 pub(crate) mod channel;
 pub(crate) mod core;
 pub(crate) mod descriptors;

@@ -240,6 +240,7 @@ impl Leader {
     fn describe(&self, core: &Arc<Core>, petitioner: &Petitioner) {
         let references = core.references();
         let limits = &core.limits;
+        let ages = core.ages_ns();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let described = Message::Described {
             door: core.id,
@@ -252,17 +253,17 @@ impl Leader {
             sessions: count(self.runtime.sessions().len()),
             references: count(references.outside()),
             threads: count(core.pool.threads()),
-            oldest_ns: core.oldest_ns(),
             refused: core.meter.refused(),
+            ages: count(ages.len()),
         };
-        let histogram: Vec<u8> = core
-            .meter
-            .classes()
+        let classes = core.meter.classes();
+        let payload: Vec<u8> = classes
             .iter()
-            .flat_map(|count| count.to_le_bytes())
+            .chain(&ages)
+            .flat_map(|number| number.to_le_bytes())
             .collect();
-        let packet = described.encode(histogram.len());
-        let _gone = socket::send(&petitioner.private, &[&packet, &histogram], &[]);
+        let packet = described.encode(payload.len());
+        let _gone = socket::send(&petitioner.private, &[&packet, &payload], &[]);
     }
 
     /// The policy of a name goes along: nobody gets rid of it by asking for another reference.

@@ -8,6 +8,7 @@ use super::limits;
 use super::message::Message;
 use crate::channel::ends::{CallHead, ClientEnd, End, ReplyHead, ServerEnd};
 use crate::channel::pair::Pair;
+use crate::server::meter::CLASSES;
 use crate::sys::mapping::{Access, Mapping};
 use crate::sys::memfd;
 
@@ -172,6 +173,15 @@ fn the_dump_is_what_the_code_encodes() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+#[test]
+fn the_longest_description_fits_a_control_packet() {
+    let all = Message::one_of_each(&mut |place| sample(place));
+    let described = all.iter().find(|m| matches!(m, Message::Described { .. }));
+    let payload = 8 * (CLASSES + limits::RUNNING_AGES);
+    let packet = described.unwrap().encode(payload);
+    assert!(packet.len() + payload <= limits::CONTROL_BYTES);
+}
+
 /// The cells of the rows of a table, without the head; code marks are taken off.
 fn rows(section: &[&str]) -> Vec<Vec<String>> {
     let cells = |line: &&str| {
@@ -287,6 +297,7 @@ fn the_limits_are_those_of_the_code() {
         ),
         ("PACKET_DATA_BYTES", bytes(limits::PACKET_DATA_BYTES)),
         ("CONTROL_BYTES", bytes(limits::CONTROL_BYTES)),
+        ("RUNNING_AGES", limits::RUNNING_AGES.to_string()),
         ("DESCRIPTORS", limits::DESCRIPTORS.to_string()),
         ("FIRST_CHANNELS", limits::FIRST_CHANNELS.to_string()),
         ("SESSION_CHANNELS", limits::SESSION_CHANNELS.to_string()),

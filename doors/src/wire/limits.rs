@@ -14,7 +14,9 @@ pub(crate) const PROTOCOL_DEADLINE: Duration = Duration::from_secs(5);
 /// (`net.core.wmem_default`, 212,992 bytes) with the kernel's own overhead.
 pub(crate) const PACKET_DATA_BYTES: usize = 128 * 1024;
 /// A control packet is never longer; the buffer of every reader of a session socket.
-pub(crate) const CONTROL_BYTES: usize = 512;
+pub(crate) const CONTROL_BYTES: usize = 1024;
+/// Ages of running calls in one answer to `Info`, the oldest: what fits a control packet.
+pub(crate) const RUNNING_AGES: usize = 64;
 
 /// Descriptors per call or reply (`DOOR_MAX_DESCS` of Solaris).
 pub(crate) const DESCRIPTORS: usize = 1024;

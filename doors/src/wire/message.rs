@@ -135,8 +135,9 @@ messages! {
     Ready = 17 { wanted: u64, pair: u32, }
     /// Server to client: this door is known to the session under this registration.
     Registered = 18 { session: u128, registration: u64, door: u64, pool: u64, attributes: u32, desc_max: u32, data_min: u64, data_max: u64, }
-    /// Server to client: what `Info` asked for; the payload is the histogram, a u64 for each class.
-    Described = 19 { door: u64, attributes: u32, desc_max: u32, data_min: u64, data_max: u64, calls: u64, active: u32, sessions: u32, references: u32, threads: u32, oldest_ns: u64, refused: u64, }
+    /// Server to client: what `Info` asked for; the payload is the histogram, a u64 for each class, and the ages
+    /// of so many running calls, a u64 each.
+    Described = 19 { door: u64, attributes: u32, desc_max: u32, data_min: u64, data_max: u64, calls: u64, active: u32, sessions: u32, references: u32, threads: u32, refused: u64, ages: u32, }
     /// Server to client, with a token: what `Remint` asked for.
     Token = 20 { door: u64, }
     /// Server to client: no, with the reason.
