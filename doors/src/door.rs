@@ -383,7 +383,15 @@ fn not_connected(error: DoorError) -> CallCondition {
             taken: false,
         },
         DoorError::System { op, source } => CallCondition::System { op, source },
-        _ => CallCondition::NoDoor,
+        // The descriptor is no door's, or no more. The rest is said by verbs other than connecting.
+        DoorError::NoDoor
+        | DoorError::NotADoor
+        | DoorError::NotCreator
+        | DoorError::NotPrivate
+        | DoorError::BadAttributes(_)
+        | DoorError::BadParameter { .. }
+        | DoorError::Name(_)
+        | DoorError::Inherit(_) => CallCondition::NoDoor,
     }
 }
 
