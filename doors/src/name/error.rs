@@ -39,9 +39,7 @@ pub enum NameError {
         path: PathBuf,
     },
     /// The path, or a component of it, is too long.
-    #[error(
-        "{path} is too long: at most {limit} bytes can be used for its last component or the whole"
-    )]
+    #[error("{} is too long, at most {limit} bytes can be used: {path}", too_long(*limit))]
     TooLong {
         /// The name.
         path: PathBuf,
@@ -107,6 +105,16 @@ pub enum NameError {
         /// What the kernel said.
         source: Errno,
     },
+}
+
+/// Which part of a path has this limit.
+fn too_long(limit: usize) -> &'static str {
+    match limit {
+        PATH_LIMIT => "the path",
+        COMPONENT_LIMIT => "a component of the path",
+        // What is left of a socket address behind the way through a directory descriptor.
+        _ => "in a path of this length the last component",
+    }
 }
 
 impl NameError {
