@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -100,7 +101,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "N", default_value = "8", value_parser = at_least_one)]
     pub(crate) max: usize,
     /// The longest answer; a command that writes more is ended.
-    #[arg(long, value_name = "BYTES", default_value = "67108864")]
+    #[arg(long, value_name = "BYTES", default_value = "67108864", value_parser = bytes)]
     pub(crate) answer_max: usize,
     /// How long running commands may go on after SIGTERM or SIGINT; a second signal ends them at once.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
@@ -141,16 +142,29 @@ pub(crate) struct Call {
     #[arg(long, value_name = "F")]
     pub(crate) fd: Vec<PathBuf>,
     /// Give up after so many milliseconds [default: never].
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = millis)]
     pub(crate) deadline: Option<u64>,
 }
 
 /// Show what a door tells about itself.
+///
+/// Its server, attributes and limits, its counters, and how long each call that
+/// runs has been running: the oldest 64 of more. This look is a reference, too,
+/// but no call.
+///
+/// In JSON, names that end in `_us` are microseconds, class n of `histogram`
+/// counts calls below 2^(n+1) us in the server procedure (one call in 64 is
+/// timed), and what is unknown or has no limit is null.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   doors info /tmp/upper
-  doors info /tmp/upper --json | jq .calls")]
+  doors info /tmp/upper --json | jq .ages_us
+
+Exit status: 0 told, 1 its server does not answer, 4 no door, 5 not permitted"
+)]
 pub(crate) struct Info {
     /// The name of the door.
     pub(crate) path: PathBuf,
@@ -163,14 +177,17 @@ pub(crate) struct Info {
 ///
 /// Doors have names in the file system; those of the same network namespace
 /// are found. A door that this user may not open, or whose server does not
-/// answer, is listed with that remark. PID and UID are the server's.
+/// answer, is listed with that remark. PID and UID are the server's. In JSON,
+/// what is unknown or has no limit is null.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
     after_help = "\
 Examples:
   doors ls
-  doors ls --json | jq '.[] | select(.calls > 0) | .path'"
+  doors ls --json | jq '.[] | select(.calls > 0) | .path'
+
+Exit status: 0 also without any door; a door that tells nothing has a remark"
 )]
 pub(crate) struct Ls {
     /// As one JSON array.
@@ -201,7 +218,7 @@ pub(crate) struct Top {
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
     pub(crate) interval: Duration,
     /// Doors shown at most.
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = rows)]
     pub(crate) rows: usize,
 }
 
@@ -227,6 +244,24 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("a number from 1 on is wanted".into()),
     }
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    number(text, "bytes")
+}
+
+fn millis(text: &str) -> Result<u64, String> {
+    number(text, "milliseconds")
+}
+
+fn rows(text: &str) -> Result<usize, String> {
+    number(text, "rows")
+}
+
+/// The standard library's own words would be about digits.
+fn number<T: FromStr>(text: &str, of: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|_| format!("a number of {of} is wanted"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -15,13 +15,18 @@ mod open;
 mod output;
 mod printable;
 mod serve;
+mod slip;
 mod survey;
 mod top;
 
 use arguments::{Arguments, Verb};
 
 fn main() -> ExitCode {
-    let outcome = match &Arguments::parse().verb {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return slip::report(&error),
+    };
+    let outcome = match &arguments.verb {
         Verb::Demo(arguments) => demo::run(&arguments.files),
         Verb::Serve(arguments) => serve::run(arguments),
         Verb::Call(arguments) => call::run(arguments),

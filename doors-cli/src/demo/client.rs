@@ -12,7 +12,7 @@ use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::{latency, server};
 use crate::arguments::DemoClient;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, chain};
 
 /// Plays until its input ends.
 pub(crate) fn run(arguments: &DemoClient) -> Outcome {
@@ -126,7 +126,7 @@ impl Client<'_> {
             return Err(Failure::new(String::from_utf8_lossy(&reply.data)));
         };
         let counter = Door::from_descriptor(descriptor)
-            .map_err(|error| Failure::new(format!("what came is no door: {error}")))?;
+            .map_err(|error| Failure::new(format!("what came is no door: {}", chain(&error))))?;
         let mut counts = Vec::new();
         for _ in 0..3 {
             let reply = call(&counter, "", vec![])?;
@@ -169,9 +169,9 @@ impl Client<'_> {
             Ok(_) => Err(Failure::new("the call returned")),
             Err(error) => Ok(match (error.call_state(), &error.condition) {
                 (CallState::MayHaveExecuted, CallCondition::ServerDied { .. }) => {
-                    format!("died {}", error.condition)
+                    format!("died {}", chain(&error.condition))
                 }
-                (state, condition) => format!("failed {state:?}: {condition}"),
+                (state, condition) => format!("failed {state:?}: {}", chain(condition)),
             }),
         }
     }
@@ -182,7 +182,7 @@ impl Client<'_> {
         let door = match Door::open(&path) {
             Ok(door) => door,
             Err(DoorError::Name(error @ NameError::Permission { .. })) => {
-                return Ok(format!("mode {error}"));
+                return Ok(format!("mode {}", chain(&error)));
             }
             Err(error) => return Err(Failure::door("open", &path, &error)),
         };
@@ -206,7 +206,7 @@ impl Client<'_> {
 
 fn call(door: &Door, operation: &str, descriptors: Vec<DoorDesc<'_>>) -> Outcome<Reply> {
     let reply = door.call(operation.as_bytes(), descriptors);
-    reply.map_err(|error| Failure::new(format!("{operation}: {error}")))
+    reply.map_err(|error| Failure::new(format!("{operation}: {}", chain(&error))))
 }
 
 /// A reply of words, unless it tells of an error.

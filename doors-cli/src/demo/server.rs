@@ -17,7 +17,7 @@ use doors::{
 
 use super::digest::digest;
 use super::latency;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, chain};
 
 /// The length of the answer that is freed before its caller goes on.
 pub(crate) const BUFFER_BYTES: usize = 1024 * 1024;
@@ -150,7 +150,7 @@ fn counter(call: Invocation<'_>) -> Returned {
     // Our own `Door` may go: the caller's reference keeps the door.
     match made.and_then(|door| door.to_desc()) {
         Ok(door) => call.door_return(&[], vec![door]),
-        Err(error) => call.door_return(format!("error {error}").as_bytes(), vec![]),
+        Err(error) => call.door_return(format!("error {}", chain(&error)).as_bytes(), vec![]),
     }
 }
 
@@ -158,7 +158,7 @@ fn counter(call: Invocation<'_>) -> Returned {
 fn reply(mut call: Invocation<'_>, gate: &Gate) -> Returned {
     let mut buffer = pattern();
     if let Err(error) = call.door_reply(&buffer, vec![]) {
-        say(&format!("error {error}"));
+        say(&format!("error {}", chain(&error)));
         return call.door_return(&[], vec![]);
     }
     buffer.fill(0);

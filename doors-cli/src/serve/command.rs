@@ -1,11 +1,11 @@
 //! One run of the command, for one call.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -28,30 +28,54 @@ pub(crate) struct Plan<'a> {
     pub(crate) stop: &'a EventFd,
 }
 
-/// Looks whether the command can be found, so that a slip is told at the start and not to each caller.
+/// Looks whether the command can be run, so that a slip is told at the start and not to each caller.
 pub(crate) fn find(command: &[OsString]) -> Outcome {
     let Some(program) = command.first() else {
         return Err(Failure::new("no command was given"));
     };
-    let runs = |path: &Path| {
-        std::fs::metadata(path)
-            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    };
-    let found = if Path::new(program).components().count() > 1 {
-        runs(Path::new(program))
+    let hindrance = if Path::new(program).components().count() > 1 {
+        hindrance(Path::new(program))
     } else {
         // Without PATH the C library has a default of its own.
-        std::env::var_os("PATH").is_none_or(|path| {
-            std::env::split_paths(&path).any(|directory: PathBuf| runs(&directory.join(program)))
-        })
+        std::env::var_os("PATH").and_then(|path| on_path(&path, program))
     };
-    if found {
-        Ok(())
-    } else {
-        let program = Path::new(program).display();
-        Err(Failure::new(format!(
-            "cannot run {program}: there is no such program"
-        )))
+    match hindrance {
+        None => Ok(()),
+        Some(why) => {
+            let program = Path::new(program).display();
+            Err(Failure::new(format!("cannot run {program}: {why}")))
+        }
+    }
+}
+
+/// Why a name without a slash cannot be run: a file of that name that is no program is worth a word.
+fn on_path(path: &OsStr, program: &OsStr) -> Option<&'static str> {
+    let mut why = MISSING;
+    for directory in std::env::split_paths(path) {
+        match hindrance(&directory.join(program)) {
+            None => return None,
+            Some(MISSING) => {}
+            Some(other) => why = other,
+        }
+    }
+    Some(why)
+}
+
+const MISSING: &str = "there is no such program";
+
+/// Why a file cannot be run, as far as its type and mode tell.
+fn hindrance(path: &Path) -> Option<&'static str> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Some("its directory may not be searched")
+        }
+        Err(_) => Some(MISSING),
+        Ok(found) if found.is_dir() => Some("it is a directory"),
+        Ok(found) if !found.is_file() => Some("it is not a regular file"),
+        Ok(found) if found.permissions().mode() & 0o111 == 0 => {
+            Some("it is not executable; `chmod +x` makes it so")
+        }
+        Ok(_) => None,
     }
 }
 

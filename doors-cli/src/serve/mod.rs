@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use doors::{Attachment, Door, DoorAttributes, Invocation, Options, PoolLimits, Returned};
+use doors::{Attachment, Caller, Door, DoorAttributes, Invocation, Options, PoolLimits, Returned};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &Serve) -> Outcome {
 
 fn door(arguments: &Serve, stop: &Arc<EventFd>) -> Outcome<Door> {
     let command = arguments.command.clone();
+    let path = arguments.path.clone();
     let answer_max = arguments.answer_max;
     let stop = Arc::clone(stop);
     Door::create_with(
@@ -57,7 +58,7 @@ fn door(arguments: &Serve, stop: &Arc<EventFd>) -> Outcome<Door> {
                 answer_max,
                 stop: &stop,
             };
-            answer(call, &plan)
+            answer(call, &path, &plan)
         },
         Options {
             // With threads of its own their ceiling is the limit of commands that run at once.
@@ -89,7 +90,8 @@ fn attach(door: &Door, arguments: &Serve) -> Outcome<Vec<Attachment>> {
 }
 
 /// Runs the command for one call.
-fn answer(mut call: Invocation<'_>, plan: &Plan<'_>) -> Returned {
+fn answer(mut call: Invocation<'_>, path: &Path, plan: &Plan<'_>) -> Returned {
+    let caller = call.caller();
     let outcome = event().map(|cancelled| {
         let cancelled = Arc::new(cancelled);
         let told = Arc::clone(&cancelled);
@@ -97,7 +99,6 @@ fn answer(mut call: Invocation<'_>, plan: &Plan<'_>) -> Returned {
             let _full = told.write(1);
         });
         let descriptors = call.take_descriptors();
-        let caller = call.caller();
         plan.run(call.data(), descriptors, &caller, &cancelled)
     });
     let (output, verdict) = outcome.unwrap_or_else(|failure| {
@@ -110,16 +111,25 @@ fn answer(mut call: Invocation<'_>, plan: &Plan<'_>) -> Returned {
     let Some(verdict) = verdict else {
         return call.door_return(&output, vec![]);
     };
-    log(&verdict.reason);
+    let which = format!("call on {} by {}", path.display(), who(&caller));
+    log(&format!("{which}: {}", verdict.reason));
     match verdict::write(&verdict) {
         Ok(descriptor) => call.door_return(&output, vec![descriptor.into()]),
         Err(error) => {
             // Without a descriptor to say so, no answer must not look like an answer.
-            log(&format!("cannot tell the caller: {error}"));
+            log(&format!("{which}: cannot tell the caller: {error}"));
             let (held, returned) = call.hold();
             drop(held);
             returned
         }
+    }
+}
+
+/// The caller, for the log.
+fn who(caller: &Caller) -> String {
+    match caller {
+        Caller::Known(caller) => format!("process {} of user {}", caller.pid(), caller.uid()),
+        _ => "a process of another namespace".into(),
     }
 }
 
