@@ -75,6 +75,7 @@ impl Door {
     ///
     /// # Errors
     /// As [`attach`](Self::attach); [`DoorError::Name`] also if this process may not give the name to the owner.
+    #[doc(alias = "fattach")]
     pub fn attach_with(
         &self,
         path: impl AsRef<Path>,

@@ -4,6 +4,8 @@ bitflags::bitflags! {
     /// What a door is: chosen at its creation, or reported by [`Door::info`](crate::Door::info).
     ///
     /// The values are those of Solaris' `<sys/door.h>`.
+    #[doc(alias = "door_attr_t")]
+    #[doc(alias = "DOOR_ATTR_MASK")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct DoorAttributes: u32 {
         /// The server is told once when nobody refers to the door any more (`DOOR_UNREF`).

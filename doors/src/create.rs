@@ -15,6 +15,7 @@ use crate::server::runtime::Runtime;
 
 /// What runs when a door has become unreferenced: no handed-out descriptor, no connection through a name and no name
 /// is left, after there has been one. Asking for the attribute is giving the closure.
+#[doc(alias = "DOOR_UNREF_DATA")]
 pub enum Unreferenced {
     /// Told the first time only (`DOOR_UNREF`).
     Once(Box<dyn FnMut() + Send>),
@@ -46,6 +47,9 @@ impl fmt::Debug for Unreferenced {
 }
 
 /// Makes a server thread for a pool: see [`ServerThread`].
+#[doc(alias = "door_server_func_t")]
+#[doc(alias = "door_xcreate_server_func_t")]
+#[doc(alias = "door_xcreate_thrsetup_func_t")]
 pub type ThreadCreator = Arc<dyn Fn(ServerThread) + Send + Sync>;
 
 /// What a new door is like.
@@ -59,6 +63,7 @@ pub struct Options {
     /// Threads of a private door ([`DoorAttributes::PRIVATE`]); ignored otherwise.
     pub threads: PoolLimits,
     /// Makes the threads of a private door (`door_xcreate`); ignored otherwise. The default starts a plain thread.
+    #[doc(alias = "DOOR_PRIVCREATE")]
     pub create_thread: Option<ThreadCreator>,
 }
 

@@ -78,6 +78,7 @@ impl Credentials {
     /// [`CredError::Gone`] when the process has exited, [`CredError::Unknown`] when it has taken a
     /// user id without a name in our user namespace, [`CredError::System`] when the kernel would
     /// not tell, for instance because `/proc` hides other users' processes (`hidepid`).
+    #[doc(alias = "ucred_get")]
     pub fn refresh(&self) -> Result<Self, CredError> {
         let now = self.process.credentials().map_err(|error| match error {
             Errno::ESRCH => CredError::Gone,
@@ -132,6 +133,7 @@ impl Credentials {
 #[non_exhaustive]
 pub enum CredError {
     /// The process has exited.
+    #[doc(alias = "ESRCH")]
     #[error("the calling process has exited")]
     Gone,
     /// The process has taken a user id for which our user namespace has no name.

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 ///
 /// The receiver gets a descriptor of its own for the same open file either way. What differs is the
 /// sender's: a lent one stays open here, a released one is closed here, whether the call succeeds or not.
+#[doc(alias = "d_descriptor")]
+#[doc(alias = "d_attributes")]
 #[derive(Debug)]
 #[doc(alias = "door_desc_t")]
 #[doc(alias = "DOOR_DESCRIPTOR")]

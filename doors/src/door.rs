@@ -67,11 +67,19 @@ pub(crate) struct Remote {
 }
 
 /// What a call brought back.
+#[doc(alias = "door_arg_t")]
+#[doc(alias = "door_results")]
 #[derive(Debug, Default)]
 pub struct Reply {
     /// The data; empty if there are none.
+    #[doc(alias = "data_ptr")]
+    #[doc(alias = "data_size")]
+    #[doc(alias = "rbuf")]
+    #[doc(alias = "rsize")]
     pub data: Vec<u8>,
     /// The descriptors, close-on-exec, in order. Foreign: see [`Invocation::descriptors`](crate::Invocation::descriptors).
+    #[doc(alias = "desc_ptr")]
+    #[doc(alias = "desc_num")]
     pub descriptors: Vec<OwnedFd>,
 }
 
@@ -141,6 +149,7 @@ impl Door {
     /// As [`call`](Self::call), and [`CallCondition::TimedOut`], which tells whether the server had taken the call. A
     /// call that was taken goes on in the server; its invocation sees
     /// [`is_cancelled`](crate::Invocation::is_cancelled), and its results are thrown away.
+    #[doc(alias = "door_call")]
     pub fn call_until(
         &self,
         data: &[u8],
@@ -157,6 +166,7 @@ impl Door {
     ///
     /// # Errors
     /// As [`call_until`](Self::call_until).
+    #[doc(alias = "door_call")]
     #[inline]
     pub fn call_into(
         &self,

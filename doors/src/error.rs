@@ -80,44 +80,57 @@ impl CallError {
 #[non_exhaustive]
 pub enum CallCondition {
     /// The door was revoked, or its server is gone (EBADF). Open or obtain it anew.
+    #[doc(alias = "EBADF")]
     #[error("the door is revoked or its server is gone")]
     NoDoor,
     /// Fewer or more bytes than the door's parameters allow (ENOBUFS).
+    #[doc(alias = "ENOBUFS")]
     #[error("{len} bytes of data are fewer or more than the door takes")]
     DataSize {
         /// How many the call brought.
         len: usize,
     },
     /// The door takes no descriptors (ENOTSUP).
+    #[doc(alias = "ENOTSUP")]
     #[error("the door takes no descriptors")]
     RefusesDescriptors,
     /// More descriptors than the door's parameter allows (ENFILE), or than any call may bring (1,024: E2BIG).
+    #[doc(alias = "ENFILE")]
+    #[doc(alias = "E2BIG")]
     #[error("{count} descriptors are more than the door takes")]
     TooManyDescriptors {
         /// How many the call brought.
         count: usize,
     },
     /// The server's policy refuses this process (EACCES).
+    #[doc(alias = "EACCES")]
     #[error("the server does not admit this process")]
     NotAllowed,
     /// The server could not receive all descriptors (EMFILE): its table is full.
+    #[doc(alias = "EMFILE")]
     #[error("the server could not receive all descriptors of the call")]
     DescriptorsLost,
     /// The server is about to be replaced (EAGAIN): call again, if need be after [`Door::reopen`](crate::Door::reopen).
+    #[doc(alias = "EAGAIN")]
     #[error("the server is draining for a restart; call again")]
     Draining,
     /// Memory, descriptors in flight, or a quota of the server is short (EAGAIN): call again later.
+    #[doc(alias = "EAGAIN")]
     #[error(
         "the server or this process is short of memory, descriptors or quota; call again later"
     )]
     NoRoom,
     /// The deadline passed (EAGAIN before the server took the call, else EINTR).
+    #[doc(alias = "EAGAIN")]
+    #[doc(alias = "EINTR")]
     #[error("the deadline passed {}", if *taken { "while the server procedure ran" } else { "before the server took the call" })]
     TimedOut {
         /// The server had taken the call.
         taken: bool,
     },
     /// The server did not answer a step of the protocol in time (EAGAIN, EINTR): it is stopped, or stuck.
+    #[doc(alias = "EAGAIN")]
+    #[doc(alias = "EINTR")]
     #[error("the server did not answer within {within:?}: it is stopped or stuck")]
     NotResponding {
         /// How long it had.
@@ -126,21 +139,27 @@ pub enum CallCondition {
         taken: bool,
     },
     /// The server died (EBADF before it took the call, else EINTR).
+    #[doc(alias = "EBADF")]
+    #[doc(alias = "EINTR")]
     #[error("the server died {}", if *taken { "while it served the call" } else { "before it took the call" })]
     ServerDied {
         /// The server had taken the call.
         taken: bool,
     },
     /// The server procedure ended without an answer (EINTR).
+    #[doc(alias = "EINTR")]
     #[error("the server procedure ended without an answer")]
     Unanswered,
     /// The server procedure panicked (EINTR).
+    #[doc(alias = "EINTR")]
     #[error("the server procedure panicked")]
     Panicked,
     /// The server procedure answered, but the answer could not be handed over (EMFILE).
+    #[doc(alias = "EMFILE")]
     #[error("the answer of the server procedure could not be handed over")]
     ReplyLost,
     /// The results are larger than this process can hold (EOVERFLOW).
+    #[doc(alias = "EOVERFLOW")]
     #[error("{len} bytes of results are more than this process can hold")]
     ReplyTooLarge {
         /// How many there are.
@@ -148,9 +167,11 @@ pub enum CallCondition {
     },
     /// This `Door` was made by the parent process; a forked child needs a descriptor of it
     /// ([`Door::descriptor`](crate::Door::descriptor)).
+    #[doc(alias = "EBADF")]
     #[error("the door belongs to the process that forked this one")]
     Forked,
     /// The server broke the protocol (EPROTO).
+    #[doc(alias = "EPROTO")]
     #[error("the server broke the protocol")]
     Protocol {
         /// How.
@@ -243,9 +264,11 @@ fn raw(errno: Errno) -> i32 {
 #[non_exhaustive]
 pub enum ReturnError {
     /// A reply was handed over before (EINVAL).
+    #[doc(alias = "EINVAL")]
     #[error("the invocation has been replied to")]
     AlreadyReplied,
     /// More descriptors than a reply may bring (E2BIG).
+    #[doc(alias = "E2BIG")]
     #[error("{count} descriptors are more than the {limit} that a reply may bring")]
     TooManyDescriptors {
         /// How many there were.
@@ -254,6 +277,7 @@ pub enum ReturnError {
         limit: usize,
     },
     /// Memory for the copy is short (ENOMEM).
+    #[doc(alias = "ENOMEM")]
     #[error("no memory for the copy of the results")]
     NoRoom,
     /// A system call failed.
@@ -272,9 +296,13 @@ pub enum ReturnError {
 #[non_exhaustive]
 pub enum DoorError {
     /// An attribute that cannot be asked for (EINVAL).
+    #[doc(alias = "EINVAL")]
     #[error("the attributes {0:?} cannot be given to a new door")]
     BadAttributes(crate::DoorAttributes),
     /// A parameter that contradicts another or the door's attributes (EINVAL, ERANGE, ENOTSUP).
+    #[doc(alias = "EINVAL")]
+    #[doc(alias = "ERANGE")]
+    #[doc(alias = "ENOTSUP")]
     #[error("{what}")]
     BadParameter {
         /// What is wrong, in words.
@@ -283,39 +311,50 @@ pub enum DoorError {
         errno: Errno,
     },
     /// Only the process that created the door may do this (EPERM).
+    #[doc(alias = "EPERM")]
     #[error("only the process that created the door may do this")]
     NotCreator,
     /// The door is revoked or its server is gone (EBADF).
+    #[doc(alias = "EBADF")]
     #[error("the door is revoked or its server is gone")]
     NoDoor,
     /// The descriptor is not a door's (EBADF).
+    #[doc(alias = "EBADF")]
+    #[doc(alias = "DOOR_INVAL")]
     #[error("the descriptor is not a door")]
     NotADoor,
     /// The door is not private (EINVAL).
+    #[doc(alias = "EINVAL")]
     #[error("the door has no threads of its own")]
     NotPrivate,
     /// The server refuses this process (EACCES).
+    #[doc(alias = "EACCES")]
     #[error("the server does not admit this process")]
     NotAllowed,
     /// The server is short of something or draining (EAGAIN).
+    #[doc(alias = "EAGAIN")]
     #[error("the server is short of memory, descriptors or quota; try again later")]
     NoRoom,
     /// The server is about to be replaced (EAGAIN): try again.
+    #[doc(alias = "EAGAIN")]
     #[error("the server is draining for a restart; try again")]
     Draining,
     /// The server did not answer in time (EAGAIN).
+    #[doc(alias = "EAGAIN")]
     #[error("the server did not answer within {within:?}: it is stopped or stuck")]
     NotResponding {
         /// How long it had.
         within: Duration,
     },
     /// The server broke the protocol (EPROTO).
+    #[doc(alias = "EPROTO")]
     #[error("the server broke the protocol")]
     Protocol(#[source] Violation),
     /// A name could not be bound, opened or removed.
     #[error(transparent)]
     Name(#[from] crate::NameError),
     /// The descriptors announced by `LISTEN_FDS` are not what they should be (EINVAL).
+    #[doc(alias = "EINVAL")]
     #[error(transparent)]
     Inherit(#[from] InheritError),
     /// A system call failed.

@@ -25,6 +25,7 @@ pub struct DoorInfo {
     #[doc(alias = "di_attributes")]
     pub attributes: DoorAttributes,
     /// The number that no other door of this host has.
+    #[doc(alias = "door_id_t")]
     #[doc(alias = "di_uniquifier")]
     pub id: u64,
     /// The parameters.

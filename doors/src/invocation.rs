@@ -24,6 +24,7 @@ use crate::wire::code::Failure;
 ///
 /// A procedure may fork. The parent answers; in the child there is no caller: what it answers is discarded, and a child
 /// that returns from the procedure sleeps until it is killed. A child that has work to do executes a program or exits.
+#[doc(alias = "door_server_procedure_t")]
 pub struct Invocation<'call> {
     line: &'call mut Option<Line>,
     data: &'call [u8],
@@ -211,6 +212,8 @@ impl fmt::Debug for Invocation<'_> {
 ///
 /// Dropped unanswered, it answers the caller with
 /// [`CallCondition::Unanswered`](crate::CallCondition::Unanswered): never a hang.
+#[doc(alias = "door_call_t")]
+#[doc(alias = "door_abort")]
 #[doc(alias = "door_hold")]
 pub struct Held {
     /// Under which the door counts it among those that run without a thread.
@@ -241,6 +244,8 @@ impl Held {
     }
 
     /// Who calls.
+    #[doc(alias = "door_cred")]
+    #[doc(alias = "door_ucred")]
     #[must_use]
     pub fn caller(&self) -> Arc<Caller> {
         self.line

@@ -66,6 +66,8 @@
 //!
 //! * `derive` (default): [`door`](macro@door) makes a door of a function, with values instead of bytes.
 //! * `tracing`: events for refused callers, broken protocol and lost replies, through the `tracing` crate.
+//!
+#![doc = include_str!("c_names.md")]
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("doors needs 64-bit Linux: unix sockets that pass descriptors, memfds and futexes");

@@ -32,6 +32,7 @@ pub struct PoolLimits {
     /// Idle threads that never end by themselves.
     pub floor: usize,
     /// Threads at most; calls beyond it wait for one.
+    #[doc(alias = "DOOR_NO_DEPLETION_CB")]
     pub ceiling: usize,
 }
 
@@ -91,12 +92,14 @@ impl ServerThread {
     }
 
     /// Whether the pool ran out of threads (`DOOR_DEPLETION_CB`); false for the first thread of a pool.
+    #[doc(alias = "DOOR_DEPLETION_CB")]
     #[must_use]
     pub fn is_depletion(&self) -> bool {
         self.depleted
     }
 
     /// The door that the pool is private to, by its unique id; `None` for the pool of the process.
+    #[doc(alias = "DOOR_QUERY")]
     #[must_use]
     pub fn private_to(&self) -> Option<u64> {
         (self.pool.id != PROCESS_POOL).then_some(self.pool.id)

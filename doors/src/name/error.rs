@@ -14,6 +14,7 @@ const COMPONENT_LIMIT: usize = 255;
 #[non_exhaustive]
 pub enum NameError {
     /// A live door is there already.
+    #[doc(alias = "EBUSY")]
     #[error("a live door is at {path}")]
     Busy {
         /// The name.
@@ -21,24 +22,29 @@ pub enum NameError {
     },
     /// Something else is there: another kind of file, a symbolic link, a socket of another owner or
     /// type. It was not touched.
+    #[doc(alias = "EEXIST")]
     #[error("something that is not a door of ours is at {path}")]
     Foreign {
         /// The name.
         path: PathBuf,
     },
     /// The name, or the directory that it should be made in, does not exist.
+    #[doc(alias = "ENOENT")]
     #[error("no such name: {path}")]
     NotFound {
         /// The name.
         path: PathBuf,
     },
     /// The modes of the name or of its directories forbid it.
+    #[doc(alias = "EACCES")]
+    #[doc(alias = "EPERM")]
     #[error("permission denied for {path}")]
     Permission {
         /// The name.
         path: PathBuf,
     },
     /// The path, or a component of it, is too long.
+    #[doc(alias = "ENAMETOOLONG")]
     #[error("{} is too long, at most {limit} bytes can be used: {path}", too_long(*limit))]
     TooLong {
         /// The name.
@@ -47,12 +53,14 @@ pub enum NameError {
         limit: usize,
     },
     /// A component before the last is no directory.
+    #[doc(alias = "ENOTDIR")]
     #[error("a component before the last is not a directory in {path}")]
     NotADirectory {
         /// The name.
         path: PathBuf,
     },
     /// The path goes through too many symbolic links.
+    #[doc(alias = "ELOOP")]
     #[error("too many symbolic links in {path}")]
     Loop {
         /// The name.
@@ -78,18 +86,21 @@ pub enum NameError {
         path: PathBuf,
     },
     /// What is there is no door: another kind of file or socket.
+    #[doc(alias = "EBADF")]
     #[error("{path} is not a door")]
     NotADoor {
         /// The name.
         path: PathBuf,
     },
     /// A name without a server.
+    #[doc(alias = "ECONNREFUSED")]
     #[error("no server is behind the name {path}")]
     NoServer {
         /// The name.
         path: PathBuf,
     },
     /// The server did not make room for another connection before the deadline.
+    #[doc(alias = "EAGAIN")]
     #[error("the server behind {path} accepted no connection in time")]
     TimedOut {
         /// The name.
