@@ -95,7 +95,11 @@ impl Access {
         }
     }
 
-    /// Decides about one caller.
+    /// Decides about one caller: what the library asks when a session begins, and a server procedure may ask of
+    /// [`Invocation::caller`](crate::Invocation::caller) for some of its operations.
+    ///
+    /// # Blocking
+    /// As long as the predicates take; the ids alone take no system call.
     ///
     /// # Errors
     /// The [`Refusal`] says who was refused, in words for a log.

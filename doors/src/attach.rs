@@ -62,19 +62,57 @@ impl Door {
     /// stale socket of ours that a dead server left is replaced; anything else that is there is not touched. An
     /// attached name counts as a reference, and a door may have many.
     ///
+    /// # Blocking
+    /// Up to 5 s while another process keeps the directory locked (flock(2)); whoever makes a name has it for less than
+    /// a millisecond.
+    ///
     /// # Errors
     /// [`DoorError::Name`] with the path: busy (EBUSY: a live server), foreign (EEXIST: not ours), permission, too long
     /// a last component (84 bytes and more in a path of 108 and more), a directory that others can write without the
     /// sticky bit. [`DoorError::NotCreator`] (EPERM), [`DoorError::NoDoor`] if revoked.
+    ///
+    /// # Death
+    /// A server that is killed leaves the name behind, without anybody who answers; the next one that attaches to the
+    /// path takes it over.
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let path = std::env::temp_dir().join(format!("doors-attach-{}", std::process::id()));
+    /// let door = Door::create(|call| call.door_return(b"found", vec![]), DoorAttributes::empty())?;
+    /// let name = door.attach(&path, 0o600)?;
+    /// assert_eq!(Door::open(&path)?.call(&[], vec![])?.data, b"found");
+    /// assert!(name.detach()?);
+    /// assert!(Door::open(&path).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "fattach")]
     pub fn attach(&self, path: impl AsRef<Path>, mode: u32) -> Result<Attachment, DoorError> {
         self.attach_with(path, AttachOptions::mode(mode))
     }
 
-    /// As [`attach`](Self::attach), with everything that can be chosen.
+    /// As [`attach`](Self::attach), with everything that can be chosen; it waits as long.
     ///
     /// # Errors
-    /// As [`attach`](Self::attach); [`DoorError::Name`] also if this process may not give the name to the owner.
+    /// As [`attach`](Self::attach); [`DoorError::Name`] also if this process may not give the name to the owner (EPERM).
+    ///
+    /// # Examples
+    /// One door with a name for everybody and one for a group:
+    /// ```
+    /// use doors::{Access, AttachOptions, Door, DoorAttributes};
+    ///
+    /// let directory = std::env::temp_dir();
+    /// let path = |word| directory.join(format!("doors-{word}-{}", std::process::id()));
+    /// let door = Door::create(|call| call.door_return(&[], vec![]), DoorAttributes::empty())?;
+    /// let _everybody = door.attach(path("everybody"), 0o666)?;
+    /// let operators = AttachOptions {
+    ///     access: Some(Access::only_me().or_group(27)),
+    ///     ..AttachOptions::mode(0o666)
+    /// };
+    /// let _operators = door.attach_with(path("operators"), operators)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "fattach")]
     pub fn attach_with(
         &self,
@@ -117,8 +155,27 @@ impl Door {
     /// The name belongs to whoever made the socket: the end of the attachment ends the service here, and leaves the
     /// name and the connections that nobody has taken yet to them.
     ///
+    /// # Blocking
+    /// Never.
+    ///
     /// # Errors
-    /// [`DoorError::NotCreator`], [`DoorError::NoDoor`] as for [`attach`](Self::attach).
+    /// [`DoorError::NotCreator`] (EPERM), [`DoorError::NoDoor`] (EBADF) as for [`attach`](Self::attach);
+    /// [`DoorError::System`] if the socket cannot be watched.
+    ///
+    /// # Death
+    /// The socket outlives this process: calls that come while there is none wait for the next.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let door = Door::create(|call| call.door_return(&[], vec![]), DoorAttributes::empty())?;
+    /// let mut names = Vec::new();
+    /// for listener in doors::inherited_listeners()? {
+    ///     names.push(door.attach_inherited(listener)?);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "LISTEN_FDS")]
     pub fn attach_inherited(&self, listener: InheritedListener) -> Result<Attachment, DoorError> {
         let (runtime, own) = self.attachable()?;
@@ -168,8 +225,24 @@ impl Door {
     /// Not at all, or up to 5 s while the server's backlog is full.
     ///
     /// # Errors
-    /// [`DoorError::Name`] with the path: not found, no permission (the mode's write bit decides), no server behind the
-    /// name any more, not a door.
+    /// [`DoorError::Name`] with the path: not found (ENOENT), no permission (EACCES: the mode's write bit decides), no
+    /// server behind the name any more (ECONNREFUSED), not a door, a backlog that stays full (EAGAIN).
+    ///
+    /// # Death
+    /// A server that dies later is told by the next call. The `Door` then stays one of that server; see
+    /// [`reopen`](Self::reopen).
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{Door, DoorError, NameError};
+    ///
+    /// match Door::open("/no/such/door") {
+    ///     Err(DoorError::Name(NameError::NotFound { path })) => println!("start it: {}", path.display()),
+    ///     Err(other) => return Err(other.into()),
+    ///     Ok(_door) => {}
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DoorError> {
         let path = path.as_ref();
         let token = name::connect(path, deadline(OPEN_WITHIN))?;
@@ -182,8 +255,31 @@ impl Door {
 
     /// Opens the name again by which this door was opened: after a restart of its server, say.
     ///
+    /// # Blocking
+    /// As [`open`](Self::open).
+    ///
     /// # Errors
     /// As [`open`](Self::open); [`DoorError::NotADoor`] if it was not opened by a name.
+    ///
+    /// # Examples
+    /// A call that survives a restart, but is never made twice:
+    /// ```no_run
+    /// use doors::{CallState, Door};
+    ///
+    /// let mut door = Door::open("/run/service")?;
+    /// let reply = loop {
+    ///     match door.call(b"work", vec![]) {
+    ///         Ok(reply) => break reply,
+    ///         Err(error) if error.call_state() == CallState::NotExecuted => {
+    ///             std::thread::sleep(std::time::Duration::from_millis(100));
+    ///             door = door.reopen()?;
+    ///         }
+    ///         Err(error) => return Err(error.into()),
+    ///     }
+    /// };
+    /// # drop(reply);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reopen(&self) -> Result<Self, DoorError> {
         match &*self.inner {
             Inner::Remote(Remote {
@@ -195,7 +291,7 @@ impl Door {
 }
 
 impl Attachment {
-    /// The name, absolute.
+    /// The name, absolute, as it was when it was made; `None` for an inherited socket that has none.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.attached.path.as_deref()
@@ -204,6 +300,9 @@ impl Attachment {
     /// Removes the name (`fdetach`). True if it was still there and ours.
     ///
     /// Doors that were opened by it stay callable.
+    ///
+    /// # Blocking
+    /// Up to 5 s while another process keeps the directory locked.
     ///
     /// # Errors
     /// [`DoorError::Name`] if the directory does not let us; the name is then served on. [`DoorError::NotCreator`]
@@ -227,7 +326,8 @@ impl Attachment {
         Ok(removed)
     }
 
-    /// Leaves the name in place for as long as the process lives.
+    /// Leaves the name in place for as long as the process lives. The file stays behind then, and the next server that
+    /// attaches there replaces it.
     pub fn keep(mut self) {
         self.kept = true;
     }
@@ -259,8 +359,12 @@ pub struct InheritedListener {
 /// The listening sockets that this process was started with (`LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES`; see
 /// `sd_listen_fds(3)`). The second call finds none.
 ///
+/// # Blocking
+/// Never.
+///
 /// # Errors
-/// [`DoorError::System`] if one of them is not a listening packet socket.
+/// [`DoorError::Inherit`] (EINVAL) if a variable is malformed, or if one of the descriptors is not a listening packet
+/// socket.
 #[doc(alias = "sd_listen_fds")]
 pub fn inherited_listeners() -> Result<Vec<InheritedListener>, DoorError> {
     let passed = name::inherited_listeners().map_err(DoorError::from)?;
@@ -274,9 +378,13 @@ pub fn inherited_listeners() -> Result<Vec<InheritedListener>, DoorError> {
         .collect())
 }
 
-/// The names of doors on this host, as far as they can be told from other sockets: path and inode.
+/// The names of doors on this host, as far as they can be told from other sockets: the paths that they were bound by.
 ///
-/// A door's listener is known by its backlog (1,009); nothing is connected to.
+/// A door's listener is known by its backlog (1,009); nothing is connected to. Those of this network namespace are
+/// found, whoever they belong to; in another mount namespace a path may mean another file.
+///
+/// # Blocking
+/// Never.
 ///
 /// # Errors
 /// [`DoorError::System`] if the kernel does not list sockets.

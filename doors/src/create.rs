@@ -15,6 +15,26 @@ use crate::server::runtime::Runtime;
 
 /// What runs when a door has become unreferenced: no handed-out descriptor, no connection through a name and no name
 /// is left, after there has been one. Asking for the attribute is giving the closure.
+///
+/// It runs on a thread of its own, never while a call is active; notices of one process come one at a time.
+///
+/// # Examples
+/// ```
+/// use std::sync::mpsc::channel;
+///
+/// use doors::{Door, Options, Unreferenced};
+///
+/// let (tell, told) = channel();
+/// let options = Options {
+///     unreferenced: Some(Unreferenced::once(move || drop(tell.send(())))),
+///     ..Options::default()
+/// };
+/// let door = Door::create_with(|call| call.door_return(&[], vec![]), options)?;
+/// // A client gets a reference and lets it go.
+/// drop(door.descriptor()?);
+/// told.recv()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[doc(alias = "DOOR_UNREF_DATA")]
 pub enum Unreferenced {
     /// Told the first time only (`DOOR_UNREF`).
@@ -97,9 +117,16 @@ impl Door {
     /// The procedure runs on threads of the library, many at once. Dropping the `Door` while descriptors or names
     /// are out keeps it serving; without any it ends the door.
     ///
+    /// # Blocking
+    /// Never.
+    ///
     /// # Errors
     /// [`DoorError::BadAttributes`] (EINVAL) for one outside [`DoorAttributes::CREATE`]; [`DoorError::System`] when the
     /// first door of the process cannot set up the server's side.
+    ///
+    /// # Death
+    /// The door ends with the process, also when it executes another program. A forked child can create doors of its
+    /// own, and call this one by a descriptor or name.
     ///
     /// # Panics
     /// Never. A panic inside the procedure is caught; its caller gets
@@ -135,8 +162,27 @@ impl Door {
 
     /// As [`create`](Self::create), with everything that can be chosen.
     ///
+    /// # Blocking
+    /// Never; the creation callback of a private door runs once, on this thread.
+    ///
     /// # Errors
     /// As [`create`](Self::create).
+    ///
+    /// # Examples
+    /// A door with at most four threads of its own, for this user and root:
+    /// ```
+    /// use doors::{Access, Door, DoorAttributes, Options, PoolLimits};
+    ///
+    /// let options = Options {
+    ///     attributes: DoorAttributes::PRIVATE | DoorAttributes::REFUSE_DESC,
+    ///     access: Access::only_me().or_uid(0),
+    ///     threads: PoolLimits::new(1, 4),
+    ///     ..Options::default()
+    /// };
+    /// let door = Door::create_with(|call| call.door_return(&[], vec![]), options)?;
+    /// assert!(door.info()?.attributes.contains(DoorAttributes::PRIVATE));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "door_xcreate")]
     pub fn create_with(
         procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
@@ -163,8 +209,25 @@ impl Door {
     /// A door without any transport: calls run the procedure on the calling thread. For unit tests of services;
     /// everything that does not need a second process behaves as with a real one.
     ///
+    /// # Blocking
+    /// Never; a call of it takes as long as the procedure.
+    ///
     /// # Errors
     /// As [`create`](Self::create).
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{CallCondition, Door};
+    ///
+    /// let door = Door::in_process(|call| match call.data() {
+    ///     b"bad" => panic!("a mistake"),
+    ///     data => call.door_return(data, vec![]),
+    /// })?;
+    /// assert_eq!(door.call(b"good", vec![])?.data, b"good");
+    /// let error = door.call(b"bad", vec![]).unwrap_err();
+    /// assert_eq!(error.condition, CallCondition::Panicked);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn in_process(
         procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
     ) -> Result<Self, DoorError> {
@@ -218,18 +281,47 @@ fn core(id: Option<u64>, procedure: Procedure, options: Options) -> Result<Arc<C
 /// It is called once when the first door that is not private is created, on the creating thread, and then by the server
 /// thread whose call leaves nobody parked, before the server procedure runs.
 ///
+/// # Blocking
+/// Never. A callback that makes no thread is legal: callers then wait for the threads that there are.
+///
 /// # Errors
 /// [`DoorError::System`] when the server's side of the process cannot be set up.
+///
+/// # Examples
+/// Threads with a larger stack:
+/// ```
+/// use std::sync::Arc;
+///
+/// let _default = doors::replace_thread_creator(Arc::new(|thread| {
+///     let started = std::thread::Builder::new()
+///         .stack_size(8 << 20)
+///         .spawn(move || thread.serve());
+///     if let Err(error) = started {
+///         eprintln!("no thread: {error}");
+///     }
+/// }))?;
+/// # Ok::<(), doors::DoorError>(())
+/// ```
 #[doc(alias = "door_server_create")]
 pub fn replace_thread_creator(creator: ThreadCreator) -> Result<ThreadCreator, DoorError> {
     let runtime = Runtime::current().map_err(|e| system("set up the server's side", e))?;
     Ok(runtime.pool.replace_creator(creator))
 }
 
-/// Sets floor and ceiling of the process pool.
+/// Sets floor and ceiling of the process pool, for what happens from now on: threads that there are end when they have
+/// been idle for long.
+///
+/// # Blocking
+/// Never.
 ///
 /// # Errors
 /// As [`replace_thread_creator`].
+///
+/// # Examples
+/// ```
+/// doors::set_pool_limits(doors::PoolLimits::new(2, 64))?;
+/// # Ok::<(), doors::DoorError>(())
+/// ```
 pub fn set_pool_limits(limits: PoolLimits) -> Result<(), DoorError> {
     let runtime = Runtime::current().map_err(|e| system("set up the server's side", e))?;
     runtime.pool.set_limits(limits);
@@ -238,8 +330,22 @@ pub fn set_pool_limits(limits: PoolLimits) -> Result<(), DoorError> {
 
 /// A place in the process pool for the calling thread: [`ServerThread::serve`] turns it into a server thread.
 ///
+/// # Blocking
+/// Never; `serve` does.
+///
 /// # Errors
 /// As [`replace_thread_creator`].
+///
+/// # Examples
+/// A program that does nothing but serve:
+/// ```no_run
+/// use doors::{Door, DoorAttributes};
+///
+/// let door = Door::create(|call| call.door_return(&[], vec![]), DoorAttributes::empty())?;
+/// let _name = door.attach("/run/service", 0o666)?;
+/// doors::join_pool()?.serve();
+/// # Ok::<(), doors::DoorError>(())
+/// ```
 pub fn join_pool() -> Result<ServerThread, DoorError> {
     let runtime = Runtime::current().map_err(|e| system("set up the server's side", e))?;
     Ok(ServerThread::of(&runtime.pool))

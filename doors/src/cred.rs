@@ -72,7 +72,10 @@ impl Credentials {
         self.process.as_fd()
     }
 
-    /// Reads the identity that the same process has now.
+    /// Reads the identity that the same process has now, from `/proc`.
+    ///
+    /// # Blocking
+    /// Never.
     ///
     /// # Errors
     /// [`CredError::Gone`] when the process has exited, [`CredError::Unknown`] when it has taken a

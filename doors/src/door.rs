@@ -110,8 +110,22 @@ impl Door {
     ///
     /// Nothing is sent yet: whether a door server is at the other end shows at the first use.
     ///
+    /// # Blocking
+    /// Never.
+    ///
     /// # Errors
     /// [`DoorError::NotADoor`] (EBADF) with the descriptor closed, if it is not a packet socket at all.
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let door = Door::create(|call| call.door_return(b"here", vec![]), DoorAttributes::empty())?;
+    /// // As a rule it has come with a call or a reply.
+    /// let received = Door::from_descriptor(door.descriptor()?)?;
+    /// assert_eq!(received.call(&[], vec![])?.data, b"here");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_descriptor(descriptor: OwnedFd) -> Result<Self, DoorError> {
         if !socket::is_packet_socket(&descriptor) {
             return Err(DoorError::NotADoor);
@@ -135,7 +149,30 @@ impl Door {
     ///
     /// # Death
     /// If the server dies or is killed the call ends with [`CallCondition::ServerDied`], within milliseconds. If this
-    /// process is forked the child's copy of the door opens a session of its own.
+    /// process is forked the child's copy of the door opens a session of its own. If this process dies, the procedure
+    /// goes on; its invocation sees [`is_cancelled`](crate::Invocation::is_cancelled). A signal that is handled
+    /// meanwhile does not end the call.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::fs::File;
+    /// use std::os::fd::AsFd;
+    ///
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let length = Door::create(
+    ///     |mut call| {
+    ///         let file = call.take_descriptors().pop().map(File::from);
+    ///         let length = file.and_then(|file| file.metadata().ok()).map_or(0, |found| found.len());
+    ///         call.door_return(&length.to_le_bytes(), vec![])
+    ///     },
+    ///     DoorAttributes::empty(),
+    /// )?;
+    /// let file = File::open("/proc/self/exe")?;
+    /// let reply = length.call(&[], vec![file.as_fd().into()])?;
+    /// assert_eq!(reply.data, file.metadata()?.len().to_le_bytes());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "door_call")]
     pub fn call(&self, data: &[u8], descriptors: Vec<DoorDesc<'_>>) -> Result<Reply, CallError> {
         let mut reply = Reply::default();
@@ -145,10 +182,36 @@ impl Door {
 
     /// As [`call`](Self::call), with a deadline (monotonic clock).
     ///
+    /// # Blocking
+    /// Until the server procedure returns, at most until the deadline. One that has passed already makes no call.
+    ///
     /// # Errors
     /// As [`call`](Self::call), and [`CallCondition::TimedOut`], which tells whether the server had taken the call. A
     /// call that was taken goes on in the server; its invocation sees
     /// [`is_cancelled`](crate::Invocation::is_cancelled), and its results are thrown away.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use doors::{CallCondition, CallState, Door, DoorAttributes};
+    ///
+    /// let slow = Door::create(
+    ///     |call| {
+    ///         std::thread::sleep(Duration::from_millis(500));
+    ///         call.door_return(&[], vec![])
+    ///     },
+    ///     DoorAttributes::empty(),
+    /// )?;
+    /// let deadline = Instant::now() + Duration::from_millis(20);
+    /// let error = slow.call_until(&[], vec![], deadline).unwrap_err();
+    /// assert!(matches!(error.condition, CallCondition::TimedOut { .. }));
+    /// match error.call_state() {
+    ///     CallState::NotExecuted => println!("safe to call again"),
+    ///     CallState::MayHaveExecuted | CallState::Executed => println!("look before calling again"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "door_call")]
     pub fn call_until(
         &self,
@@ -164,8 +227,24 @@ impl Door {
     /// As [`call`](Self::call), with the results appended to a buffer that can be used again; returns the descriptors.
     /// After an error the buffer may have grown by a part of the results.
     ///
+    /// # Blocking
+    /// As [`call_until`](Self::call_until) with a deadline, as [`call`](Self::call) without.
+    ///
     /// # Errors
     /// As [`call_until`](Self::call_until).
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let door = Door::create(|call| call.door_return(b"word ", vec![]), DoorAttributes::empty())?;
+    /// let mut words = Vec::new();
+    /// for _ in 0..3 {
+    ///     door.call_into(&[], vec![], None, &mut words)?;
+    /// }
+    /// assert_eq!(words, b"word word word ");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "door_call")]
     #[inline]
     pub fn call_into(
@@ -197,10 +276,15 @@ impl Door {
     /// A descriptor of the door, to be passed to another process by any means.
     ///
     /// Each is a reference of its own: the server learns when the last copy of each is gone. For a door of another
-    /// process it is asked of that server; if the server is gone, it is a copy of our own.
+    /// process it is asked of that server; if the server is gone, it is a copy of our own. It is close-on-exec.
+    ///
+    /// # Blocking
+    /// Not for a door of this process; at most 5 s for one of another.
     ///
     /// # Errors
-    /// [`DoorError::NotCreator`] in a forked child of the creator; [`DoorError::NoRoom`], [`DoorError::System`].
+    /// [`DoorError::NotCreator`] (EPERM) in a forked child of the creator; [`DoorError::NoRoom`] if the server or the
+    /// quota of this user is short; [`DoorError::NotResponding`] if the server is stopped; [`DoorError::NotAllowed`];
+    /// [`DoorError::NotADoor`] for a door without transport; [`DoorError::System`] if a socket pair cannot be made.
     pub fn descriptor(&self) -> Result<OwnedFd, DoorError> {
         match &*self.inner {
             Inner::Own(own) => {
@@ -214,15 +298,40 @@ impl Door {
         }
     }
 
-    /// As [`descriptor`](Self::descriptor), ready to travel with a call or reply.
+    /// As [`descriptor`](Self::descriptor), ready to travel with a call or reply: the receiver has the only copy.
+    ///
+    /// # Blocking
+    /// As [`descriptor`](Self::descriptor).
     ///
     /// # Errors
     /// As [`descriptor`](Self::descriptor).
+    ///
+    /// # Examples
+    /// A door that gives a new door to each caller:
+    /// ```
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let giver = Door::create(
+    ///     |call| {
+    ///         let new = Door::create(|call| call.door_return(b"new", vec![]), DoorAttributes::empty());
+    ///         match new.and_then(|door| door.to_desc()) {
+    ///             Ok(door) => call.door_return(&[], vec![door]),
+    ///             Err(_) => call.door_return(b"sorry", vec![]),
+    ///         }
+    ///     },
+    ///     DoorAttributes::empty(),
+    /// )?;
+    /// let mut reply = giver.call(&[], vec![])?;
+    /// let given = Door::from_descriptor(reply.descriptors.remove(0))?;
+    /// assert_eq!(given.call(&[], vec![])?.data, b"new");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn to_desc(&self) -> Result<DoorDesc<'static>, DoorError> {
         self.descriptor().map(DoorDesc::Released)
     }
 
-    /// Which door this is, for messages.
+    /// Which door this is, for messages: its path if it was opened by one, else its unique id if it is known yet. Asks
+    /// nobody.
     #[must_use]
     pub fn label(&self) -> DoorLabel {
         match &*self.inner {

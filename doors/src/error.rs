@@ -62,7 +62,19 @@ impl std::error::Error for CallError {
 }
 
 impl CallError {
-    /// Whether the server procedure ran.
+    /// Whether the server procedure ran: whether calling again is safe.
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{CallState, Door};
+    ///
+    /// let door = Door::in_process(|call| call.door_return(&[], vec![]))?;
+    /// door.revoke()?;
+    /// let error = door.call(&[], vec![]).unwrap_err();
+    /// assert_eq!(error.call_state(), CallState::NotExecuted);
+    /// assert_eq!(error.errno(), 9, "EBADF");
+    /// # Ok::<(), doors::DoorError>(())
+    /// ```
     #[must_use]
     pub fn call_state(&self) -> CallState {
         self.condition.call_state()

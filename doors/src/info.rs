@@ -78,11 +78,29 @@ impl Door {
     /// before.
     ///
     /// # Blocking
-    /// At most 5 s for a server that is stopped.
+    /// At most 5 s for a server that is stopped; busy server threads do not matter.
     ///
     /// # Errors
     /// [`DoorError::NoDoor`] (EBADF) if the server has exited and this process never knew the door;
-    /// [`DoorError::NotResponding`], [`DoorError::NotAllowed`].
+    /// [`DoorError::NotResponding`] (EAGAIN), [`DoorError::NotAllowed`] (EACCES); [`DoorError::NotCreator`] for a door
+    /// that the parent of a forked child created.
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let door = Door::create(|call| call.door_return(&[], vec![]), DoorAttributes::empty())?;
+    /// door.call(&[], vec![])?;
+    /// let info = door.info()?;
+    /// assert_eq!(info.target, i32::try_from(std::process::id()).ok());
+    /// assert!(info.attributes.contains(DoorAttributes::LOCAL));
+    /// let figures = info.figures.unwrap_or_default();
+    /// assert_eq!(figures.calls, 1);
+    /// for age in &figures.ages {
+    ///     println!("a call has been running for {age:?}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "door_info")]
     pub fn info(&self) -> Result<DoorInfo, DoorError> {
         match &*self.inner {
@@ -99,7 +117,10 @@ impl Door {
         }
     }
 
-    /// Reads the parameters (`door_getparam`).
+    /// Reads the parameters (`door_getparam`), from any process.
+    ///
+    /// # Blocking
+    /// As [`info`](Self::info).
     ///
     /// # Errors
     /// As [`info`](Self::info).
@@ -108,12 +129,27 @@ impl Door {
         self.info().map(|info| info.params)
     }
 
-    /// Sets the parameters, for calls that start later (`door_setparam`).
+    /// Sets the parameters, for calls that start later (`door_setparam`). Only the process that created the door may.
+    ///
+    /// # Blocking
+    /// Never.
     ///
     /// # Errors
     /// [`DoorError::NotCreator`] (EPERM), [`DoorError::NoDoor`] (EBADF) if revoked, [`DoorError::BadParameter`] with the
     /// number of the C function: ERANGE for `desc_max` above 2^31-1, ENOTSUP for any on a door that refuses descriptors,
     /// EINVAL for `data_min` above `data_max`.
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{CallCondition, Door, DoorAttributes, DoorParams};
+    ///
+    /// let door = Door::create(|call| call.door_return(&[], vec![]), DoorAttributes::empty())?;
+    /// let params = door.params()?;
+    /// door.set_params(DoorParams { data_max: 512, desc_max: 0, ..params })?;
+    /// let error = door.call(&[0; 513], vec![]).unwrap_err();
+    /// assert_eq!(error.condition, CallCondition::DataSize { len: 513 });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "door_setparam")]
     pub fn set_params(&self, params: DoorParams) -> Result<(), DoorError> {
         use nix::errno::Errno;
@@ -151,8 +187,22 @@ impl Door {
     /// [`CallCondition::NoDoor`](crate::CallCondition::NoDoor), and no unreferenced notice comes any more. Revoking
     /// twice succeeds. Descriptors and names stay and show REVOKED.
     ///
+    /// # Blocking
+    /// Never: calls in progress are not waited for.
+    ///
     /// # Errors
-    /// [`DoorError::NotCreator`] (EPERM).
+    /// [`DoorError::NotCreator`] (EPERM) for a door of another process, the parent's included.
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{CallCondition, Door, DoorAttributes};
+    ///
+    /// let door = Door::create(|call| call.door_return(&[], vec![]), DoorAttributes::empty())?;
+    /// let copy = Door::from_descriptor(door.descriptor()?)?;
+    /// door.revoke()?;
+    /// assert_eq!(copy.call(&[], vec![]).unwrap_err().condition, CallCondition::NoDoor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "door_revoke")]
     pub fn revoke(&self) -> Result<(), DoorError> {
         let own = match &*self.inner {
@@ -176,8 +226,21 @@ impl Door {
 
     /// A place among the threads of this private door, for the calling thread (`door_bind`).
     ///
+    /// # Blocking
+    /// Never; [`ServerThread::serve`](crate::ServerThread::serve) does.
+    ///
     /// # Errors
     /// [`DoorError::NotCreator`], [`DoorError::NotPrivate`] (both EINVAL in C).
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let door = Door::create(|call| call.door_return(&[], vec![]), DoorAttributes::PRIVATE)?;
+    /// let place = door.bind()?;
+    /// std::thread::spawn(move || place.serve());
+    /// # Ok::<(), doors::DoorError>(())
+    /// ```
     #[doc(alias = "door_bind")]
     pub fn bind(&self) -> Result<crate::ServerThread, DoorError> {
         let Inner::Own(own) = &*self.inner else {

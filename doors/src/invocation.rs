@@ -9,6 +9,7 @@ use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::event;
+use crate::held::Held;
 use crate::server::core::Core;
 use crate::server::duty::Active;
 use crate::server::line::Line;
@@ -63,7 +64,8 @@ impl<'call> Invocation<'call> {
 
     /// The descriptors that came with the call, in order; close-on-exec.
     ///
-    /// They are foreign: a read from one may block for ever unless [`set_nonblocking`](crate::set_nonblocking) is called, and its file may be changed by others at any time.
+    /// They are foreign: a read from one may block for ever unless [`set_nonblocking`](crate::set_nonblocking) is called,
+    /// and its file may be changed by others at any time.
     #[must_use]
     pub fn descriptors(&self) -> &[OwnedFd] {
         &self.descriptors
@@ -75,7 +77,26 @@ impl<'call> Invocation<'call> {
         std::mem::take(&mut self.descriptors)
     }
 
-    /// Who calls, by the kernel's word.
+    /// Who calls, by the kernel's word. Asks nobody: it was learnt when the caller's session began.
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{Caller, Door, DoorAttributes};
+    ///
+    /// let who = Door::create(
+    ///     |call| {
+    ///         let answer = match &*call.caller() {
+    ///             Caller::Known(caller) => format!("user {}, process {}", caller.uid(), caller.pid()),
+    ///             _ => "somebody of another namespace".into(),
+    ///         };
+    ///         call.door_return(answer.as_bytes(), vec![])
+    ///     },
+    ///     DoorAttributes::empty(),
+    /// )?;
+    /// let answer = String::from_utf8(who.call(&[], vec![])?.data)?;
+    /// assert!(answer.ends_with(&format!("process {}", std::process::id())));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     #[doc(alias = "door_cred")]
     #[doc(alias = "door_ucred")]
@@ -102,7 +123,32 @@ impl<'call> Invocation<'call> {
     /// Runs `callback` once if the caller gives up or dies before the call is over.
     ///
     /// It runs on a thread of the library, or at once if the caller has already gone; it should only set a flag or
-    /// wake somebody. A second callback replaces the first.
+    /// wake somebody. A second callback replaces the first. A door with
+    /// [`DoorAttributes::NO_CANCEL`](crate::DoorAttributes::NO_CANCEL) drops it unused.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc::{RecvTimeoutError, channel};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use doors::{CallCondition, Door, DoorAttributes};
+    ///
+    /// let door = Door::create(
+    ///     |mut call| {
+    ///         let (tell, told) = channel();
+    ///         call.on_cancel(move || drop(tell.send(())));
+    ///         // The work, which ends early when nobody waits for it any more.
+    ///         let ended = told.recv_timeout(Duration::from_secs(60));
+    ///         assert_ne!(ended, Err(RecvTimeoutError::Timeout));
+    ///         call.door_return(&[], vec![])
+    ///     },
+    ///     DoorAttributes::empty(),
+    /// )?;
+    /// let deadline = Instant::now() + Duration::from_millis(50);
+    /// let error = door.call_until(&[], vec![], deadline).unwrap_err();
+    /// assert!(matches!(error.condition, CallCondition::TimedOut { .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_cancel(&mut self, callback: impl FnOnce() + Send + 'static) {
         if let Some(line) = &mut *self.line
             && self.core.tells_cancellation()
@@ -118,6 +164,9 @@ impl<'call> Invocation<'call> {
     /// still closed). A caller that has gone is no error: the answer is discarded. If the answer cannot be handed
     /// over, the caller gets [`CallCondition::ReplyLost`](crate::CallCondition::ReplyLost); a procedure that wants to
     /// react to that uses `door_reply` first.
+    ///
+    /// # Blocking
+    /// Never: a caller that is slow to take a large answer is not waited for.
     pub fn door_return(mut self, data: &[u8], descriptors: Vec<DoorDesc<'_>>) -> Returned {
         match self.door_reply(data, descriptors) {
             Ok(()) | Err(ReturnError::AlreadyReplied) => {}
@@ -135,10 +184,41 @@ impl<'call> Invocation<'call> {
     /// that the procedure can free, unlock or log. The caller still waits; it goes on with the `door_return`
     /// that follows.
     ///
+    /// # Blocking
+    /// Never.
+    ///
     /// # Errors
     /// Nothing was handed over and the caller goes on waiting; the procedure may try again.
     /// [`ReturnError::AlreadyReplied`] (EINVAL) on a second reply, [`ReturnError::TooManyDescriptors`] (E2BIG),
     /// [`ReturnError::NoRoom`] (ENOMEM), [`ReturnError::System`] when the descriptors could not be sent.
+    ///
+    /// # Death
+    /// A caller that has gone is no error. If this process is killed before the `door_return`, the caller gets
+    /// [`CallCondition::ServerDied`](crate::CallCondition::ServerDied) although it may have been about to go on.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Mutex;
+    ///
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let state = Mutex::new(String::from("shared"));
+    /// let door = Door::create(
+    ///     move |mut call| {
+    ///         let guard = state.lock().unwrap_or_else(|broken| broken.into_inner());
+    ///         // The answer is taken from under the lock, without a copy of our own.
+    ///         let handed = call.door_reply(guard.as_bytes(), vec![]);
+    ///         drop(guard);
+    ///         if let Err(error) = handed {
+    ///             return call.door_return(error.to_string().as_bytes(), vec![]);
+    ///         }
+    ///         call.door_return(&[], vec![])
+    ///     },
+    ///     DoorAttributes::empty(),
+    /// )?;
+    /// assert_eq!(door.call(&[], vec![])?.data, b"shared");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn door_reply(
         &mut self,
         data: &[u8],
@@ -154,8 +234,29 @@ impl<'call> Invocation<'call> {
     /// Answers the call and lets the caller go at once, while the procedure goes on with its clean-up. The call has
     /// then ended for all accounting; the caller's next call is served by another thread.
     ///
+    /// # Blocking
+    /// Never.
+    ///
     /// # Errors
     /// As [`door_reply`](Self::door_reply); the invocation comes back with the error and can be answered otherwise.
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let door = Door::create(
+    ///     |call| match call.door_reply_now(b"done", vec![]) {
+    ///         Ok(returned) => {
+    ///             // The caller has gone on; this thread tidies up.
+    ///             returned
+    ///         }
+    ///         Err((call, error)) => call.door_return(error.to_string().as_bytes(), vec![]),
+    ///     },
+    ///     DoorAttributes::empty(),
+    /// )?;
+    /// assert_eq!(door.call(&[], vec![])?.data, b"done");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn door_reply_now(
         mut self,
         data: &[u8],
@@ -177,7 +278,35 @@ impl<'call> Invocation<'call> {
 
     /// Takes the call off its thread, to be answered later from any thread. The data are copied.
     ///
-    /// The call stays active until the [`Held`] is answered or dropped.
+    /// The call stays active until the [`Held`] is answered or dropped, so the door does not become unreferenced before.
+    ///
+    /// # Blocking
+    /// Never.
+    ///
+    /// # Death
+    /// [`Held::is_cancelled`] tells that the caller has given up or died. If this process dies, the caller gets
+    /// [`CallCondition::ServerDied`](crate::CallCondition::ServerDied).
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{Door, DoorAttributes};
+    ///
+    /// let door = Door::create(
+    ///     |call| {
+    ///         let (held, returned) = call.hold();
+    ///         std::thread::spawn(move || {
+    ///             let answer = held.data().to_ascii_uppercase();
+    ///             if let Err((_unanswered, error)) = held.door_return(&answer, vec![]) {
+    ///                 eprintln!("{error}");
+    ///             }
+    ///         });
+    ///         returned
+    ///     },
+    ///     DoorAttributes::empty(),
+    /// )?;
+    /// assert_eq!(door.call(b"later", vec![])?.data, b"LATER");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "door_hold")]
     pub fn hold(mut self) -> (Held, Returned) {
         Line::disown(self.line, self.core);
@@ -204,100 +333,6 @@ impl fmt::Debug for Invocation<'_> {
             .field("door", &self.core.id)
             .field("bytes", &self.data.len())
             .field("descriptors", &self.descriptors.len())
-            .finish_non_exhaustive()
-    }
-}
-
-/// A call that was taken off its thread.
-///
-/// Dropped unanswered, it answers the caller with
-/// [`CallCondition::Unanswered`](crate::CallCondition::Unanswered): never a hang.
-#[doc(alias = "door_call_t")]
-#[doc(alias = "door_abort")]
-#[doc(alias = "door_hold")]
-pub struct Held {
-    /// Under which the door counts it among those that run without a thread.
-    number: u64,
-    line: Option<Line>,
-    data: Vec<u8>,
-    descriptors: Vec<OwnedFd>,
-    active: Active,
-}
-
-impl Held {
-    /// The caller's data.
-    #[must_use]
-    pub fn data(&self) -> &[u8] {
-        &self.data
-    }
-
-    /// The descriptors that came with the call.
-    #[must_use]
-    pub fn descriptors(&self) -> &[OwnedFd] {
-        &self.descriptors
-    }
-
-    /// Takes the descriptors.
-    #[must_use]
-    pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
-        std::mem::take(&mut self.descriptors)
-    }
-
-    /// Who calls.
-    #[doc(alias = "door_cred")]
-    #[doc(alias = "door_ucred")]
-    #[must_use]
-    pub fn caller(&self) -> Arc<Caller> {
-        self.line
-            .as_ref()
-            .map_or_else(|| Arc::new(Caller::Unknown), Line::caller)
-    }
-
-    /// Whether the caller has given up or died, so that nobody waits for the answer.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.line.as_ref().is_some_and(Line::is_cancelled)
-    }
-
-    /// Answers the call; the caller goes on at once. A caller that has gone is no error.
-    ///
-    /// # Errors
-    /// As [`Invocation::door_reply`]; the call comes back with the error and can be answered otherwise.
-    #[doc(alias = "door_reply_to")]
-    pub fn door_return(
-        mut self,
-        data: &[u8],
-        descriptors: Vec<DoorDesc<'_>>,
-    ) -> Result<(), (Self, ReturnError)> {
-        Line::disown(&mut self.line, self.active.core());
-        let handed = match &mut self.line {
-            Some(line) => line.put_reply(data, descriptors),
-            None => Ok(()),
-        };
-        match handed {
-            Ok(()) => Ok(()),
-            Err(error) => Err((self, error)),
-        }
-    }
-}
-
-impl Drop for Held {
-    /// Publishes the answer, or that there is none.
-    fn drop(&mut self) {
-        Line::disown(&mut self.line, self.active.core());
-        self.active.core().meter.let_go(self.number);
-        if let Some(mut line) = self.line.take() {
-            line.finish(Failure::Unanswered);
-            line.put_back();
-        }
-    }
-}
-
-impl fmt::Debug for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held")
-            .field("door", &self.active.core().id)
-            .field("bytes", &self.data.len())
             .finish_non_exhaustive()
     }
 }

@@ -89,6 +89,7 @@ mod wire;
 // One conversation, and its two sides.
 mod channel;
 mod client;
+mod held;
 mod local;
 mod name;
 mod pool;
@@ -119,8 +120,9 @@ pub use door::{Door, Reply};
 pub use error::{
     CallCondition, CallError, CallState, DoorError, DoorLabel, InheritError, ReturnError, Violation,
 };
+pub use held::Held;
 pub use info::{DoorFigures, DoorInfo, DoorParams};
-pub use invocation::{Held, Invocation, Returned};
+pub use invocation::{Invocation, Returned};
 pub use name::NameError;
 pub use pool::{PoolLimits, ServerThread, unbind};
 pub use restart::{Drained, Heirloom, drain, take_over};

@@ -76,6 +76,9 @@ impl ServerThread {
     ///
     /// A thread that the pool asked for also ends when it is above the floor and was idle for long. One that joined
     /// by [`join_pool`](crate::join_pool) or [`Door::bind`](crate::Door::bind) stays: it may be the main thread.
+    ///
+    /// # Blocking
+    /// For as long as it serves. A panic of a server procedure ends its call and not the thread.
     #[doc(alias = "door_return")]
     pub fn serve(self) {
         let pool = Arc::clone(&self.pool);
@@ -120,6 +123,25 @@ thread_local! {
 
 /// Has the calling server thread leave its pool when the server procedure that it runs has returned
 /// (`door_unbind`); [`ServerThread::serve`] then returns. Without effect on a thread that serves nothing.
+///
+/// # Examples
+/// A server that serves on its main thread until a call tells it to end:
+/// ```no_run
+/// use doors::{Door, DoorAttributes};
+///
+/// let door = Door::create(
+///     |call| {
+///         if call.data() == b"end" {
+///             doors::unbind();
+///         }
+///         call.door_return(&[], vec![])
+///     },
+///     DoorAttributes::PRIVATE,
+/// )?;
+/// let _name = door.attach("/run/service", 0o600)?;
+/// door.bind()?.serve();
+/// # Ok::<(), doors::DoorError>(())
+/// ```
 #[doc(alias = "door_unbind")]
 pub fn unbind() {
     LEAVES.set(true);

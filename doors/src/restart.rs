@@ -48,8 +48,27 @@ pub struct Drained {
 /// ([`CallCondition::Draining`](crate::CallCondition::Draining), not executed) and waits until those that were taken
 /// have finished, at most until `until`.
 ///
+/// # Blocking
+/// Until the last call has finished, at most until `until`; held calls count.
+///
 /// # Errors
 /// [`DoorError::NoDoor`] if this process has no doors.
+///
+/// # Examples
+/// The old process, with the successor at the other end of a socket pair:
+/// ```no_run
+/// # fn hand_over(successor: std::os::fd::OwnedFd) -> Result<(), doors::DoorError> {
+/// use std::time::{Duration, Instant};
+///
+/// let drained = doors::drain(Instant::now() + Duration::from_secs(10))?;
+/// if drained.unfinished() == 0 {
+///     drained.hand_over(successor)?;
+///     std::process::exit(0);
+/// }
+/// // Dropped: this process takes calls again.
+/// # Ok(())
+/// # }
+/// ```
 pub fn drain(until: Instant) -> Result<Drained, DoorError> {
     let runtime = Runtime::existing().ok_or(DoorError::NoDoor)?;
     runtime.set_draining(true);
@@ -70,9 +89,16 @@ impl Drained {
     /// Sends all doors to the successor at the other end of `to`, a packet socket (`socketpair(2)` with
     /// `SOCK_SEQPACKET`), and stops serving them here; returns how many.
     ///
+    /// # Blocking
+    /// At most 30 s for each packet, while the successor takes none.
+    ///
     /// # Errors
     /// [`DoorError::NotADoor`] if `to` is no packet socket; [`DoorError::System`] or [`DoorError::NotResponding`] if the
     /// successor does not take them. This process then takes calls again.
+    ///
+    /// # Death
+    /// If the successor dies before it has all, this process goes on as before. If it dies later, the names have no
+    /// server, as after any death.
     pub fn hand_over(self, to: impl AsFd) -> Result<usize, DoorError> {
         let to = to.as_fd();
         if !socket::is_packet_socket(to) {
@@ -191,10 +217,27 @@ pub struct Heirloom {
 
 /// Takes over the doors of a predecessor that calls [`Drained::hand_over`] on the other end of `from`.
 ///
+/// # Blocking
+/// Until all have come, at most 30 s without a packet.
+///
 /// # Errors
 /// [`DoorError::NotResponding`] after 30 s of silence, [`DoorError::NoDoor`] if the predecessor ended before all was
 /// sent, [`DoorError::Protocol`] for anything that is not a hand-over, [`DoorError::NoRoom`] if our descriptor table
 /// is full. What had arrived is closed.
+///
+/// # Examples
+/// The successor, with the socket as its standard input:
+/// ```no_run
+/// let mut doors = Vec::new();
+/// for heirloom in doors::take_over(std::io::stdin())? {
+///     let options = doors::Options {
+///         attributes: heirloom.attributes() & doors::DoorAttributes::CREATE,
+///         ..doors::Options::default()
+///     };
+///     doors.push(heirloom.serve(|call| call.door_return(&[], vec![]), options)?);
+/// }
+/// # Ok::<(), doors::DoorError>(())
+/// ```
 pub fn take_over(from: impl AsFd) -> Result<Vec<Heirloom>, DoorError> {
     let from = from.as_fd();
     let mut doors: Vec<Heirloom> = Vec::new();
@@ -308,6 +351,9 @@ impl Heirloom {
 
     /// Serves the door from now on, under all its names and descriptors. The parameters are the predecessor's, the rest
     /// is what `options` say.
+    ///
+    /// # Blocking
+    /// Never.
     ///
     /// # Errors
     /// As [`Door::create_with`], and [`DoorError::BadParameter`] (EACCES) if [`is_restricted`](Self::is_restricted) and

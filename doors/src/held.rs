@@ -1,0 +1,109 @@
+//! A call that is answered later, from any thread.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use crate::cred::Caller;
+use crate::desc::DoorDesc;
+use crate::error::ReturnError;
+use crate::server::duty::Active;
+use crate::server::line::Line;
+use crate::wire::code::Failure;
+
+/// A call that was taken off its thread.
+///
+/// Dropped unanswered, it answers the caller with
+/// [`CallCondition::Unanswered`](crate::CallCondition::Unanswered): never a hang.
+#[doc(alias = "door_call_t")]
+#[doc(alias = "door_abort")]
+#[doc(alias = "door_hold")]
+pub struct Held {
+    /// Under which the door counts it among those that run without a thread.
+    pub(crate) number: u64,
+    pub(crate) line: Option<Line>,
+    pub(crate) data: Vec<u8>,
+    pub(crate) descriptors: Vec<OwnedFd>,
+    pub(crate) active: Active,
+}
+
+impl Held {
+    /// The caller's data: a copy of its own.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The descriptors that came with the call, in order; foreign, as [`Invocation::descriptors`](crate::Invocation::descriptors) says.
+    #[must_use]
+    pub fn descriptors(&self) -> &[OwnedFd] {
+        &self.descriptors
+    }
+
+    /// Takes the descriptors; those that are not taken are closed with the call.
+    #[must_use]
+    pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors)
+    }
+
+    /// Who calls, by the kernel's word.
+    #[doc(alias = "door_cred")]
+    #[doc(alias = "door_ucred")]
+    #[must_use]
+    pub fn caller(&self) -> Arc<Caller> {
+        self.line
+            .as_ref()
+            .map_or_else(|| Arc::new(Caller::Unknown), Line::caller)
+    }
+
+    /// Whether the caller has given up or died, so that nobody waits for the answer.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.line.as_ref().is_some_and(Line::is_cancelled)
+    }
+
+    /// Answers the call; the caller goes on at once. A caller that has gone is no error.
+    ///
+    /// # Blocking
+    /// Never.
+    ///
+    /// # Errors
+    /// As [`Invocation::door_reply`](crate::Invocation::door_reply); the call comes back with the error and can be answered otherwise.
+    #[doc(alias = "door_reply_to")]
+    pub fn door_return(
+        mut self,
+        data: &[u8],
+        descriptors: Vec<DoorDesc<'_>>,
+    ) -> Result<(), (Self, ReturnError)> {
+        Line::disown(&mut self.line, self.active.core());
+        let handed = match &mut self.line {
+            Some(line) => line.put_reply(data, descriptors),
+            None => Ok(()),
+        };
+        match handed {
+            Ok(()) => Ok(()),
+            Err(error) => Err((self, error)),
+        }
+    }
+}
+
+impl Drop for Held {
+    /// Publishes the answer, or that there is none.
+    fn drop(&mut self) {
+        Line::disown(&mut self.line, self.active.core());
+        self.active.core().meter.let_go(self.number);
+        if let Some(mut line) = self.line.take() {
+            line.finish(Failure::Unanswered);
+            line.put_back();
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("door", &self.active.core().id)
+            .field("bytes", &self.data.len())
+            .finish_non_exhaustive()
+    }
+}
