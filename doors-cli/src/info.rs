@@ -70,7 +70,7 @@ fn for_people(path: &Path, uid: Option<u32>, info: &DoorInfo) -> String {
         lines.push((
             "calls",
             format!(
-                "{} executed, {running}, {} callers refused",
+                "{} begun, {running}, {} refused",
                 count(figures.calls),
                 count(figures.refused)
             ),

@@ -32,7 +32,13 @@ fn line(error: &Error, first: Option<&OsStr>) -> String {
     let wrong = told.split("\n\n").next().unwrap_or_default();
     let wrong = wrong.strip_prefix("error: ").unwrap_or(wrong);
     let words: Vec<&str> = wrong.split_whitespace().collect();
-    let meant = meant(error).map(|word| format!(" (is `{word}` meant?)"));
+    let forgotten =
+        error.kind() == ErrorKind::UnknownArgument && first == Some(OsStr::new("serve"));
+    let meant = match meant(error) {
+        Some(word) => Some(format!(" (is `{word}` meant?)")),
+        None if forgotten => Some(" (the command comes after `--`)".to_owned()),
+        None => None,
+    };
     printable::line(&format!(
         "{}{}; see `{} --help`",
         words.join(" "),
@@ -98,6 +104,10 @@ mod tests {
 
     #[test]
     fn what_may_be_meant_is_said() {
+        assert_eq!(
+            said(&["serve", "d", "tr", "a-z", "A-Z"]),
+            "unexpected argument 'tr' found (the command comes after `--`); see `doors serve --help`"
+        );
         assert_eq!(
             said(&["dmeo"]),
             "unrecognized subcommand 'dmeo' (is `demo` meant?); see `doors --help`"

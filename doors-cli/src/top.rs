@@ -18,13 +18,13 @@ use crate::output::print;
 use crate::printable;
 use crate::survey::{Sight, look};
 
-/// To the alternate screen, without a cursor; and back.
-const ENTER: &str = "\x1b[?1049h\x1b[?25l";
-const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+/// To the alternate screen, without a cursor, and lines that are too long end at the edge; and back.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 /// To the upper left, and after the frame: nothing of the last one below.
 const HOME: &str = "\x1b[H";
 const CLEAR_LINE: &str = "\x1b[K\n";
-const CLEAR_BELOW: &str = "\x1b[J";
+const CLEAR_BELOW: &str = "\x1b[K\x1b[J";
 
 /// What was seen of all doors at one moment.
 #[derive(Debug)]
@@ -50,7 +50,8 @@ pub(crate) fn run(arguments: &Top) -> Outcome {
             let text = frame(&before, &after, arguments.rows);
             before = after;
             if live {
-                let lines = text.replace('\n', CLEAR_LINE);
+                // No line break at the end: on the last line of the screen it would push the first one out.
+                let lines = text.trim_end().replace('\n', CLEAR_LINE);
                 print(format!("{HOME}{lines}{CLEAR_BELOW}"))
             } else {
                 print(format!("{text}\n"))

@@ -52,7 +52,7 @@ pub struct DoorParams {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DoorFigures {
-    /// Calls that were executed, since the door was made.
+    /// Calls that have begun to be executed since the door was made, those that run among them.
     pub calls: u64,
     /// Calls that are being executed.
     pub active: u32,

@@ -138,10 +138,10 @@ fn a_watcher_at_a_terminal_gives_the_screen_back() {
         .spawn()
         .unwrap();
     // The alternate screen, then frames, one over the other.
-    assert!(shown(&mut screen, "CALLS/S").starts_with("\x1b[?1049h\x1b[?25l\x1b[H"));
+    assert!(shown(&mut screen, "CALLS/S").starts_with("\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H"));
     shown(&mut screen, "CALLS/S");
     signal(&top, Signal::SIGINT);
-    shown(&mut screen, "\x1b[?25h\x1b[?1049l");
+    shown(&mut screen, "\x1b[?7h\x1b[?25h\x1b[?1049l");
     assert_eq!(top.wait().unwrap().code(), Some(0));
     let mut said = String::new();
     top.stderr.unwrap().read_to_string(&mut said).unwrap();
