@@ -1,10 +1,10 @@
 //! Who may call a door.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::cred::{Caller, Credentials};
+use crate::foreign::shielded;
 use crate::sys::peer;
 
 /// A policy that admits callers to a door. By default it is [`anyone`](Self::anyone).
@@ -78,6 +78,11 @@ impl Access {
     ///
     /// Predicates are asked in their order, and only if no other rule admits the caller. One that
     /// panics refuses the caller, whatever the predicates behind it would say.
+    ///
+    /// They run on threads of the library, up to eight at once for each door, so that one that takes
+    /// long, or calls doors (also those of this process), holds up nobody but those who wait for its
+    /// verdict. A client waits 5 s for an answer of the protocol and no longer; only a first call,
+    /// made right after [`Door::open`](crate::Door::open), waits as its caller says.
     #[must_use]
     pub fn or_if<P>(self, predicate: P) -> Self
     where
@@ -95,7 +100,8 @@ impl Access {
         }
     }
 
-    /// Decides about one caller: what the library asks when a session begins, and a server procedure may ask of
+    /// Decides about one caller, on the calling thread: what the library asks when a session begins, and a server
+    /// procedure may ask of
     /// [`Invocation::caller`](crate::Invocation::caller) for some of its operations.
     ///
     /// # Blocking
@@ -104,23 +110,37 @@ impl Access {
     /// # Errors
     /// The [`Refusal`] says who was refused, in words for a log.
     pub fn check(&self, caller: &Caller) -> Result<(), Refusal> {
-        match caller {
-            Caller::Known(caller) => self.check_known(caller),
-            Caller::Unknown if self.allows_unknown => Ok(()),
-            Caller::Unknown => Err(Refusal::Unknown),
+        match (self.judge(caller), caller) {
+            (Some(verdict), _) => verdict,
+            (None, Caller::Known(caller)) => self.ask(caller),
+            (None, Caller::Unknown) => Err(Refusal::Unknown),
         }
     }
 
-    fn check_known(&self, caller: &Credentials) -> Result<(), Refusal> {
-        let (uid, pid) = (caller.uid(), caller.pid());
-        if self.rules.iter().any(|rule| rule.admits(caller)) {
-            return Ok(());
+    /// What the ids alone decide; `None` if the predicates have to be asked.
+    pub(crate) fn judge(&self, caller: &Caller) -> Option<Result<(), Refusal>> {
+        match caller {
+            Caller::Known(caller) if self.rules.iter().any(|rule| rule.admits(caller)) => {
+                Some(Ok(()))
+            }
+            Caller::Known(_) if self.rules.iter().any(|rule| rule.predicate().is_some()) => None,
+            Caller::Known(caller) => {
+                let (uid, pid) = (caller.uid(), caller.pid());
+                Some(Err(Refusal::NotAdmitted { uid, pid }))
+            }
+            Caller::Unknown if self.allows_unknown => Some(Ok(())),
+            Caller::Unknown => Some(Err(Refusal::Unknown)),
         }
+    }
+
+    /// Asks the predicates.
+    fn ask(&self, caller: &Credentials) -> Result<(), Refusal> {
+        let (uid, pid) = (caller.uid(), caller.pid());
         for predicate in self.rules.iter().filter_map(Rule::predicate) {
-            match catch_unwind(AssertUnwindSafe(|| predicate(caller))) {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(_) => return Err(Refusal::Panicked { uid, pid }),
+            match shielded(|| predicate(caller)) {
+                Some(true) => return Ok(()),
+                Some(false) => {}
+                None => return Err(Refusal::Panicked { uid, pid }),
             }
         }
         Err(Refusal::NotAdmitted { uid, pid })
@@ -286,6 +306,20 @@ mod tests {
             Err(Refusal::Panicked { uid: 6, pid })
         );
         assert_eq!(access.check(&caller(5, 1, &[])), Ok(()));
+    }
+
+    #[test]
+    fn predicates_are_left_for_later_only_if_they_matter() {
+        let access = Access::no_one()
+            .or_if(|_| panic!("not to be asked"))
+            .or_uid(5);
+        assert_eq!(access.judge(&caller(5, 1, &[])), Some(Ok(())));
+        assert_eq!(access.judge(&caller(6, 1, &[])), None);
+        assert_eq!(access.judge(&Caller::Unknown), Some(Err(Refusal::Unknown)));
+        assert_eq!(
+            Access::no_one().judge(&caller(6, 1, &[])),
+            Some(not_admitted(6))
+        );
     }
 
     #[test]

@@ -117,6 +117,10 @@ impl Door {
     /// The procedure runs on threads of the library, many at once. Dropping the `Door` while descriptors or names
     /// are out keeps it serving; without any it ends the door.
     ///
+    /// What the procedure owns is dropped with the last reference to the door: by the thread that drops the `Door`, if
+    /// that is a thread of the program's and nothing else refers to the door, else on a thread of the library, where it
+    /// may take its time and call doors. A process that ends does not wait for it.
+    ///
     /// # Blocking
     /// Never.
     ///

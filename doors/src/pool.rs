@@ -6,12 +6,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::event;
+use crate::foreign;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::server::ages::Oldest;
@@ -221,7 +221,7 @@ impl Pool {
     pub(crate) fn new(id: u64, limits: PoolLimits, creator: Option<Creator>) -> Arc<Self> {
         Arc::new(Self {
             id,
-            creator: Mutex::new(creator.unwrap_or_else(|| Arc::new(start_default))),
+            creator: Mutex::new(creator.unwrap_or_else(|| Arc::clone(&DEFAULT))),
             parked: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             creating: AtomicBool::new(false),
@@ -271,8 +271,13 @@ impl Pool {
             depleted,
             asked: true,
         };
-        // Foreign code, run on a thread that has somebody's call in its hands: one that panics has declined.
-        let _panic = catch_unwind(AssertUnwindSafe(|| creator(place)));
+        // Foreign code, run on a thread that has somebody's call in its hands: one that panics has declined. Our own
+        // does not go elsewhere, where it would need another thread first.
+        if Arc::ptr_eq(&creator, &DEFAULT) {
+            start_default(place);
+        } else {
+            foreign::run(move || creator(place));
+        }
     }
 
     /// Gives a job to the thread that was parked last, or queues it and frees a thread that waits on some channel.
@@ -426,6 +431,7 @@ impl Pool {
 
     /// The life of a server thread.
     fn serve(self: &Arc<Self>, place: ServerThread) {
+        let _restore = foreign::end_nothing_here();
         // What was asked for before it served anything has no effect.
         let _stale = leave_asked();
         let running = Arc::new(Running::default());
@@ -628,6 +634,9 @@ impl Job {
         }
     }
 }
+
+/// The callback of a pool for which nobody has chosen another.
+static DEFAULT: LazyLock<Creator> = LazyLock::new(|| Arc::new(start_default));
 
 /// The default creation callback: one detached thread. Lack of threads is not reported; callers wait.
 fn start_default(request: ServerThread) {

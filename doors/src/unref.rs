@@ -34,9 +34,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use crate::foreign::{end_nothing_here, shielded, stay_out};
 use crate::lock::lock;
 use crate::server::core::{Core, Notice};
 use crate::server::runtime::Runtime;
@@ -57,18 +57,31 @@ struct State {
 impl Queue {
     /// Queues a notice; starts the thread at the first.
     pub(crate) fn push(&self, runtime: &Arc<Runtime>, door: u64) {
+        lock(&self.state).due.push_back(door);
+        self.filled.notify_one();
+        self.try_again(runtime);
+        if self.is_short() {
+            // The leader tries again now and then.
+            runtime.wake();
+        }
+    }
+
+    /// Whether notices wait for the thread, which could not be started.
+    pub(crate) fn is_short(&self) -> bool {
+        let state = lock(&self.state);
+        !state.running && !state.due.is_empty()
+    }
+
+    /// Starts the thread, if it is needed and not there.
+    pub(crate) fn try_again(&self, runtime: &Arc<Runtime>) {
         let mut state = lock(&self.state);
-        state.due.push_back(door);
-        if !state.running {
+        if !state.running && !state.due.is_empty() {
             let runtime = Arc::clone(runtime);
             let started = std::thread::Builder::new()
                 .name("door-unref".into())
                 .spawn(move || deliver_all(&runtime));
-            // Without a thread the notice stays queued: the next one tries again.
             state.running = started.is_ok();
         }
-        drop(state);
-        self.filled.notify_one();
     }
 
     fn pop(&self) -> u64 {
@@ -86,6 +99,8 @@ impl Queue {
 }
 
 fn deliver_all(runtime: &Arc<Runtime>) {
+    // A destructor that waits must not keep the notices of other doors.
+    let _restore = end_nothing_here();
     loop {
         let door = runtime.notices.pop();
         let core = runtime.doors().get(&door).cloned();
@@ -101,7 +116,10 @@ fn deliver(core: &Core) {
         // Not run under the lock: the notice may revoke the door or hand out references.
         let notice = lock(&core.notice).take();
         if let Some(mut notice) = notice {
-            let _panic = catch_unwind(AssertUnwindSafe(&mut notice));
+            let _panicked = shielded(&mut notice);
+            if core.is_inherited() {
+                stay_out();
+            }
             put_back(core, notice);
         }
     }

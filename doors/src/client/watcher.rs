@@ -15,6 +15,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use super::process::ClientProcess;
 use super::session::Session;
 use crate::event;
+use crate::foreign;
 use crate::lock::lock;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::sys::socket::sent_by;
@@ -59,6 +60,7 @@ impl Watcher {
         let started = std::thread::Builder::new()
             .name("door-watcher".into())
             .spawn(move || {
+                foreign::keep_free();
                 loop {
                     // As for the leader: a panic costs one turn, not the death notices of all sessions.
                     if catch_unwind(AssertUnwindSafe(|| watcher.turn())).is_err() {

@@ -9,6 +9,7 @@ use super::promise::{Promise, Settled};
 use super::session::{Registration, Session};
 use crate::channel::ends::{ServerEnd, low};
 use crate::channel::wait::Patience;
+use crate::foreign;
 use crate::pool::Sleeper;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::sys::futex;
@@ -225,9 +226,9 @@ impl Channel {
     }
 }
 
-/// A callback is foreign code: a panic in it must not end the leader.
+/// A callback is foreign code, and this is the leader, or the thread of the invocation itself.
 fn run_callback(callback: Option<(u64, CancelCallback)>) {
     if let Some((_, callback)) = callback {
-        let _panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
+        foreign::run(callback);
     }
 }

@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use super::ages::Oldest;
 use super::meter::Meter;
+pub(crate) use super::references::Kind;
+use super::references::References;
 use super::runtime::Runtime;
 use crate::access::Access;
 use crate::attributes::DoorAttributes;
+use crate::foreign::{self, Crew};
 use crate::invocation::{Invocation, Returned};
 pub(super) use crate::lock::lock;
 use crate::pool::Pool;
@@ -19,6 +22,9 @@ use crate::wire::code::Failure;
 pub(crate) type Procedure = Box<dyn Fn(Invocation<'_>) -> Returned + Send + Sync>;
 /// What runs when the door has become unreferenced.
 pub(crate) type Notice = Box<dyn FnMut() + Send>;
+
+/// Callers of one door about whom predicates may be asked at the same time; others wait for their verdict.
+const JURORS: usize = 8;
 
 /// A door.
 pub(crate) struct Core {
@@ -38,6 +44,8 @@ pub(crate) struct Core {
     pub(crate) meter: Meter,
     /// The notice, while it may still have to be delivered.
     pub(crate) notice: Mutex<Option<Notice>>,
+    /// Where predicates are asked, those of its names too.
+    pub(crate) jury: Arc<Crew>,
     runtime: Arc<Runtime>,
     attributes: AtomicU32,
     revoked: AtomicBool,
@@ -54,47 +62,6 @@ pub(crate) struct Limits {
     pub(crate) desc_max: AtomicU32,
     pub(crate) data_min: AtomicU64,
     pub(crate) data_max: AtomicU64,
-}
-
-/// What refers to a door, by kind.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct References {
-    /// Pairs that were handed out and whose holder end exists.
-    pub(crate) tokens: usize,
-    /// Connections through a name.
-    pub(crate) paths: usize,
-    /// Names.
-    pub(crate) attachments: usize,
-    /// `Door` values of this process.
-    pub(crate) owners: usize,
-    /// There has been a reference since the last notice.
-    armed: bool,
-    /// A notice is queued and has not begun.
-    queued: bool,
-    /// A notice is being delivered; the door is weighed again when it is over.
-    delivering: bool,
-}
-
-impl References {
-    /// References that keep the door from being unreferenced. The owner's own values are none.
-    pub(crate) fn outside(&self) -> usize {
-        self.tokens
-            .saturating_add(self.paths)
-            .saturating_add(self.attachments)
-    }
-}
-
-/// A kind of reference that comes and goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A handed-out pair.
-    Token,
-    /// A connection through a name.
-    Path,
-    /// A name.
-    Attachment,
-    /// A `Door` value of the owner, or a token the owner made for calls on its own door.
-    Owner,
 }
 
 /// What a new door is made of.
@@ -123,6 +90,7 @@ impl Core {
             },
             meter: Meter::new(),
             notice: Mutex::new(parts.notice),
+            jury: Crew::new("door-predicate", JURORS),
             runtime: Arc::clone(runtime),
             attributes: AtomicU32::new(parts.attributes.bits()),
             revoked: AtomicBool::new(false),
@@ -170,7 +138,9 @@ impl Core {
     /// Drops the notice, outside its lock: the closure may own the last `Door`, whose drop weighs the door.
     pub(crate) fn forget_notice(&self) {
         let notice = lock(&self.notice).take();
-        drop(notice);
+        if let Some(notice) = notice {
+            foreign::release(notice);
+        }
     }
 
     /// Counts a call as active. The caller passes a `SeqCst` fence and looks again whether the door still takes
@@ -348,15 +318,22 @@ impl Core {
     }
 }
 
-impl References {
-    fn of(&mut self, kind: Kind) -> &mut usize {
-        match kind {
-            Kind::Token => &mut self.tokens,
-            Kind::Path => &mut self.paths,
-            Kind::Attachment => &mut self.attachments,
-            Kind::Owner => &mut self.owners,
-        }
+impl Drop for Core {
+    /// What the user gave us may do anything at its end: block, or call a door of this process. The last reference to
+    /// a door often goes on the leader.
+    fn drop(&mut self) {
+        let procedure = std::mem::replace(&mut self.procedure, Box::new(nothing));
+        let access = std::mem::replace(&mut self.access, Access::no_one());
+        // The pool owns the callback that makes its threads.
+        let pool = std::mem::replace(&mut self.pool, Arc::clone(&self.runtime.pool));
+        let notice = lock(&self.notice).take();
+        foreign::release((procedure, access, pool, notice));
     }
+}
+
+/// The procedure of a door whose own is being dropped.
+fn nothing(call: Invocation<'_>) -> Returned {
+    call.door_return(&[], vec![])
 }
 
 impl fmt::Debug for Core {

@@ -1,19 +1,43 @@
 //! The one thread that watches everything which is not a staffed channel.
+//!
+//! All clients of all doors depend on it, so it *never runs foreign code and never blocks*. It is marked as kept free
+//! (`foreign/mod.rs`), and what falls due here goes elsewhere:
+//!
+//! | what | where it goes |
+//! |---|---|
+//! | the procedure, the notice, the policy and the thread callback of a door, dropped with the last reference to it | an errand (`Drop for Core`) |
+//! | the policy of a name, dropped with it or its last connection | an errand (`Drop` of `Attached` and of `Token`) |
+//! | what an invocation wants to run when its caller goes | an errand (`server/channel.rs`, `server/packet.rs`) |
+//! | a callback of the program's that makes server threads | an errand (`Pool::create_thread`) |
+//! | the predicates of a policy | the jury of the door; the petition waits (`server/parked.rs`) |
+//! | a `tracing` subscriber | the thread of the events (`event.rs`) |
+//! | the notice that a door is unreferenced | its own thread (`unref.rs`) |
+//! | the close of a descriptor that a peer has sent, or of a socket in which one may lie | the closers (`sys/closer.rs`) |
+//! | fstat(2) of a name, on a file system that may not answer | the looker (`server/names.rs`) |
+//!
+//! What is left are system calls that do not wait (packet sockets with `MSG_DONTWAIT`, whoever may have changed their
+//! flags; epoll, eventfd, memfds, pidfds, netlink to the kernel, files of `/proc`), the start of a thread, and
+//! locks under which nobody runs foreign code or waits. Credentials are the kernel's numbers: no user database is asked.
+//! What cannot be kept away is the program's allocator, its panic hook in case of a mistake of ours, and its signal
+//! handlers, which the kernel may run on any thread that does not block them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
 use super::core::lock;
-use super::packet::{Progress, TELL_AFTER};
+use super::hangup::Hangups;
+use super::names::refuse;
 use super::runtime::{Attached, Runtime, Source};
 use super::session::Session;
 use super::token::Token;
 use super::unfinished::Unfinished;
+use super::untold::Untold;
 use crate::event;
+use crate::foreign;
 use crate::sys::socket::sent_by;
 use crate::sys::{self, socket};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
@@ -21,14 +45,10 @@ use crate::wire::message::{Message, Violation};
 
 /// Packets taken from one source before the others get their turn.
 const PACKETS_A_TURN: usize = 16;
-/// The first and the longest pause before a faked hang-up is looked at again.
-const RECHECK_FIRST: Duration = Duration::from_millis(10);
-const RECHECK_LONGEST: Duration = Duration::from_secs(5);
-/// The longest pause before a first call that waits for a thread is looked at again.
-const TELL_LONGEST: Duration = Duration::from_millis(100);
 /// A wake that missed its thread is repeated after this time.
 const REPEAT_AFTER: Duration = Duration::from_millis(1);
-
+/// After this time a thread that could not be had is sought again.
+const THREADS_AFTER: Duration = Duration::from_millis(50);
 /// How long a listener rests whose connections there is no room for.
 const DEAF_FOR: Duration = Duration::from_millis(20);
 
@@ -36,34 +56,18 @@ const DEAF_FOR: Duration = Duration::from_millis(20);
 pub(crate) struct Leader {
     pub(crate) runtime: Arc<Runtime>,
     buffer: Vec<u8>,
-    /// First calls whose opener has not heard anything yet.
-    untold: Vec<Untold>,
+    pub(super) untold: Untold,
     /// Some thread that was called off its channel has not left yet.
     calls_away: bool,
-    /// Tokens with a hang-up that somebody faked.
-    faked: Vec<Faked>,
+    hangups: Hangups,
     /// Handshakes that have not come to their end.
     pub(crate) unfinished: Unfinished,
     /// Listeners with connections that there is no room to take, and when they are looked at again.
     deaf: Vec<(Arc<Attached>, Instant)>,
+    /// Somebody who does what the leader does not do itself lacks a thread.
+    short: bool,
     /// Given up when the descriptor table is full, so that a connection can be taken and refused.
     reserve: Option<nix::sys::eventfd::EventFd>,
-}
-
-/// A first call that has not been answered yet.
-struct Untold {
-    token: Arc<Token>,
-    call: Arc<Progress>,
-    at: Instant,
-    pause: Duration,
-    /// The opener knows that its call waits for a thread.
-    queued: bool,
-}
-
-struct Faked {
-    token: Weak<Token>,
-    at: Instant,
-    pause: Duration,
 }
 
 /// Starts the leader of a runtime.
@@ -71,16 +75,18 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
     let mut leader = Leader {
         runtime: Arc::clone(runtime),
         buffer: Vec::new(),
-        untold: Vec::new(),
+        untold: Untold::default(),
         calls_away: false,
-        faked: Vec::new(),
+        hangups: Hangups::default(),
         unfinished: Unfinished::default(),
         deaf: Vec::new(),
+        short: false,
         reserve: spare(),
     };
     let started = std::thread::Builder::new()
         .name("door-leader".into())
         .spawn(move || {
+            foreign::keep_free();
             loop {
                 // Nothing in a turn is known to panic. If something does, it costs that turn, not the service.
                 if catch_unwind(AssertUnwindSafe(|| leader.turn())).is_err() {
@@ -113,31 +119,54 @@ impl Leader {
                 self.event(source, event.events());
             }
         }
-        for session in self.runtime.unseen() {
+        let inbox = Arc::clone(&self.runtime);
+        let inbox = &inbox.inbox;
+        for session in inbox.unseen() {
             session.scan();
         }
-        for id in self.runtime.graves() {
+        for id in inbox.graves() {
             self.end_session(id);
         }
-        self.calls_away = self.runtime.repeat_wakes();
-        self.tell();
-        self.recheck();
-        for (token, uid) in self.runtime.newcomers() {
+        for decided in inbox.decided() {
+            self.decided(decided);
+        }
+        self.calls_away = inbox.repeat_wakes();
+        self.untold.tell();
+        for token in self.hangups.come_true() {
+            self.end_token(&token);
+        }
+        for (token, uid) in inbox.newcomers() {
             self.unfinished.connected(&token, uid);
         }
         self.end_unfinished();
         self.listen_again();
+        self.seek_threads();
+    }
+
+    /// Those who do for the leader what it does not do itself may lack a thread; that may be over.
+    fn seek_threads(&mut self) {
+        let runtime = &self.runtime;
+        let short =
+            || foreign::is_short() || runtime.looker.is_short() || runtime.notices.is_short();
+        if short() {
+            foreign::try_again();
+            runtime.looker.try_again();
+            runtime.notices.try_again(runtime);
+        }
+        self.short = short();
     }
 
     /// Sleeps for ever unless something wants another look at some time.
     fn timeout(&self) -> EpollTimeout {
-        let told = self.untold.iter().map(|untold| untold.at);
-        let rechecked = self.faked.iter().map(|faked| faked.at);
-        let repeated = self.calls_away.then(|| later(REPEAT_AFTER));
-        let unfinished = self.unfinished.due();
-        let deaf = self.deaf.iter().map(|(_, at)| *at);
-        let looks = told.chain(rechecked).chain(repeated);
-        match looks.chain(unfinished).chain(deaf).min() {
+        let looks = [
+            self.untold.due(),
+            self.hangups.due(),
+            self.calls_away.then(|| later(REPEAT_AFTER)),
+            self.unfinished.due(),
+            self.deaf.iter().map(|(_, at)| *at).min(),
+            self.short.then(|| later(THREADS_AFTER)),
+        ];
+        match looks.into_iter().flatten().min() {
             None => EpollTimeout::NONE,
             Some(at) => {
                 let left = at.saturating_duration_since(Instant::now());
@@ -168,7 +197,7 @@ impl Leader {
                 Ok(false) => return,
                 Err(_full) => {
                     self.reserve = None;
-                    let refused = socket::accept(&attached.listener).is_ok();
+                    let refused = socket::accept(&attached.listener).map(refuse).is_ok();
                     self.reserve = spare();
                     if !refused {
                         self.be_deaf(attached);
@@ -211,8 +240,8 @@ impl Leader {
         for token in self.unfinished.connections_over(now) {
             // A word that has come at this very moment counts.
             self.token(&token, EpollFlags::empty());
-            if !token.has_spoken() && self.runtime.unwatch(token.key, &token.socket).is_some() {
-                token.end();
+            if !token.has_spoken() {
+                self.end_token(&token);
             }
         }
     }
@@ -242,48 +271,20 @@ impl Leader {
         self.buffer = buffer;
     }
 
+    fn end_token(&self, token: &Token) {
+        if self.runtime.unwatch(token.key, &token.socket).is_some() {
+            token.end();
+        }
+    }
+
     fn hung_up(&mut self, token: &Arc<Token>) {
         if token.is_gone() {
-            if self.runtime.unwatch(token.key, &token.socket).is_some() {
-                token.end();
-            }
-            return;
+            return self.end_token(token);
         }
         // Somebody called shutdown(2). The hang-up would be reported for ever (epoll is level-triggered), so the
         // socket leaves epoll, though not the table of sources, and is looked at now and then.
         let _gone = self.runtime.epoll.delete(&token.socket);
-        let pause = RECHECK_FIRST;
-        let at = later(pause);
-        self.faked.push(Faked {
-            token: Arc::downgrade(token),
-            at,
-            pause,
-        });
-    }
-
-    fn recheck(&mut self) {
-        let now = Instant::now();
-        let mut ended = Vec::new();
-        self.faked.retain_mut(|faked| {
-            if faked.at > now {
-                return true;
-            }
-            let Some(token) = faked.token.upgrade() else {
-                return false;
-            };
-            if token.is_gone() {
-                ended.push(token);
-                return false;
-            }
-            faked.pause = faked.pause.saturating_mul(2).min(RECHECK_LONGEST);
-            faked.at = later(faked.pause);
-            true
-        });
-        for token in ended {
-            if self.runtime.unwatch(token.key, &token.socket).is_some() {
-                token.end();
-            }
-        }
+        self.hangups.faked(token);
     }
 
     fn session(&mut self, session: &Arc<Session>) {
@@ -333,60 +334,20 @@ impl Leader {
         }
     }
 
-    /// An opener hears within some milliseconds that its first call has arrived or begun.
-    pub(crate) fn told_later(&mut self, token: &Arc<Token>, call: &Arc<Progress>) {
-        self.untold.push(Untold {
-            token: Arc::clone(token),
-            call: Arc::clone(call),
-            at: after(call.since, TELL_AFTER),
-            pause: TELL_AFTER,
-            queued: false,
-        });
-    }
-
-    fn tell(&mut self) {
-        let now = Instant::now();
-        self.untold.retain_mut(|untold| {
-            if untold.call.is_done() {
-                return false;
-            }
-            if untold.at > now {
-                return true;
-            }
-            // One that still waits for a thread is told again when it has begun.
-            let notice = untold.call.notice();
-            let waits = matches!(notice, Message::Queued { .. });
-            if !(waits && untold.queued) {
-                let _gone = socket::send(&untold.token.socket, &[&notice.encode(0)], &[]);
-            }
-            untold.queued = waits;
-            untold.pause = untold.pause.saturating_mul(2).min(TELL_LONGEST);
-            untold.at = after(now, untold.pause);
-            waits
-        });
-    }
-
     /// A name was removed or replaced by somebody.
     fn names_changed(&mut self) {
         if let Some(names) = &self.runtime.names {
             let _events = names.read_events();
         }
-        for attached in self.runtime.listeners() {
-            if attached
-                .name
-                .as_ref()
-                .is_some_and(crate::name::Name::is_gone)
-            {
-                self.runtime.unlisten(&attached);
-            }
-        }
+        self.runtime.look_at_names();
     }
 }
 
-fn later(pause: Duration) -> Instant {
+/// The time so long from now.
+pub(super) fn later(pause: Duration) -> Instant {
     after(Instant::now(), pause)
 }
 
-fn after(at: Instant, pause: Duration) -> Instant {
+pub(super) fn after(at: Instant, pause: Duration) -> Instant {
     at.checked_add(pause).unwrap_or(at)
 }

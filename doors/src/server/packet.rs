@@ -13,6 +13,7 @@ use crate::channel::descriptors::send_all;
 use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
+use crate::foreign;
 use crate::primitive::{AtomicBool, AtomicU32, Ordering};
 use crate::sys::{closer, memfd, socket};
 use crate::wire::code::Failure;
@@ -281,7 +282,7 @@ impl Progress {
     fn run_on_cancel(&self) {
         let callback = lock(&self.on_cancel).take();
         if let Some(callback) = callback {
-            let _panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(callback));
+            foreign::run(callback);
         }
     }
 }

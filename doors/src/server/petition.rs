@@ -11,81 +11,23 @@ use nix::errno::Errno;
 
 use super::core::{Core, lock};
 use super::leader::Leader;
-use super::packet::PacketCall;
+use super::opening::give_up;
+use super::parked::Matter;
+use super::petitioner::Petitioner;
 use super::runtime::Source;
 use super::session::{Registration, Session};
-use super::token::{Origin, Token};
-use crate::cred::Caller;
+use super::token::Token;
+use crate::access::Refusal;
 use crate::event;
-use crate::pool::Job;
 use crate::primitive::Ordering;
-use crate::sys::closer::Shared;
-use crate::sys::peer::{Process, peer_cred, peer_pidfd};
-use crate::sys::socket::{Received, sent_by};
+use crate::sys::socket::Received;
 use crate::sys::{random, socket};
 use crate::wire::code::Failure;
-use crate::wire::layout::usize_of;
-use crate::wire::limits::{AREA_BYTES, DESCRIPTORS, FIRST_CHANNELS};
+use crate::wire::limits::{AREA_BYTES, FIRST_CHANNELS};
 use crate::wire::message::{Message, Violation};
 
 /// What a session costs: its socket and the client's pidfd.
 const SESSION_DESCRIPTORS: usize = 2;
-
-/// Who petitions, and where the answer goes.
-struct Petitioner {
-    process: Process,
-    caller: Caller,
-    private: Shared,
-}
-
-impl Petitioner {
-    /// From the descriptors and the kernel's stamp of a packet.
-    fn of(received: &mut Received) -> Result<Self, Violation> {
-        let [private] = received.fds.as_slice() else {
-            return Err(Violation::Descriptors);
-        };
-        if received.fds_lost || !socket::is_packet_socket(private) {
-            return Err(Violation::Descriptors);
-        }
-        let private = received.fds.pop().ok_or(Violation::Descriptors)?;
-        let private = Shared::from(private);
-        let process = peer_pidfd(&private).map_err(|_| Violation::Sender)?;
-        if !sent_by(received, &process) {
-            return Err(Violation::Sender);
-        }
-        let caller = Caller::of_socket(&private).map_err(|_| Violation::Sender)?;
-        // The other end was made by the client, perhaps blocking and without stamps; ours is set up here.
-        let flags = nix::fcntl::OFlag::O_NONBLOCK;
-        nix::fcntl::fcntl(&private, nix::fcntl::FcntlArg::F_SETFL(flags))
-            .map_err(|_| Violation::Descriptors)?;
-        socket::name_senders(&private).map_err(|_| Violation::Descriptors)?;
-        Ok(Self {
-            process,
-            caller,
-            private,
-        })
-    }
-
-    /// Whose quota it is; one who is unknown shares it with all that are.
-    fn uid(&self) -> u32 {
-        match &self.caller {
-            Caller::Known(credentials) => credentials.uid(),
-            Caller::Unknown => u32::MAX,
-        }
-    }
-
-    fn answer(&self, message: &Message) -> Result<(), Errno> {
-        socket::send(&self.private, &[&message.encode(0)], &[])
-    }
-
-    /// A petitioner that does not listen is not waited for.
-    fn refuse(&self, code: Failure) {
-        let _gone = self.answer(&Message::Refused {
-            wanted: 0,
-            code: code.number(),
-        });
-    }
-}
 
 impl Leader {
     /// A packet arrived on a token or connection. An error closes nothing that others share: only this packet is
@@ -128,8 +70,23 @@ impl Leader {
             return Err(Violation::Descriptors);
         }
         let petitioner = Petitioner::of(&mut received)?;
+        if let Some(verdict) = token.judge(&petitioner.caller) {
+            return self.judged(token, message, petitioner, verdict);
+        }
+        self.park(token, Matter::Petition(message, petitioner));
+        Ok(())
+    }
+
+    /// Does what is asked for, if the policy admits the petitioner.
+    pub(super) fn judged(
+        &mut self,
+        token: &Arc<Token>,
+        message: Message,
+        petitioner: Petitioner,
+        verdict: Result<(), Refusal>,
+    ) -> Result<(), Violation> {
         let core = &token.core;
-        if let Err(refusal) = token.check(&petitioner.caller) {
+        if let Err(refusal) = verdict {
             refused(core, &refusal);
             petitioner.refuse(Failure::NotAllowed);
             return Ok(());
@@ -280,82 +237,6 @@ impl Leader {
             Some(Err(_)) | None => petitioner.refuse(Failure::NoRoom),
         }
     }
-
-    /// The first call of an opener, on its own connection.
-    fn first_call(
-        &mut self,
-        token: &Arc<Token>,
-        generation: u64,
-        descriptors: u32,
-        payload: &[u8],
-        mut received: Received,
-    ) -> Result<(), Violation> {
-        let core = &token.core;
-        let refuse = |code: Failure| {
-            let reply = Message::Reply {
-                generation,
-                code: code.number(),
-                descriptors: 0,
-                bytes: 0,
-            };
-            let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
-        };
-        let Origin::Path { .. } = token.origin else {
-            return Err(Violation::Turn);
-        };
-        if received.fds_lost {
-            // Our table is full: there is no room for a pidfd either, and a refusal needs less certainty than a call.
-            let opener = peer_cred(&token.socket).map_err(|_| Violation::Sender)?;
-            if opener.pid != 0 && opener.pid == received.pid {
-                refuse(Failure::DescriptorsLost);
-            }
-            return Err(Violation::Descriptors);
-        }
-        // Only the process that the kernel names as the connection's own: others may hold a copy of it. They get no
-        // answer, for the opener would read it as one to its own call.
-        let Ok(opener) = peer_pidfd(&token.socket) else {
-            // Our table is full: nobody can be named at the moment, and nothing runs unnamed.
-            refuse(Failure::NoRoom);
-            return Ok(());
-        };
-        if !sent_by(&mut received, &opener) {
-            return Err(Violation::Sender);
-        }
-        token.speaks();
-        if lock(&token.call)
-            .as_ref()
-            .is_some_and(|call| !call.is_done())
-        {
-            refuse(Failure::Violation);
-            return Err(Violation::Turn);
-        }
-        let count = usize_of(descriptors);
-        if received.fds_lost || received.fds.len() != count || count > DESCRIPTORS {
-            refuse(Failure::DescriptorsLost);
-            return Ok(());
-        }
-        let caller = Caller::of_socket(&token.socket).map_err(|_| Violation::Sender)?;
-        if let Err(refusal) = token.check(&caller) {
-            refused(core, &refusal);
-            refuse(Failure::NotAllowed);
-            return Ok(());
-        }
-        let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
-        if let Some(code) = core.refuses(bytes, descriptors) {
-            refuse(code);
-            return Ok(());
-        }
-        let data = payload.to_vec();
-        let fds = std::mem::take(&mut received.fds);
-        let call = PacketCall::new(token, Arc::new(caller), generation, data, fds);
-        *lock(&token.call) = Some(call.progress());
-        self.told_later(token, &call.progress());
-        core.pool.dispatch(Job::Packet(Box::new(call)));
-        if core.is_revoked() {
-            core.pool.turn_away(core);
-        }
-        Ok(())
-    }
 }
 
 fn registered(session: &Session, registration: &Registration) -> Message {
@@ -372,29 +253,8 @@ fn registered(session: &Session, registration: &Registration) -> Message {
     }
 }
 
-/// The opener does not want to wait for its first call any longer. One that had not begun never will, and the opener
-/// hears so at once: the pool may be without a thread for long.
-fn give_up(token: &Token, generation: u64, received: &mut Received) -> Result<(), Violation> {
-    let opener = peer_pidfd(&token.socket).map_err(|_| Violation::Sender)?;
-    if !sent_by(received, &opener) {
-        return Err(Violation::Sender);
-    }
-    let call = lock(&token.call).clone();
-    let queued = call.is_some_and(|call| call.generation == generation && call.give_up());
-    if queued {
-        let reply = Message::Reply {
-            generation,
-            code: Failure::Abandoned.number(),
-            descriptors: 0,
-            bytes: 0,
-        };
-        let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
-    }
-    Ok(())
-}
-
 /// Every refusal leaves a trace.
-fn refused(core: &Core, why: &crate::access::Refusal) {
+pub(super) fn refused(core: &Core, why: &Refusal) {
     core.meter.refuse();
     event::caller_refused(core.id, why);
 }

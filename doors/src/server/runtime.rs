@@ -8,22 +8,22 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
-use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
+use nix::sys::inotify::WatchDescriptor;
 
-use super::channel::Channel;
-use super::core::{Core, Kind, lock};
-use super::quota::{Charge, Quotas};
+use super::core::{Core, lock};
+use super::inbox::Inbox;
+use super::names::Looker;
+use super::quota::Quotas;
 use super::session::Session;
-use super::token::{Origin, Token};
+use super::token::Token;
 use crate::access::Access;
-use crate::name::{BACKLOG, Name};
+use crate::foreign;
+use crate::name::Name;
 use crate::pool::{PROCESS_POOL, Pool, PoolLimits};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
-use crate::sys::peer::peer_cred;
-use crate::sys::{self, fork, random, socket};
+use crate::sys::{self, closer, fork, random};
 use crate::unref;
 
 /// What the leader watches.
@@ -64,6 +64,19 @@ pub(crate) struct Attached {
     pub(crate) watch: Option<WatchDescriptor>,
 }
 
+impl Drop for Attached {
+    /// Neither the end of what its policy owns nor that of a listener in whose backlog somebody has connected and left
+    /// descriptors is for the leader.
+    fn drop(&mut self) {
+        if let Some(access) = self.access.take() {
+            foreign::release(access);
+        }
+        if foreign::is_kept_free() {
+            closer::close(self.listener.try_clone().into_iter().collect());
+        }
+    }
+}
+
 /// The server's side of a process.
 pub(crate) struct Runtime {
     pub(crate) life: u64,
@@ -75,16 +88,12 @@ pub(crate) struct Runtime {
     pub(crate) notices: unref::Queue,
     next_door: AtomicU64,
     next_key: AtomicU64,
-    sources: Mutex<HashMap<u64, Source>>,
+    pub(super) sources: Mutex<HashMap<u64, Source>>,
     doors: Mutex<HashMap<u64, Arc<Core>>>,
     sessions: Mutex<HashMap<u128, Arc<Session>>>,
-    graves: Mutex<Vec<u128>>,
-    /// Connections that the leader does not know yet to be silent.
-    newcomers: Mutex<Vec<(Arc<Token>, u32)>>,
-    /// Sleeping threads that were called away, each with the number of its sleep.
-    called: Mutex<Vec<(Arc<Channel>, u64)>>,
-    /// Sessions whose quiet channels want another look.
-    unseen: Mutex<Vec<Arc<Session>>>,
+    /// What others have put down for the leader.
+    pub(super) inbox: Inbox,
+    pub(super) looker: Looker,
     draining: AtomicBool,
     /// Signalled at the end of calls while draining.
     ended: (Mutex<()>, Condvar),
@@ -161,10 +170,8 @@ impl Runtime {
             sources: Mutex::new(HashMap::new()),
             doors: Mutex::new(HashMap::new()),
             sessions: Mutex::new(HashMap::new()),
-            graves: Mutex::new(Vec::new()),
-            newcomers: Mutex::new(Vec::new()),
-            called: Mutex::new(Vec::new()),
-            unseen: Mutex::new(Vec::new()),
+            inbox: Inbox::default(),
+            looker: Looker::default(),
             draining: AtomicBool::new(false),
             ended: (Mutex::new(()), Condvar::new()),
             staffed: AtomicBool::new(false),
@@ -257,6 +264,7 @@ impl Runtime {
         added
     }
 
+    /// What is watched under a key.
     pub(crate) fn source(&self, key: u64) -> Option<Source> {
         lock(&self.sources).get(&key).cloned()
     }
@@ -266,98 +274,6 @@ impl Runtime {
         // A forked child may hold a copy of the descriptor, so closing ours would not remove it (epoll(7)).
         let _gone = self.epoll.delete(fd);
         lock(&self.sources).remove(&key)
-    }
-
-    /// Makes a fresh reference to a door; returns the holder's end.
-    ///
-    /// `access` is what the holder's callers must satisfy besides what the door demands.
-    pub(crate) fn mint(
-        &self,
-        core: &Arc<Core>,
-        own: bool,
-        access: Option<Arc<Access>>,
-    ) -> sys::Result<OwnedFd> {
-        self.mint_as(core, own, access, None)
-    }
-
-    /// As [`Self::mint`], at the cost of the user who asked for it.
-    pub(crate) fn mint_for(
-        &self,
-        core: &Arc<Core>,
-        access: Option<Arc<Access>>,
-        charge: Charge,
-    ) -> sys::Result<OwnedFd> {
-        self.mint_as(core, false, access, Some(charge))
-    }
-
-    fn mint_as(
-        &self,
-        core: &Arc<Core>,
-        own: bool,
-        access: Option<Arc<Access>>,
-        charge: Option<Charge>,
-    ) -> sys::Result<OwnedFd> {
-        let (server, holder) = socket::pair()?;
-        let origin = if own {
-            Origin::Own
-        } else {
-            Origin::Handed {
-                holder: socket::inode(&holder)?,
-                _charge: charge,
-            }
-        };
-        let key = self.next_key();
-        let token = Token::new(key, core, server, origin, access);
-        let watched = self.watch_at(key, &token.socket, Source::Token(Arc::clone(&token)));
-        if let Err(error) = watched {
-            token.end();
-            return Err(error);
-        }
-        Ok(holder)
-    }
-
-    /// Has the leader end a session.
-    pub(crate) fn bury(&self, session: u128) {
-        lock(&self.graves).push(session);
-        self.wake();
-    }
-
-    /// Has the leader repeat the wake of a thread until its sleep is over.
-    pub(crate) fn remind(&self, channel: &Arc<Channel>, round: u64) {
-        lock(&self.called).push((Arc::clone(channel), round));
-        self.wake();
-    }
-
-    /// Repeats the wakes that are due; true if some sleep goes on.
-    pub(crate) fn repeat_wakes(&self) -> bool {
-        let mut called = lock(&self.called);
-        called.retain(|(channel, round)| channel.wakes_again(*round));
-        !called.is_empty()
-    }
-
-    /// Has the leader look at the quiet channels of a session once more.
-    pub(crate) fn look_again(&self, session: &Arc<Session>) {
-        lock(&self.unseen).push(Arc::clone(session));
-        self.wake();
-    }
-
-    pub(crate) fn unseen(&self) -> Vec<Arc<Session>> {
-        std::mem::take(&mut *lock(&self.unseen))
-    }
-
-    /// The connections that were taken since the last look, with their users.
-    pub(crate) fn newcomers(&self) -> Vec<(Arc<Token>, u32)> {
-        std::mem::take(&mut *lock(&self.newcomers))
-    }
-
-    pub(crate) fn graves(&self) -> Vec<u128> {
-        std::mem::take(&mut *lock(&self.graves))
-    }
-
-    /// Wakes the leader.
-    pub(crate) fn wake(&self) {
-        // EAGAIN means that it is already signalled.
-        let _signalled: Result<usize, Errno> = self.wakeup.write(1);
     }
 
     /// Queues the notice that a door has become unreferenced.
@@ -371,103 +287,6 @@ impl Runtime {
         if let Some(core) = core {
             core.retire_pool();
         }
-    }
-
-    /// Has the leader told when a name is removed or replaced.
-    ///
-    /// The inode is watched, and not what may be at the path by now: `IN_ATTRIB` is what an unlink shows on it while the
-    /// socket holds it. That asks for permission to read the inode (inotify(7)), which a mode such as 0222 denies to
-    /// its owner: then the directory is watched, which other names share, so that this watch is never removed.
-    pub(crate) fn watch_name(&self, name: &Name) -> Option<WatchDescriptor> {
-        let names = self.names.as_ref()?;
-        let flags = AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF;
-        let watch = names.add_watch(&name.way(), flags);
-        if watch.is_err()
-            && let Some(directory) = name.path().parent()
-        {
-            let flags = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_TO;
-            // Without it the removal is noticed when something else happens to some name.
-            let _watch = names.add_watch(directory, flags);
-        }
-        watch.ok()
-    }
-
-    /// A listener begins to serve a door.
-    pub(crate) fn listen(self: &Arc<Self>, attached: &Arc<Attached>) -> sys::Result<()> {
-        attached.core.refer(Kind::Attachment);
-        let source = Source::Listener(Arc::clone(attached));
-        let watched = self.watch_at(attached.key, &attached.listener, source);
-        if watched.is_err() {
-            attached.core.release(Kind::Attachment);
-        } else if attached.name.as_ref().is_some_and(Name::is_gone) {
-            // Somebody was faster than the watch.
-            self.unlisten(attached);
-        }
-        watched
-    }
-
-    /// Takes a connection that waits; false when there is none.
-    ///
-    /// It is taken and counted under one lock with the end of the name: whoever has opened the door holds a reference
-    /// before the name stops being one.
-    pub(crate) fn take_connection(self: &Arc<Self>, attached: &Attached) -> sys::Result<bool> {
-        let _one = lock(&attached.accepting);
-        let connection = match socket::accept(&attached.listener) {
-            Ok(connection) => connection,
-            Err(Errno::EMFILE) => return Err(Errno::EMFILE),
-            Err(Errno::ENFILE) => return Err(Errno::ENFILE),
-            Err(_) => return Ok(false),
-        };
-        let Ok(peer) = peer_cred(&connection) else {
-            return Ok(true);
-        };
-        let Some(charge) = self.quotas.charge(peer.uid, 1) else {
-            return Ok(true);
-        };
-        let key = self.next_key();
-        let origin = Origin::Path { _charge: charge };
-        let access = attached.access.clone();
-        let token = Token::new(key, &attached.core, connection, origin, access);
-        let source = Source::Token(Arc::clone(&token));
-        if self.watch_at(key, &token.socket, source).is_err() {
-            token.end();
-        } else {
-            lock(&self.newcomers).push((token, peer.uid));
-        }
-        Ok(true)
-    }
-
-    /// A listener ends; true if it was still there. The name itself is not touched.
-    pub(crate) fn unlisten(self: &Arc<Self>, attached: &Attached) -> bool {
-        let there = self.unwatch(attached.key, &attached.listener).is_some();
-        if there {
-            // Who connected while the name was there has opened the door. A listener that others hold too goes on
-            // with them. (No more than can wait at a time: the inode may be reached by other ways.)
-            let others = attached.borrowed || attached.handed_over.load(Ordering::Acquire);
-            for _ in 0..=BACKLOG {
-                if others || self.take_connection(attached) != Ok(true) {
-                    break;
-                }
-                self.wake();
-            }
-            if let (Some(names), Some(watch)) = (&self.names, attached.watch) {
-                let _gone = names.rm_watch(watch);
-            }
-            attached.core.release(Kind::Attachment);
-        }
-        there
-    }
-
-    /// All listeners at this moment.
-    pub(crate) fn listeners(&self) -> Vec<Arc<Attached>> {
-        let sources = lock(&self.sources);
-        sources
-            .values()
-            .filter_map(|source| match source {
-                Source::Listener(attached) => Some(Arc::clone(attached)),
-                _ => None,
-            })
-            .collect()
     }
 }
 

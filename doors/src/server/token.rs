@@ -10,8 +10,10 @@ use super::quota::Charge;
 use super::session::{Registration, Session};
 use crate::access::{Access, Refusal};
 use crate::cred::Caller;
+use crate::foreign;
 use crate::pool::Job;
 use crate::primitive::{AtomicBool, Ordering};
+use crate::sys::closer::Shared;
 use crate::sys::diag;
 
 /// How a reference came to be.
@@ -38,7 +40,7 @@ pub(crate) struct Token {
     /// Its key in the leader's table.
     pub(crate) key: u64,
     pub(crate) core: Arc<Core>,
-    pub(crate) socket: OwnedFd,
+    pub(crate) socket: Shared,
     pub(crate) origin: Origin,
     /// The policy of the name by which the holder came.
     pub(crate) access: Option<Arc<Access>>,
@@ -60,7 +62,7 @@ impl Token {
         let token = Self {
             key,
             core: Arc::clone(core),
-            socket,
+            socket: Shared::from(socket),
             origin,
             access,
             registrations: Mutex::new(Vec::new()),
@@ -72,11 +74,26 @@ impl Token {
     }
 
     /// Whether a caller that came by this reference is admitted: by the door, and by the name if it came through one.
+    /// Runs foreign code: see [`Self::judge`].
     pub(crate) fn check(&self, caller: &Caller) -> Result<(), Refusal> {
         self.core.access.check(caller)?;
         self.access
             .as_ref()
             .map_or(Ok(()), |access| access.check(caller))
+    }
+
+    /// What can be said of a caller without asking a predicate; `None` if one has to be asked.
+    pub(crate) fn judge(&self, caller: &Caller) -> Option<Result<(), Refusal>> {
+        let by_door = self.core.access.judge(caller);
+        let by_name = match &self.access {
+            Some(access) => access.judge(caller),
+            None => Some(Ok(())),
+        };
+        match (by_door, by_name) {
+            (Some(Err(refusal)), _) | (_, Some(Err(refusal))) => Some(Err(refusal)),
+            (Some(Ok(())), Some(Ok(()))) => Some(Ok(())),
+            _ => None,
+        }
     }
 
     fn kind(&self) -> Kind {
@@ -145,6 +162,15 @@ impl Token {
             }
         }
         self.core.release(self.kind());
+    }
+}
+
+impl Drop for Token {
+    /// The predicates of the name's policy own what they like.
+    fn drop(&mut self) {
+        if let Some(access) = self.access.take() {
+            foreign::release(access);
+        }
     }
 }
 

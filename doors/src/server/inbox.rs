@@ -1,0 +1,90 @@
+//! What others put down for the leader.
+
+use std::sync::{Arc, Mutex};
+
+use nix::errno::Errno;
+
+use super::channel::Channel;
+use super::core::lock;
+use super::parked::Decided;
+use super::runtime::Runtime;
+use super::session::Session;
+use super::token::Token;
+
+/// What waits for the leader's next turn.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    /// Sessions that are over.
+    graves: Mutex<Vec<u128>>,
+    /// Connections that the leader does not know yet to be silent.
+    newcomers: Mutex<Vec<(Arc<Token>, u32)>>,
+    /// Sleeping threads that were called away, each with the number of its sleep.
+    called: Mutex<Vec<(Arc<Channel>, u64)>>,
+    /// Sessions whose quiet channels want another look.
+    unseen: Mutex<Vec<Arc<Session>>>,
+    /// Petitions about which predicates have been asked.
+    decided: Mutex<Vec<Decided>>,
+}
+
+impl Runtime {
+    /// Wakes the leader.
+    pub(crate) fn wake(&self) {
+        // EAGAIN means that it is already signalled.
+        let _signalled: Result<usize, Errno> = self.wakeup.write(1);
+    }
+
+    /// Has the leader end a session.
+    pub(crate) fn bury(&self, session: u128) {
+        lock(&self.inbox.graves).push(session);
+        self.wake();
+    }
+
+    /// Has the leader repeat the wake of a thread until its sleep is over.
+    pub(crate) fn remind(&self, channel: &Arc<Channel>, round: u64) {
+        lock(&self.inbox.called).push((Arc::clone(channel), round));
+        self.wake();
+    }
+
+    /// Has the leader look at the quiet channels of a session once more.
+    pub(crate) fn look_again(&self, session: &Arc<Session>) {
+        lock(&self.inbox.unseen).push(Arc::clone(session));
+        self.wake();
+    }
+
+    /// Tells the leader of a connection that was taken, with its user.
+    pub(super) fn has_come(&self, token: Arc<Token>, uid: u32) {
+        lock(&self.inbox.newcomers).push((token, uid));
+    }
+
+    /// Tells the leader what has become of a petition.
+    pub(super) fn decide(&self, decided: Decided) {
+        lock(&self.inbox.decided).push(decided);
+        self.wake();
+    }
+}
+
+/// The leader's part.
+impl Inbox {
+    /// Repeats the wakes that are due; true if some sleep goes on.
+    pub(super) fn repeat_wakes(&self) -> bool {
+        let mut called = lock(&self.called);
+        called.retain(|(channel, round)| channel.wakes_again(*round));
+        !called.is_empty()
+    }
+
+    pub(super) fn unseen(&self) -> Vec<Arc<Session>> {
+        std::mem::take(&mut *lock(&self.unseen))
+    }
+
+    pub(super) fn newcomers(&self) -> Vec<(Arc<Token>, u32)> {
+        std::mem::take(&mut *lock(&self.newcomers))
+    }
+
+    pub(super) fn graves(&self) -> Vec<u128> {
+        std::mem::take(&mut *lock(&self.graves))
+    }
+
+    pub(super) fn decided(&self) -> Vec<Decided> {
+        std::mem::take(&mut *lock(&self.decided))
+    }
+}

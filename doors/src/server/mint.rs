@@ -1,0 +1,61 @@
+//! Makes references to doors.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::quota::Charge;
+use super::runtime::{Runtime, Source};
+use super::token::{Origin, Token};
+use crate::access::Access;
+use crate::sys::{self, socket};
+
+impl Runtime {
+    /// Makes a fresh reference to a door; returns the holder's end.
+    ///
+    /// `access` is what the holder's callers must satisfy besides what the door demands.
+    pub(crate) fn mint(
+        &self,
+        core: &Arc<Core>,
+        own: bool,
+        access: Option<Arc<Access>>,
+    ) -> sys::Result<OwnedFd> {
+        self.mint_as(core, own, access, None)
+    }
+
+    /// As [`Self::mint`], at the cost of the user who asked for it.
+    pub(crate) fn mint_for(
+        &self,
+        core: &Arc<Core>,
+        access: Option<Arc<Access>>,
+        charge: Charge,
+    ) -> sys::Result<OwnedFd> {
+        self.mint_as(core, false, access, Some(charge))
+    }
+
+    fn mint_as(
+        &self,
+        core: &Arc<Core>,
+        own: bool,
+        access: Option<Arc<Access>>,
+        charge: Option<Charge>,
+    ) -> sys::Result<OwnedFd> {
+        let (server, holder) = socket::pair()?;
+        let origin = if own {
+            Origin::Own
+        } else {
+            Origin::Handed {
+                holder: socket::inode(&holder)?,
+                _charge: charge,
+            }
+        };
+        let key = self.next_key();
+        let token = Token::new(key, core, server, origin, access);
+        let watched = self.watch_at(key, &token.socket, Source::Token(Arc::clone(&token)));
+        if let Err(error) = watched {
+            token.end();
+            return Err(error);
+        }
+        Ok(holder)
+    }
+}

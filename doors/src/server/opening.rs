@@ -1,0 +1,160 @@
+//! The first call of an opener, as a packet on its own connection.
+
+use std::sync::Arc;
+
+use super::core::{Core, lock};
+use super::leader::Leader;
+use super::packet::PacketCall;
+use super::parked::Matter;
+use super::petition::refused;
+use super::token::{Origin, Token};
+use crate::access::Refusal;
+use crate::cred::Caller;
+use crate::pool::Job;
+use crate::sys::peer::{peer_cred, peer_pidfd};
+use crate::sys::socket::{self, Received, sent_by};
+use crate::wire::code::Failure;
+use crate::wire::layout::usize_of;
+use crate::wire::limits::DESCRIPTORS;
+use crate::wire::message::{Message, Violation};
+
+impl Leader {
+    /// The first call of an opener, on its own connection.
+    pub(super) fn first_call(
+        &mut self,
+        token: &Arc<Token>,
+        generation: u64,
+        descriptors: u32,
+        payload: &[u8],
+        mut received: Received,
+    ) -> Result<(), Violation> {
+        let core = &token.core;
+        let refuse = |code: Failure| {
+            let reply = Message::Reply {
+                generation,
+                code: code.number(),
+                descriptors: 0,
+                bytes: 0,
+            };
+            let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
+        };
+        let Origin::Path { .. } = token.origin else {
+            return Err(Violation::Turn);
+        };
+        if received.fds_lost {
+            // Our table is full: there is no room for a pidfd either, and a refusal needs less certainty than a call.
+            let opener = peer_cred(&token.socket).map_err(|_| Violation::Sender)?;
+            if opener.pid != 0 && opener.pid == received.pid {
+                refuse(Failure::DescriptorsLost);
+            }
+            return Err(Violation::Descriptors);
+        }
+        // Only the process that the kernel names as the connection's own: others may hold a copy of it. They get no
+        // answer, for the opener would read it as one to its own call.
+        let Ok(opener) = peer_pidfd(&token.socket) else {
+            // Our table is full: nobody can be named at the moment, and nothing runs unnamed.
+            refuse(Failure::NoRoom);
+            return Ok(());
+        };
+        if !sent_by(&mut received, &opener) {
+            return Err(Violation::Sender);
+        }
+        token.speaks();
+        if lock(&token.call)
+            .as_ref()
+            .is_some_and(|call| !call.is_done())
+        {
+            refuse(Failure::Violation);
+            return Err(Violation::Turn);
+        }
+        let count = usize_of(descriptors);
+        if received.fds_lost || received.fds.len() != count || count > DESCRIPTORS {
+            refuse(Failure::DescriptorsLost);
+            return Ok(());
+        }
+        let caller = Caller::of_socket(&token.socket).map_err(|_| Violation::Sender)?;
+        let judged = token.judge(&caller);
+        let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
+        let turned_down = judged.and_then(|said| turned_down(core, said, bytes, descriptors));
+        if let Some(failure) = turned_down {
+            refuse(failure);
+            return Ok(());
+        }
+        let data = payload.to_vec();
+        let fds = std::mem::take(&mut received.fds);
+        let call = Box::new(PacketCall::new(
+            token,
+            Arc::new(caller),
+            generation,
+            data,
+            fds,
+        ));
+        *lock(&token.call) = Some(call.progress());
+        self.untold.add(token, &call.progress());
+        if judged.is_some() {
+            dispatch(call);
+        } else {
+            self.park(token, Matter::Call(call));
+        }
+        Ok(())
+    }
+
+    /// Goes on with a first call about which the predicates have been asked.
+    pub(super) fn called(mut call: Box<PacketCall>, verdict: Result<(), Refusal>) {
+        let bytes = u64::try_from(call.data.len()).unwrap_or(u64::MAX);
+        let descriptors = u32::try_from(call.fds.len()).unwrap_or(u32::MAX);
+        match turned_down(call.core(), verdict, bytes, descriptors) {
+            Some(code) => call.finish(code),
+            None => dispatch(call),
+        }
+    }
+}
+
+/// Why a call does not run: the policy first, then the door itself.
+fn turned_down(
+    core: &Core,
+    verdict: Result<(), Refusal>,
+    bytes: u64,
+    descriptors: u32,
+) -> Option<Failure> {
+    match verdict {
+        Ok(()) => core.refuses(bytes, descriptors),
+        Err(refusal) => {
+            refused(core, &refusal);
+            Some(Failure::NotAllowed)
+        }
+    }
+}
+
+fn dispatch(call: Box<PacketCall>) {
+    let core = Arc::clone(call.core());
+    core.pool.dispatch(Job::Packet(call));
+    if core.is_revoked() {
+        core.pool.turn_away(&core);
+    }
+}
+
+/// The opener does not want to wait for its first call any longer. One that had not begun never will, and the opener
+/// hears so at once: the pool may be without a thread for long.
+pub(super) fn give_up(
+    token: &Token,
+    generation: u64,
+    received: &mut Received,
+) -> Result<(), Violation> {
+    let opener = peer_pidfd(&token.socket).map_err(|_| Violation::Sender)?;
+    if !sent_by(received, &opener) {
+        return Err(Violation::Sender);
+    }
+    let call = lock(&token.call).clone();
+    let queued = call.is_some_and(|call| call.generation == generation && call.give_up());
+    if queued {
+        let reply = Message::Reply {
+            generation,
+            code: Failure::Abandoned.number(),
+            descriptors: 0,
+            bytes: 0,
+        };
+        let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Who petitions.
+
+use nix::errno::Errno;
+
+use crate::cred::Caller;
+use crate::sys::closer::Shared;
+use crate::sys::peer::{Process, peer_pidfd};
+use crate::sys::socket::{self, Received, sent_by};
+use crate::wire::code::Failure;
+use crate::wire::message::{Message, Violation};
+
+/// Who petitions, and where the answer goes.
+pub(super) struct Petitioner {
+    pub(super) process: Process,
+    pub(super) caller: Caller,
+    pub(super) private: Shared,
+}
+
+impl Petitioner {
+    /// From the descriptors and the kernel's stamp of a packet.
+    pub(super) fn of(received: &mut Received) -> Result<Self, Violation> {
+        let [private] = received.fds.as_slice() else {
+            return Err(Violation::Descriptors);
+        };
+        if received.fds_lost || !socket::is_packet_socket(private) {
+            return Err(Violation::Descriptors);
+        }
+        let private = received.fds.pop().ok_or(Violation::Descriptors)?;
+        let private = Shared::from(private);
+        let process = peer_pidfd(&private).map_err(|_| Violation::Sender)?;
+        if !sent_by(received, &process) {
+            return Err(Violation::Sender);
+        }
+        let caller = Caller::of_socket(&private).map_err(|_| Violation::Sender)?;
+        // The other end was made by the client, perhaps blocking and without stamps; ours is set up here.
+        let flags = nix::fcntl::OFlag::O_NONBLOCK;
+        nix::fcntl::fcntl(&private, nix::fcntl::FcntlArg::F_SETFL(flags))
+            .map_err(|_| Violation::Descriptors)?;
+        socket::name_senders(&private).map_err(|_| Violation::Descriptors)?;
+        Ok(Self {
+            process,
+            caller,
+            private,
+        })
+    }
+
+    /// Whose quota it is; one who is unknown shares it with all that are.
+    pub(super) fn uid(&self) -> u32 {
+        payer(&self.caller)
+    }
+
+    pub(super) fn answer(&self, message: &Message) -> Result<(), Errno> {
+        socket::send(&self.private, &[&message.encode(0)], &[])
+    }
+
+    /// A petitioner that does not listen is not waited for.
+    pub(super) fn refuse(&self, code: Failure) {
+        let _gone = self.answer(&Message::Refused {
+            wanted: 0,
+            code: code.number(),
+        });
+    }
+
+    /// Whether nobody waits for the answer any more.
+    pub(super) fn is_gone(&self) -> bool {
+        socket::is_hung_up(&self.private)
+    }
+}
+
+/// Whose quota pays for what a caller makes us hold; one who is unknown shares it with all that are.
+pub(super) fn payer(caller: &Caller) -> u32 {
+    match caller {
+        Caller::Known(credentials) => credentials.uid(),
+        Caller::Unknown => u32::MAX,
+    }
+}
