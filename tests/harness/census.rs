@@ -3,6 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+/// Threads that come and go (the kernel keeps 15 bytes of a name).
+const PASSING: [&str; 5] = [
+    "door-closer",
+    "door-errand",
+    "door-event",
+    "door-names",
+    "door-predicate",
+];
+
 /// Descriptors, window mappings and threads of a process at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Census {
@@ -44,9 +53,9 @@ impl Census {
             .unwrap()
             .flatten()
             .filter(|task| {
-                // Those who close what peers have sent come when there is something, and go by themselves.
+                // Those who do what the leader does not do itself come when there is something, and go by themselves.
                 let name = std::fs::read_to_string(task.path().join("comm"));
-                name.is_ok_and(|name| name.trim_end() != "door-closer")
+                name.is_ok_and(|name| !PASSING.contains(&name.trim_end()))
             })
             .count();
         Self {

@@ -4,7 +4,7 @@
 //! has to be waited for by the clock.
 
 mod activate;
-mod board;
+pub(crate) mod board;
 mod client;
 mod server;
 mod storm;
@@ -34,7 +34,7 @@ fn interpret(mut command: impl FnMut(&[&str]) -> String) {
 }
 
 /// Gives up the superuser's rights for those of a user.
-fn become_user(uid: &str) -> String {
+pub(crate) fn become_user(uid: &str) -> String {
     use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
     let id: u32 = uid.parse().unwrap();
     setgroups(&[]).unwrap();

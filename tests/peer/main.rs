@@ -12,6 +12,7 @@
 mod calls;
 mod closing;
 mod hostile;
+mod leader;
 mod life;
 mod restart;
 mod serve;
@@ -28,6 +29,7 @@ fn main() {
         closing::run,
         life::run,
         hostile::run,
+        leader::run,
         threads::run,
         restart::run,
         typed::run,

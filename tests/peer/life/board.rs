@@ -8,7 +8,7 @@ static COUNTS: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 static RAISED: Condvar = Condvar::new();
 
 /// Raises a counter by one.
-pub(super) fn raise(name: &str) {
+pub(crate) fn raise(name: &str) {
     *COUNTS
         .lock()
         .unwrap()
@@ -19,7 +19,7 @@ pub(super) fn raise(name: &str) {
 }
 
 /// What a counter stands at.
-pub(super) fn count(name: &str) -> usize {
+pub(crate) fn count(name: &str) -> usize {
     COUNTS
         .lock()
         .unwrap()
@@ -30,7 +30,7 @@ pub(super) fn count(name: &str) -> usize {
 }
 
 /// Waits until a counter has reached a number; what it stands at, also when it never gets there.
-pub(super) fn wait(name: &str, number: usize) -> usize {
+pub(crate) fn wait(name: &str, number: usize) -> usize {
     let mut counts = COUNTS.lock().unwrap();
     let until = Instant::now() + Duration::from_secs(20);
     loop {
