@@ -1,7 +1,7 @@
 //! A reference to a door.
 
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -53,13 +53,15 @@ pub(crate) struct Own {
 
 /// A holder's end.
 pub(crate) struct Remote {
-    pub(crate) token: OwnedFd,
+    token: OwnedFd,
     /// Where it was opened.
     pub(crate) path: Option<Arc<Path>>,
     /// How calls go, once the first petition was answered.
     link: ArcSwapOption<Link>,
     /// The first call may travel on the connection itself: it was opened here and used by nobody yet.
     fresh: AtomicBool,
+    /// Something else than the first call was sent on the connection, or is about to be.
+    shared: AtomicBool,
     /// The life of the process that opened it.
     life: u64,
     /// The door's unique id, once known; 0 before.
@@ -381,6 +383,7 @@ impl Own {
                 .map_err(|source| CallCondition::System {
                     op: "make a reference",
                     source,
+                    taken: false,
                 })?;
         let remote = Arc::new(Remote::new(token, None, false));
         remote.id.store(self.core.id, Ordering::Relaxed);
@@ -399,6 +402,7 @@ impl Remote {
             path,
             link: ArcSwapOption::const_empty(),
             fresh: AtomicBool::new(fresh),
+            shared: AtomicBool::new(false),
             life: fork::life(),
             id: AtomicU64::new(0),
         }
@@ -424,9 +428,11 @@ impl Remote {
         arguments: &Arguments<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Vec<OwnedFd>, CallCondition> {
-        let fresh = self.fresh.swap(false, Ordering::AcqRel) && self.life == fork::life();
+        let fresh = self.fresh.swap(false, Ordering::AcqRel)
+            && !self.shared.load(Ordering::Relaxed)
+            && self.life == fork::life();
         if fresh && first::fits(arguments) {
-            return first::call(&self.token, arguments, out);
+            return first::call(&self.token, &self.shared, arguments, out);
         }
         let connect = || {
             let link = self.connect(arguments.until);
@@ -446,14 +452,21 @@ impl Remote {
         if let Some(link) = known() {
             return Ok(link);
         }
-        establish(self.token.as_fd(), until, known, |link| {
+        establish(self.to_petition(), until, known, |link| {
             self.id.store(link.door, Ordering::Relaxed);
             self.link.store(Some(Arc::clone(link)));
         })
     }
 
+    /// The connection, for something else than the first call: a call that goes on can no longer tell from a reset
+    /// what lay unread.
+    pub(crate) fn to_petition(&self) -> BorrowedFd<'_> {
+        self.shared.store(true, Ordering::Release);
+        self.token.as_fd()
+    }
+
     fn remint(&self) -> Result<OwnedFd, DoorError> {
-        let minted = Petition::send(self.token.as_fd(), &Message::Remint {}, None)
+        let minted = Petition::send(self.to_petition(), &Message::Remint {}, None)
             .and_then(|mut petition| petition.receive());
         match minted {
             Ok(answer) => {
@@ -468,7 +481,7 @@ impl Remote {
             Err(DoorError::NoDoor) => {
                 // The connection is shared from now on: nothing may travel on it that expects an answer there.
                 self.fresh.store(false, Ordering::Release);
-                self.token.try_clone().map_err(|error| {
+                self.to_petition().try_clone_to_owned().map_err(|error| {
                     let number = error.raw_os_error().unwrap_or(0);
                     system("copy the descriptor", nix::errno::Errno::from_raw(number))
                 })
@@ -501,7 +514,11 @@ fn not_connected(error: DoorError) -> CallCondition {
             violation,
             taken: false,
         },
-        DoorError::System { op, source } => CallCondition::System { op, source },
+        DoorError::System { op, source } => CallCondition::System {
+            op,
+            source,
+            taken: false,
+        },
         // The descriptor is no door's, or no more. The rest is said by verbs other than connecting.
         DoorError::NoDoor
         | DoorError::NotADoor
@@ -531,6 +548,7 @@ fn call_in_process(
     let me = Credentials::of_this_process().map_err(|source| CallCondition::System {
         op: "read our own credentials",
         source,
+        taken: false,
     })?;
     let fds = crate::local::copies(arguments.take()).map_err(|_| CallCondition::NoRoom)?;
     let mailbox = Arc::new(Mailbox::default());

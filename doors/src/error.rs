@@ -192,7 +192,7 @@ pub enum CallCondition {
         /// The call may have executed.
         taken: bool,
     },
-    /// A system call failed here, before the call was made.
+    /// A system call failed here.
     #[error("cannot {op}")]
     System {
         /// What was tried.
@@ -200,6 +200,8 @@ pub enum CallCondition {
         /// The kernel's answer.
         #[source]
         source: Errno,
+        /// The call may have reached the server before that.
+        taken: bool,
     },
 }
 
@@ -216,12 +218,12 @@ impl CallCondition {
             | Self::DescriptorsLost
             | Self::Draining
             | Self::NoRoom
-            | Self::Forked
-            | Self::System { .. } => CallState::NotExecuted,
+            | Self::Forked => CallState::NotExecuted,
             Self::TimedOut { taken }
             | Self::NotResponding { taken, .. }
             | Self::ServerDied { taken }
-            | Self::Protocol { taken, .. } => {
+            | Self::Protocol { taken, .. }
+            | Self::System { taken, .. } => {
                 if *taken {
                     CallState::MayHaveExecuted
                 } else {

@@ -1,6 +1,5 @@
 //! Asking about a door, from any process that holds a descriptor of it.
 
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use crate::attributes::DoorAttributes;
@@ -304,7 +303,7 @@ fn own_pid() -> i32 {
 }
 
 fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorError> {
-    let mut petition = match Petition::send(remote.token.as_fd(), &Message::Info {}, None) {
+    let mut petition = match Petition::send(remote.to_petition(), &Message::Info {}, None) {
         Ok(petition) => petition,
         Err(DoorError::NoDoor) => return gone(remote),
         Err(other) => return Err(other),

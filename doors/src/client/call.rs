@@ -559,6 +559,7 @@ fn send_descriptors(
                 return Err(CallCondition::System {
                     op: "send the descriptors",
                     source,
+                    taken: false,
                 });
             }
         }

@@ -12,9 +12,10 @@ use super::call::{Arguments, condition};
 use super::petition::{deadline, poll_until};
 use crate::desc::borrowed;
 use crate::error::CallCondition;
-use crate::sys::memfd;
+use crate::primitive::{AtomicBool, Ordering};
 use crate::sys::peer::Process;
 use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET, Received};
+use crate::sys::{closer, memfd};
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
 use crate::wire::limits::{
@@ -36,6 +37,10 @@ pub(crate) fn fits(arguments: &Arguments<'_>) -> bool {
 struct First<'a, 'd> {
     connection: &'a OwnedFd,
     arguments: &'a Arguments<'d>,
+    /// Something else than the call may have been sent on the connection.
+    shared: &'a AtomicBool,
+    /// The connection was reset before anything was sent after the call.
+    reset: bool,
     /// The server's process, once a packet of it has named it.
     server: Option<Process>,
     /// The server has the call: from here on only its death or the caller's deadline ends the wait.
@@ -46,9 +51,10 @@ struct First<'a, 'd> {
     buffer: Vec<u8>,
 }
 
-/// Makes the first call; appends the results to `out`.
+/// Makes the first call; appends the results to `out`. `shared` is set before anything else is sent on the connection.
 pub(crate) fn call(
     connection: &OwnedFd,
+    shared: &AtomicBool,
     arguments: &Arguments<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, CallCondition> {
@@ -70,11 +76,14 @@ pub(crate) fn call(
             source => CallCondition::System {
                 op: "send the call",
                 source,
+                taken: false,
             },
         })?;
     let mut first = First {
         connection,
         arguments,
+        shared,
+        reset: false,
         server: None,
         arrived: false,
         taken: false,
@@ -85,16 +94,24 @@ pub(crate) fn call(
     if outcome.is_err() {
         // Whatever comes late is for nobody: it does not get in any more, and what has come is closed here.
         socket::refuse_more(connection);
-        while let Ok(Some(late)) = socket::receive(connection, &mut first.buffer) {
+        while let Ok(Some(late)) = socket::receive_past_reset(connection, &mut first.buffer) {
             drop(late);
         }
     }
     outcome
 }
 
+impl Drop for First<'_, '_> {
+    /// Descriptors of a reply that did not come to its end are foreign.
+    fn drop(&mut self) {
+        closer::close(std::mem::take(&mut self.early));
+    }
+}
+
 impl First<'_, '_> {
     fn wait(&mut self, out: &mut Vec<u8>) -> Result<Vec<OwnedFd>, CallCondition> {
         let protocol = deadline(PROTOCOL_DEADLINE);
+        let mut server_is_gone = false;
         loop {
             match socket::receive(self.connection, &mut self.buffer) {
                 Ok(Some(received)) => {
@@ -107,22 +124,20 @@ impl First<'_, '_> {
                     }
                     continue;
                 }
-                Err(Errno::EAGAIN) => {}
-                // The kernel resets a connection whose other end is closed with something unread in it: nobody has
-                // read the call. An end without a reset means that it was read, and it may have begun.
+                // Said once, and before what is still queued for us.
                 Err(Errno::ECONNRESET) => {
-                    return Err(CallCondition::ServerDied {
-                        taken: self.taken || self.arrived,
-                    });
+                    self.reset = true;
+                    continue;
                 }
-                Ok(None) | Err(_) => return Err(CallCondition::ServerDied { taken: true }),
+                // What it said before it exited is in the queue by now.
+                Err(Errno::EAGAIN) if server_is_gone => return Err(self.died()),
+                Err(Errno::EAGAIN) => {}
+                Ok(None) | Err(_) => return Err(self.died()),
             }
-            if self
-                .server
-                .as_ref()
-                .is_some_and(|server| !server.is_alive().unwrap_or(false))
-            {
-                return Err(CallCondition::ServerDied { taken: true });
+            let server = self.server.as_ref();
+            if server.is_some_and(|server| !server.is_alive().unwrap_or(true)) {
+                server_is_gone = true;
+                continue;
             }
             let bound = if self.arrived { None } else { Some(protocol) };
             let until = [bound, self.arguments.until].into_iter().flatten().min();
@@ -130,6 +145,17 @@ impl First<'_, '_> {
                 return self.give_up(out);
             }
         }
+    }
+
+    /// The connection or the server is at its end.
+    ///
+    /// The kernel resets a connection whose other end is closed with something unread in it. If nothing but the call
+    /// can have been in it, nobody has read the call. A petition of another thread may lie there instead: `shared` was
+    /// stored before it was sent, thus before the reset came of it. An end without a reset means that the call was
+    /// read.
+    fn died(&self) -> CallCondition {
+        let unread = self.reset && !self.arrived && !self.shared.load(Ordering::Acquire);
+        CallCondition::ServerDied { taken: !unread }
     }
 
     /// Whether the caller's deadline has passed.
@@ -146,6 +172,7 @@ impl First<'_, '_> {
         poll_until(&mut fds, until).map_err(|source| CallCondition::System {
             op: "wait for the server",
             source,
+            taken: true,
         })
     }
 
@@ -156,7 +183,10 @@ impl First<'_, '_> {
             generation: GENERATION,
         }
         .encode(0);
-        let _told = socket::send(self.connection, &[&packet], &[]);
+        if socket::send(self.connection, &[&packet], &[]) == Err(Errno::ECONNRESET) {
+            // It was not sent. Had it been, the reset might come of it.
+            self.reset = true;
+        }
         let grace = deadline(GIVE_UP_GRACE);
         while !self.taken && self.poll(Some(grace))? {
             match socket::receive(self.connection, &mut self.buffer) {
@@ -165,7 +195,8 @@ impl First<'_, '_> {
                         return Ok(descriptors);
                     }
                 }
-                Err(Errno::EAGAIN) => {}
+                Err(Errno::EAGAIN | Errno::ECONNRESET) => {}
+                Ok(None) | Err(_) if self.reset => return Err(self.died()),
                 Ok(None) | Err(_) => break,
             }
         }
@@ -198,6 +229,9 @@ impl First<'_, '_> {
             Ok(decoded) => decoded,
             Err(violation) => return broken(violation, true),
         };
+        if names_another_call(&message) {
+            return broken(Violation::Turn, true);
+        }
         match message {
             Message::Queued { .. } => Ok(None),
             Message::Taken { .. } => {
@@ -207,7 +241,7 @@ impl First<'_, '_> {
             Message::Descriptors { index, .. } => {
                 self.taken = true;
                 if index == 0 {
-                    self.early.clear();
+                    closer::close(std::mem::take(&mut self.early));
                 }
                 let sum = self.early.len().saturating_add(fds.len());
                 if sum > DESCRIPTORS || usize_of(index) != self.early.len() {
@@ -259,6 +293,17 @@ impl First<'_, '_> {
     }
 }
 
+/// Whether a packet of a first call is about another one: there is one only.
+fn names_another_call(message: &Message) -> bool {
+    match *message {
+        Message::Queued { generation }
+        | Message::Taken { generation }
+        | Message::Descriptors { generation, .. }
+        | Message::Reply { generation, .. } => generation != GENERATION,
+        _ => false,
+    }
+}
+
 /// The data of a reply: in the packet, or in a frozen memfd.
 fn take_data(
     payload: &[u8],
@@ -270,11 +315,12 @@ fn take_data(
         violation: Violation::Memory,
         taken: true,
     };
+    let too_large = CallCondition::ReplyTooLarge { len: bytes };
     if u64::try_from(payload.len()) == Ok(bytes) {
+        out.try_reserve(payload.len()).map_err(|_| too_large)?;
         out.extend_from_slice(payload);
         return Ok(());
     }
-    let too_large = CallCondition::ReplyTooLarge { len: bytes };
     if bytes > LARGEST_CALL_BYTES {
         return Err(too_large);
     }
@@ -282,10 +328,8 @@ fn take_data(
     let [memory] = fds else {
         return Err(broken);
     };
-    let data = memfd::read_frozen(memory, len).map_err(|error| match error {
+    memfd::read_frozen(memory, len, out).map_err(|error| match error {
         Errno::ENOMEM => too_large,
         _ => broken,
-    })?;
-    out.extend_from_slice(&data);
-    Ok(())
+    })
 }

@@ -214,6 +214,7 @@ impl Session {
                 source => CallCondition::System {
                     op: "send on the session socket",
                     source,
+                    taken: false,
                 },
             }
         })?;
