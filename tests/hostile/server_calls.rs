@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use harness::raw::{self, Fields, Guest, Host, Packet, kind};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::served::Customer;
 
@@ -207,6 +208,30 @@ fn case_41_descriptors_that_were_announced_and_never_come_are_a_lost_reply() {
         stop.store(true, Ordering::Relaxed);
     });
     drop((guest, connection));
+    customer.is_sound();
+}
+
+#[test]
+fn case_57_a_reply_whose_descriptors_were_sent_before_the_server_died_is_whole() {
+    let mut customer = Customer::new("case_57_client");
+    let connection = opened(&mut customer);
+    customer.peer.say("call 3");
+    let guest = Guest::welcome(&connection);
+    // The ring, which nobody ever reads: the session socket is reset.
+    let mut polled = [PollFd::new(guest.socket.as_fd(), PollFlags::POLLIN)];
+    assert!(poll(&mut polled, PollTimeout::from(20_000_u16)).unwrap() > 0);
+    customer.stop();
+    let (ours, theirs) = raw::pair();
+    let socket = Packet::new(kind::SOCKET).u64(0).u32(0).bytes();
+    raw::send(&guest.socket, &socket, &[theirs.as_fd()]).unwrap();
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let packet = Packet::new(kind::DESCRIPTORS).u64(1).u32(0).u32(1);
+    raw::send(&ours, &packet.bytes(), &[null.as_fd()]).unwrap();
+    guest.answer(1, (1, 1, 0, 0, 1, 0));
+    drop((guest, ours));
+    customer.go_on();
+    customer.hears("reply 0 1");
+    drop((connection, theirs));
     customer.is_sound();
 }
 

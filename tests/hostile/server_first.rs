@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use harness::raw::{self, Host, Packet, kind};
 use nix::fcntl::SealFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
 
 use crate::served::Customer;
 
@@ -167,11 +166,11 @@ fn case_57_a_reset_does_not_hide_the_reply_that_was_sent_before() {
     let connection = called(&mut customer, &host, "aside 1");
     customer.peer.say("info");
     something_lies_unread(&connection);
-    customer.peer.signal(Signal::SIGSTOP);
+    customer.stop();
     let packet = reply(0, 0, 4).payload(b"done");
     raw::send(&connection, &packet.bytes(), &[]).unwrap();
     drop(connection);
-    customer.peer.signal(Signal::SIGCONT);
+    customer.go_on();
     let heard = [customer.peer.hear(), customer.peer.hear()];
     assert!(heard.iter().any(|line| line == "reply 4 0"), "{heard:?}");
     customer.is_sound();

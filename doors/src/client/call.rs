@@ -434,8 +434,11 @@ impl Exchange<'_> {
             return Err(self.broken(Violation::Value));
         }
         let mut gathering = Gathering::new(self.head.generation, count);
-        let until = deadline(PROTOCOL_DEADLINE);
+        let protocol = deadline(PROTOCOL_DEADLINE);
+        let until = self.until.map_or(protocol, |until| until.min(protocol));
         loop {
+            // Before the look at what is there: what came before the end of the time or of the session counts.
+            let last = self.session.is_dead() || Instant::now() >= until;
             if self.channel.take_socket_lost() {
                 return Err(CallCondition::ReplyLost);
             }
@@ -448,19 +451,19 @@ impl Exchange<'_> {
             match gathered {
                 Gathered::All => return Ok(gathering.take()),
                 Gathered::Lost => return Err(CallCondition::ReplyLost),
+                Gathered::Missing | Gathered::Closed if last => {
+                    return Err(CallCondition::ReplyLost);
+                }
                 Gathered::Missing | Gathered::Closed => {}
             }
-            let changed = self.session.wait_for_change(Some(until), || {
+            // A server that sends one socket after the other does not stop the clock.
+            self.session.wait_for_change(Some(until), || {
                 self.channel.is_socket_lost()
                     || match (self.channel.socket(), &socket) {
                         (Some(now), Some(before)) => !Arc::ptr_eq(&now, before),
                         (now, _) => now.is_some(),
                     }
             });
-            // A server that sends one socket after the other does not stop the clock.
-            if self.session.is_dead() || !changed || Instant::now() >= until {
-                return Err(CallCondition::ReplyLost);
-            }
         }
     }
 

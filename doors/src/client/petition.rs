@@ -72,10 +72,10 @@ impl<'token> Petition<'token> {
     pub(crate) fn receive(&mut self) -> Result<Answer, DoorError> {
         let mut buffer = [0_u8; CONTROL_BYTES];
         let mut received = loop {
-            match socket::receive(&self.private, &mut buffer) {
+            match socket::receive_past_reset(&self.private, &mut buffer) {
                 Ok(Some(received)) => break received,
                 Err(Errno::EAGAIN) => wait(self.private.as_fd(), PollFlags::POLLIN, self.until)?,
-                Ok(None) | Err(Errno::ECONNRESET) => {
+                Ok(None) => {
                     let there = self.token.is_some_and(|token| !socket::is_hung_up(token));
                     return Err(if there {
                         DoorError::NoRoom
