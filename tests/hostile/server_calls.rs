@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::served::Customer;
 
-const PROTOCOL: &str = "error not-executed the server broke the protocol";
+const PROTOCOL: &str = "error may-have-executed the server broke the protocol";
 
 /// The customer opens and its first call is refused there, so that the next says HELLO.
 fn opened(customer: &mut Customer) -> OwnedFd {
@@ -355,16 +355,7 @@ fn case_40_a_larger_area_is_taken_only_as_it_was_asked_for() {
         raw::is_over(&guest.socket);
     }
     // No larger area at all: the call goes in parts.
-    customer.peer.say("call 60000");
-    let guest = Guest::welcome(&connection);
-    loop {
-        let heard = guest.hear().unwrap();
-        if heard.bytes[6] == 34 {
-            let wanted = Fields::of(&heard.bytes, kind::GROW).u64();
-            guest.say(&Packet::new(kind::REFUSED).u64(wanted).u32(8));
-            break;
-        }
-    }
+    let guest = in_parts(&mut customer, &connection, "call 60000");
     let mut turn = 0;
     for _ in 0..3 {
         turn = guest.next_turn(0, turn).unwrap();
@@ -374,6 +365,62 @@ fn case_40_a_larger_area_is_taken_only_as_it_was_asked_for() {
     guest.answer(turn, (1, 1, 0, 0, 0, 0));
     customer.hears("reply 0 0");
     drop((guest, connection));
+    customer.is_sound();
+}
+
+/// A call that is larger than an area and gets no larger one: its first part is published.
+fn in_parts(customer: &mut Customer, connection: &OwnedFd, line: &str) -> Guest {
+    customer.peer.say(line);
+    let guest = Guest::welcome(connection);
+    loop {
+        let heard = guest.hear().unwrap();
+        if heard.bytes[6] == 34 {
+            let wanted = Fields::of(&heard.bytes, kind::GROW).u64();
+            guest.say(&Packet::new(kind::REFUSED).u64(wanted).u32(8));
+            return guest;
+        }
+    }
+}
+
+#[test]
+fn a_call_whose_arguments_were_not_all_sent_was_not_executed() {
+    let mut customer = Customer::new("parts_client");
+    let connection = opened(&mut customer);
+    let taken = |guest: &Guest| guest.reply.as_ref().unwrap().store_long(128, 1);
+    // The server dies between two parts, the deadline passes there, and the server breaks the protocol there.
+    let guest = in_parts(&mut customer, &connection, "call 60000");
+    let turn = guest.next_turn(0, 0).unwrap();
+    taken(&guest);
+    guest.answer(turn, (3, 1, 0, 0, 0, 0));
+    let _second = guest.next_turn(0, turn).unwrap();
+    drop(guest);
+    customer.hears("error not-executed the server died");
+    let guest = in_parts(&mut customer, &connection, "until 200 60000");
+    let _first = guest.next_turn(0, 0).unwrap();
+    taken(&guest);
+    customer.hears("error not-executed the deadline passed");
+    end(&guest);
+    let guest = in_parts(&mut customer, &connection, "call 60000");
+    let turn = guest.next_turn(0, 0).unwrap();
+    taken(&guest);
+    guest.answer(turn, (9, 1, 0, 0, 0, 0));
+    customer.hears("error not-executed the server broke the protocol");
+    // Results of a part of the arguments.
+    for answer in [1, 2] {
+        let guest = in_parts(&mut customer, &connection, "call 60000");
+        let turn = guest.next_turn(0, 0).unwrap();
+        taken(&guest);
+        guest.answer(turn, (answer, 1, 1, 1, 0, 0));
+        customer.hears(PROTOCOL);
+    }
+    // The last part is published.
+    let guest = in_parts(&mut customer, &connection, "call 20000");
+    let turn = guest.next_turn(0, 0).unwrap();
+    taken(&guest);
+    guest.answer(turn, (3, 1, 0, 0, 0, 0));
+    let _second = guest.next_turn(0, turn).unwrap();
+    drop(guest);
+    customer.hears("error may-have-executed the server died");
     customer.is_sound();
 }
 

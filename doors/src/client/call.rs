@@ -100,6 +100,8 @@ struct Exchange<'a> {
     until: Option<Instant>,
     /// Size of the results in all, once a part of them has come.
     announced: Option<u64>,
+    /// The last part of the arguments is published, or about to be: before, no procedure can run with them.
+    complete: bool,
 }
 
 /// Calls; appends the results to `out` and returns the descriptors.
@@ -248,8 +250,12 @@ fn run<'a>(
         head,
         until: arguments.until,
         announced: None,
+        complete: false,
     };
-    exchange.run(arguments, out)
+    let outcome = exchange.run(arguments, out);
+    // What has come with the reply, or is on its way, goes before the next call.
+    exchange.state.given_up |= outcome.is_err();
+    outcome
 }
 
 impl Exchange<'_> {
@@ -261,18 +267,21 @@ impl Exchange<'_> {
         let mut left = self.put(arguments.data)?;
         let start = out.len();
         loop {
+            self.complete = left.is_empty();
             let reply = self.turn()?;
             match Answer::from_number(reply.answer) {
+                Some(Answer::Returned | Answer::Part) if !left.is_empty() => {
+                    // It says that it ran, on a part of the arguments.
+                    self.complete = true;
+                    return Err(self.broken(Violation::Turn));
+                }
                 Some(Answer::Returned) => {
                     self.take_part(&reply, start, out)?;
                     let have = u64::try_from(out.len().saturating_sub(start));
                     if have != Ok(reply.total) {
                         return Err(self.broken(Violation::Value));
                     }
-                    let taken = self.take_descriptors(usize_of(reply.descriptors));
-                    // What has come of them, or is on its way, goes before the next call.
-                    self.state.given_up |= taken.is_err();
-                    return taken;
+                    return self.take_descriptors(usize_of(reply.descriptors));
                 }
                 Some(Answer::Part) => {
                     self.take_part(&reply, start, out)?;
@@ -333,7 +342,7 @@ impl Exchange<'_> {
             Waited::Answered => {}
             Waited::TimedOut => return Err(self.give_up()),
             Waited::Dead => {
-                let taken = self.channel.end.give_up(self.head.generation);
+                let taken = self.channel.end.give_up(self.head.generation) && self.complete;
                 return Err(CallCondition::ServerDied { taken });
             }
             Waited::Broken(violation) => return Err(self.broken(violation)),
@@ -349,7 +358,6 @@ impl Exchange<'_> {
     #[cold]
     fn give_up(&mut self) -> CallCondition {
         let generation = self.head.generation;
-        self.state.given_up = true;
         let taken = self.channel.end.give_up(generation);
         if taken {
             let cancel = Message::Cancel {
@@ -359,15 +367,21 @@ impl Exchange<'_> {
             // If the session socket is full the invocation learns nothing; the outcome is the same.
             let _told = self.session.tell(&cancel);
         }
-        CallCondition::TimedOut { taken }
+        CallCondition::TimedOut {
+            taken: taken && self.complete,
+        }
     }
 
-    /// The server broke the protocol: nothing it says on this session is believed any more.
+    /// The server broke the protocol: nothing it says on this session is believed any more, nor that it has not taken
+    /// what it was given.
     #[cold]
     fn broken(&self, violation: Violation) -> CallCondition {
         self.session.die();
-        let taken = self.channel.end.give_up(self.head.generation);
-        CallCondition::Protocol { violation, taken }
+        self.channel.end.give_up(self.head.generation);
+        CallCondition::Protocol {
+            violation,
+            taken: self.complete,
+        }
     }
 
     /// Copies a part of the results out, once.
