@@ -424,6 +424,70 @@ fn a_call_whose_arguments_were_not_all_sent_was_not_executed() {
     customer.is_sound();
 }
 
+/// The number of the next request for more channels.
+fn asks_for_channels(guest: &Guest) -> u64 {
+    loop {
+        let heard = guest.hear().unwrap();
+        if heard.bytes[6] == 34 {
+            let mut fields = Fields::of(&heard.bytes, kind::GROW);
+            let wanted = fields.u64();
+            assert_eq!((fields.u32(), fields.u64()), (0, 0));
+            return wanted;
+        }
+    }
+}
+
+/// Returns from a turn of a channel, with nothing.
+fn answer_empty(guest: &Guest, channel: usize, turn: u32) {
+    let (reply, at) = (guest.reply.as_ref().unwrap(), channel * 256);
+    reply.store(at + 4, 1);
+    reply.store_long(at + 8, u64::from(turn));
+    reply.store(at, turn);
+    reply.wake(at);
+}
+
+#[test]
+fn case_38_channels_that_cannot_be_mapped_cost_the_request_and_not_the_session() {
+    let mut customer = Customer::new("case_38_client");
+    let connection = opened(&mut customer);
+    customer.peer.say("aside 1");
+    let mut guest = Guest::welcome(&connection);
+    for _ in 0..5 {
+        customer.peer.say("aside 1");
+    }
+    // Four have the channels, two ask for more at the same time.
+    let wanted = [asks_for_channels(&guest), asks_for_channels(&guest)];
+    customer.peer.say(&format!("room {}", 4 << 20));
+    customer.peer.expect("limited");
+    let (call, reply) = (guest.call.take(), guest.reply.take());
+    for (pair, area) in [(1_u32, 1 << 20), (2, 16 * 1024)] {
+        let mut offer = guest.honest(pair, 4, area);
+        offer.first = pair * 4;
+        offer.wanted = wanted[usize::try_from(pair).unwrap() - 1];
+        guest.offer(&offer);
+    }
+    (guest.call, guest.reply) = (call, reply);
+    for turn in [1, 2] {
+        let calls = if turn == 1 { 4 } else { 2 };
+        let words = guest.call.as_ref().unwrap();
+        let mut answered = std::collections::BTreeSet::new();
+        while answered.len() < calls {
+            for channel in 0..4 {
+                if words.load(channel * 256) == turn && answered.insert(channel) {
+                    answer_empty(&guest, channel, turn);
+                }
+            }
+        }
+        for _ in 0..calls {
+            customer.hears("reply 0 0");
+        }
+    }
+    customer.peer.say("plenty");
+    customer.peer.expect("unlimited");
+    drop((guest, connection));
+    customer.is_sound();
+}
+
 /// Resident memory of the customer in KiB.
 fn resident(customer: &Customer) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", customer.peer.pid())).unwrap();

@@ -162,6 +162,9 @@ fn hello(
     session
         .packet(windows.message, &mut windows.fds)
         .map_err(DoorError::Protocol)?;
+    if session.is_without_channels() {
+        return Err(DoorError::NoRoom);
+    }
     let mut ready: Answer = rest.receive()?;
     if !matches!(ready.message, Message::Ready { .. }) {
         return Err(DoorError::Protocol(Violation::Turn));

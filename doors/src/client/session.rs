@@ -43,7 +43,7 @@ pub(crate) struct Session {
     /// Doors that are called through this session.
     pub(crate) links: AtomicUsize,
     next_wanted: AtomicU64,
-    /// The server has given as many channels as this side can ever use.
+    /// This side can use no more channels than it has, or will have once they are ready.
     pub(crate) no_more_channels: AtomicBool,
     /// Threads that wait until some channel is free.
     pub(crate) starved: AtomicUsize,
@@ -315,6 +315,8 @@ impl Session {
     }
 
     /// A pair is offered: verify, map, acknowledge. It is not used before it is ready.
+    ///
+    /// Lack of memory here is no fault of the server: it costs the request, not the session.
     fn map(
         &self,
         wanted: u64,
@@ -327,7 +329,17 @@ impl Session {
             return Err(Violation::Descriptors);
         };
         self.claim_offer(wanted, first, shape)?;
-        let pair = Pair::map(number, shape, call, reply).map_err(|_| Violation::Memory)?;
+        // The server counts channels on from those that it has offered; without them these could not be named.
+        if shape.channels() > 0 && self.no_more_channels.load(Ordering::Relaxed) {
+            return self.cannot_map(wanted, shape.channels());
+        }
+        let pair = match Pair::map(number, shape, call, reply) {
+            Ok(pair) => pair,
+            Err(Errno::ENOMEM | Errno::EAGAIN | Errno::EMFILE | Errno::ENFILE) => {
+                return self.cannot_map(wanted, shape.channels());
+            }
+            Err(_) => return Err(Violation::Memory),
+        };
         let offered = Offered {
             pair: Arc::new(pair),
             first,
@@ -337,8 +349,25 @@ impl Session {
         if before.is_some() {
             return Err(Violation::Turn);
         }
-        self.tell(&Message::Mapped { pair: number })
-            .map_err(|_| Violation::Turn)
+        match self.tell(&Message::Mapped { pair: number }) {
+            // The server is busy, with hundreds of packets of ours unread.
+            Err(Errno::EAGAIN) => {
+                let unused = lock(&self.inbox).offered.remove(&number);
+                drop(unused);
+                self.cannot_map(wanted, shape.channels())
+            }
+            // The session's end is seen by whoever watches it.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Windows that the server has offered cannot be had here. It keeps their numbers, so that no further channels
+    /// can come after channels that were lost.
+    fn cannot_map(&self, wanted: u64, channels: u32) -> Result<(), Violation> {
+        if channels > 0 {
+            self.no_more_channels.store(true, Ordering::Relaxed);
+        }
+        self.grant(wanted, None, Err(Failure::NoRoom))
     }
 
     /// Whether windows are what was asked for under this number, and come for the first time.
@@ -425,6 +454,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the first windows could not be had: the session cannot begin.
+    pub(crate) fn is_without_channels(&self) -> bool {
+        self.no_more_channels.load(Ordering::Relaxed) && self.channels.load().is_empty()
+    }
+
     /// Puts an answer down for the thread that asked, if it still waits, and wakes all that wait for any change.
     fn granted(&self, wanted: u64, asked: Asked, granted: Result<Granted, Failure>) {
         let mut inbox = lock(&self.inbox);
@@ -454,13 +488,7 @@ impl Session {
         match message {
             Message::Windows {
                 wanted, channels, ..
-            } => {
-                if channels > 0 {
-                    // The server numbers the next ones after these.
-                    self.no_more_channels.store(true, Ordering::Relaxed);
-                }
-                self.grant(wanted, None, Err(Failure::NoRoom))
-            }
+            } => self.cannot_map(wanted, channels),
             Message::Socket { wanted, channel } => {
                 let channels = self.channels.load();
                 let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
