@@ -121,7 +121,7 @@ pub(crate) fn call(
     if count > DESCRIPTORS {
         return Err(CallCondition::TooManyDescriptors { count });
     }
-    let session = &*link.session;
+    let session = link.session();
     let channels = session.channels.load();
     let hint = channels.get(LAST.get());
     let quick = hint.and_then(|channel| channel.try_take(link.pool).map(|state| (channel, state)));
@@ -142,7 +142,7 @@ fn slow(
     arguments: &Arguments<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, CallCondition> {
-    let session = &*link.session;
+    let session = link.session();
     loop {
         let channels = session.channels.load_full();
         for (place, channel) in channels.iter().enumerate() {
@@ -218,7 +218,7 @@ fn run<'a>(
     arguments: &Arguments<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, CallCondition> {
-    let session = &*link.session;
+    let session = link.session();
     let data = arguments.data;
     let generation = state.turn.wrapping_add(1);
     if std::mem::take(&mut state.given_up) {

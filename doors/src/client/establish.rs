@@ -4,11 +4,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::hold::Hold;
 use super::petition::{Answer, Petition, deadline, system};
 use super::process::ClientProcess;
 use super::session::Session;
 use crate::error::DoorError;
-use crate::primitive::Ordering;
 use crate::sys::closer::Shared;
 use crate::sys::fork;
 use crate::sys::peer::{Process, ProcessId, peer_pidfd};
@@ -18,42 +18,22 @@ use crate::wire::message::{Message, Violation};
 /// A token as it can be called.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(crate) session: Arc<Session>,
+    session: Hold,
     pub(crate) registration: u64,
     pub(crate) pool: u64,
     pub(crate) door: u64,
 }
 
 impl Link {
+    #[inline]
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// Whether calls can still go this way.
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
         !self.session.is_dead() && self.session.life == fork::life()
-    }
-}
-
-impl Link {
-    fn new(session: &Arc<Session>, registration: u64, pool: u64, door: u64) -> Self {
-        session.links.fetch_add(1, Ordering::Relaxed);
-        Self {
-            session: Arc::clone(session),
-            registration,
-            pool,
-            door,
-        }
-    }
-}
-
-impl Drop for Link {
-    /// A session that no door uses any more is kept for a while, not for ever.
-    fn drop(&mut self) {
-        let last = self.session.links.fetch_sub(1, Ordering::AcqRel) == 1;
-        if last
-            && self.session.life == fork::life()
-            && let Ok(process) = ClientProcess::current()
-        {
-            process.rest(&self.session);
-        }
     }
 }
 
@@ -91,7 +71,7 @@ fn reach(
     process: &ClientProcess,
 ) -> Result<Link, DoorError> {
     if let Some(session) = hint.and_then(|server| process.session(server))
-        && let Some(link) = register(token, &session, until)?
+        && let Some(link) = register(token, session, until)?
     {
         return Ok(link);
     }
@@ -101,7 +81,7 @@ fn reach(
 /// Registers the token's door in a session; `None` if its server does not know the session (it is another one).
 fn register(
     token: BorrowedFd<'_>,
-    session: &Arc<Session>,
+    session: Hold,
     until: Option<Instant>,
 ) -> Result<Option<Link>, DoorError> {
     let mut petition = Petition::send(
@@ -124,7 +104,7 @@ fn register(
     link(session, answer.message).map(Some)
 }
 
-fn link(session: &Arc<Session>, message: Message) -> Result<Link, DoorError> {
+fn link(session: Hold, message: Message) -> Result<Link, DoorError> {
     match message {
         Message::Registered {
             session: id,
@@ -132,7 +112,12 @@ fn link(session: &Arc<Session>, message: Message) -> Result<Link, DoorError> {
             door,
             pool,
             ..
-        } if id == session.id => Ok(Link::new(session, registration, pool, door)),
+        } if id == session.id => Ok(Link {
+            session,
+            registration,
+            pool,
+            door,
+        }),
         _ => Err(DoorError::Protocol(Violation::Turn)),
     }
 }
@@ -176,7 +161,7 @@ fn hello(
         .watcher
         .watch(&session)
         .map_err(|e| system("watch the session", e))?;
-    let link = link(&session, registered).inspect_err(|_| session.die())?;
+    let link = link(Hold::new(&session), registered).inspect_err(|_| session.die())?;
     process.enter(&session);
     Ok(link)
 }

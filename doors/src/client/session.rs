@@ -40,8 +40,8 @@ pub(crate) struct Session {
     /// The channels that may be used. Grows only.
     pub(crate) channels: ArcSwap<Vec<Arc<Channel>>>,
     dead: AtomicBool,
-    /// Doors that are called through this session.
-    pub(crate) links: AtomicUsize,
+    /// Doors that are called through this session, or are about to be.
+    pub(crate) holds: AtomicUsize,
     next_wanted: AtomicU64,
     /// This side can use no more channels than it has, or will have once they are ready.
     pub(crate) no_more_channels: AtomicBool,
@@ -139,7 +139,7 @@ impl Session {
             socket,
             channels: ArcSwap::from_pointee(Vec::new()),
             dead: AtomicBool::new(false),
-            links: AtomicUsize::new(0),
+            holds: AtomicUsize::new(0),
             next_wanted: AtomicU64::new(1),
             no_more_channels: AtomicBool::new(false),
             starved: AtomicUsize::new(0),
