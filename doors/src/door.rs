@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
-use crate::client::call::{self, Arguments};
+use crate::client::arguments::Arguments;
+use crate::client::call;
+use crate::client::condition::condition;
 use crate::client::establish::{Link, establish};
 use crate::client::first;
 use crate::client::petition::{Petition, system};
@@ -540,10 +542,10 @@ fn call_in_process(
     let count = u32::try_from(arguments.count).unwrap_or(u32::MAX);
     let bytes = u64::try_from(arguments.data.len()).unwrap_or(u64::MAX);
     if let Some(code) = core.refuses(bytes, count) {
-        return Err(call::condition(code, arguments));
+        return Err(condition(code, arguments));
     }
     if arguments.count > DESCRIPTORS {
-        return Err(call::condition(Failure::TooManyDescriptors, arguments));
+        return Err(condition(Failure::TooManyDescriptors, arguments));
     }
     let me = Credentials::of_this_process().map_err(|source| CallCondition::System {
         op: "read our own credentials",
@@ -564,7 +566,7 @@ fn call_in_process(
             out.extend_from_slice(&data);
             Ok(descriptors)
         }
-        Some(Err(failure)) => Err(call::condition(failure, arguments)),
+        Some(Err(failure)) => Err(condition(failure, arguments)),
     }
 }
 
