@@ -33,11 +33,15 @@ pub(crate) fn call(
     if total > LARGEST_CALL_BYTES {
         return Err(CallCondition::DataSize {
             len: arguments.data.len(),
+            limit: LARGEST_CALL_BYTES,
         });
     }
     let count = arguments.count;
     if count > DESCRIPTORS {
-        return Err(CallCondition::TooManyDescriptors { count });
+        return Err(CallCondition::TooManyDescriptors {
+            count,
+            limit: u64::try_from(DESCRIPTORS).unwrap_or(u64::MAX),
+        });
     }
     let session = link.session();
     let channels = session.channels.load();

@@ -5,16 +5,18 @@ use crate::error::CallCondition;
 use crate::wire::code::Failure;
 use crate::wire::message::Violation;
 
-/// A failure that the server announced, as the caller sees it.
-pub(crate) fn condition(code: Failure, arguments: &Arguments<'_>) -> CallCondition {
+/// A failure that the server announced, as the caller sees it; `limit` is what the call went beyond, if it did.
+pub(crate) fn condition(code: Failure, limit: u64, arguments: &Arguments<'_>) -> CallCondition {
     match code {
         Failure::NoDoor | Failure::UnknownSession => CallCondition::NoDoor,
         Failure::DataSize => CallCondition::DataSize {
             len: arguments.data.len(),
+            limit,
         },
         Failure::RefusesDescriptors => CallCondition::RefusesDescriptors,
         Failure::TooManyDescriptors => CallCondition::TooManyDescriptors {
             count: arguments.count,
+            limit,
         },
         Failure::NotAllowed => CallCondition::NotAllowed,
         Failure::DescriptorsLost => CallCondition::DescriptorsLost,

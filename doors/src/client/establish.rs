@@ -8,7 +8,7 @@ use super::hold::Hold;
 use super::petition::{Answer, Petition, deadline, system};
 use super::process::ClientProcess;
 use super::session::Session;
-use crate::error::DoorError;
+use crate::error::DoorCondition;
 use crate::sys::closer::Shared;
 use crate::sys::fork;
 use crate::sys::peer::{Process, ProcessId, peer_pidfd};
@@ -44,7 +44,7 @@ pub(crate) fn establish(
     until: Option<Instant>,
     known: impl FnOnce() -> Option<Arc<Link>>,
     found: impl FnOnce(&Arc<Link>),
-) -> Result<Arc<Link>, DoorError> {
+) -> Result<Arc<Link>, DoorCondition> {
     let process = ClientProcess::current().map_err(|e| system("set up the client's side", e))?;
     // Only a hint: with an inherited listener it names whoever made the socket.
     let hint = peer_pidfd(token).ok().map(|server| server.id());
@@ -69,7 +69,7 @@ fn reach(
     until: Option<Instant>,
     hint: Option<ProcessId>,
     process: &ClientProcess,
-) -> Result<Link, DoorError> {
+) -> Result<Link, DoorCondition> {
     if let Some(session) = hint.and_then(|server| process.session(server))
         && let Some(link) = register(token, session, until)?
     {
@@ -83,7 +83,7 @@ fn register(
     token: BorrowedFd<'_>,
     session: Hold,
     until: Option<Instant>,
-) -> Result<Option<Link>, DoorError> {
+) -> Result<Option<Link>, DoorCondition> {
     let mut petition = Petition::send(
         token,
         &Message::Register {
@@ -94,17 +94,17 @@ fn register(
     let answer = match petition.receive() {
         Ok(answer) => answer,
         // A door that is gone says the same as a server that does not know us; HELLO tells them apart.
-        Err(DoorError::NoDoor) => return Ok(None),
+        Err(DoorCondition::NoDoor) => return Ok(None),
         Err(other) => return Err(other),
     };
     let (server, _private) = petition.finish()?;
     if !server.same_as(&session.server).unwrap_or(false) {
-        return Err(DoorError::Protocol(Violation::Sender));
+        return Err(DoorCondition::Protocol(Violation::Sender));
     }
     link(session, answer.message).map(Some)
 }
 
-fn link(session: Hold, message: Message) -> Result<Link, DoorError> {
+fn link(session: Hold, message: Message) -> Result<Link, DoorCondition> {
     match message {
         Message::Registered {
             session: id,
@@ -118,7 +118,7 @@ fn link(session: Hold, message: Message) -> Result<Link, DoorError> {
             pool,
             door,
         }),
-        _ => Err(DoorError::Protocol(Violation::Turn)),
+        _ => Err(DoorCondition::Protocol(Violation::Turn)),
     }
 }
 
@@ -127,11 +127,11 @@ fn hello(
     token: BorrowedFd<'_>,
     process: &ClientProcess,
     until: Option<Instant>,
-) -> Result<Link, DoorError> {
+) -> Result<Link, DoorCondition> {
     let mut petition = Petition::send(token, &Message::Hello { channels: 1 }, until)?;
     let mut windows = petition.receive()?;
     let Message::Windows { session: id, .. } = windows.message else {
-        return Err(DoorError::Protocol(Violation::Turn));
+        return Err(DoorCondition::Protocol(Violation::Turn));
     };
     let registered = petition.receive()?.message;
     // The session object takes over the private end; the rest of the conversation is read here, and by the
@@ -146,17 +146,17 @@ fn hello(
     let session = Session::new(id, process.life, server, private);
     session
         .packet(windows.message, &mut windows.fds)
-        .map_err(DoorError::Protocol)?;
+        .map_err(DoorCondition::Protocol)?;
     if session.is_without_channels() {
-        return Err(DoorError::NoRoom);
+        return Err(DoorCondition::NoRoom);
     }
     let mut ready: Answer = rest.receive()?;
     if !matches!(ready.message, Message::Ready { .. }) {
-        return Err(DoorError::Protocol(Violation::Turn));
+        return Err(DoorCondition::Protocol(Violation::Turn));
     }
     session
         .packet(ready.message, &mut ready.fds)
-        .map_err(DoorError::Protocol)?;
+        .map_err(DoorCondition::Protocol)?;
     process
         .watcher
         .watch(&session)
@@ -166,15 +166,15 @@ fn hello(
     Ok(link)
 }
 
-fn same(server: &Process) -> Result<Process, DoorError> {
+fn same(server: &Process) -> Result<Process, DoorCondition> {
     let copy = server
         .as_fd()
         .try_clone_to_owned()
         .map_err(|e| io("copy a pidfd", &e))?;
-    Process::from_pidfd(copy).map_err(|_| DoorError::NoDoor)
+    Process::from_pidfd(copy).map_err(|_| DoorCondition::NoDoor)
 }
 
-fn io(op: &'static str, error: &std::io::Error) -> DoorError {
+fn io(op: &'static str, error: &std::io::Error) -> DoorCondition {
     let number = error.raw_os_error().unwrap_or(0);
     system(op, nix::errno::Errno::from_raw(number))
 }

@@ -278,7 +278,7 @@ impl Exchange<'_> {
     #[cold]
     fn failed(&self, reply: &ReplyHead, arguments: &Arguments<'_>) -> CallCondition {
         match Failure::from_number(reply.code) {
-            Some(code) => condition(code, arguments),
+            Some(code) => condition(code, reply.total, arguments),
             None => self.broken(Violation::Value),
         }
     }

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 use super::core::{Core, lock};
 use super::leader::Leader;
-use super::packet::PacketCall;
+use super::packet::{PacketCall, send_failure};
 use super::runtime::Source;
 use super::session::{Registration, Session};
 use super::token::{Origin, Token};
@@ -291,15 +291,10 @@ impl Leader {
         mut received: Received,
     ) -> Result<(), Violation> {
         let core = &token.core;
-        let refuse = |code: Failure| {
-            let reply = Message::Reply {
-                generation,
-                code: code.number(),
-                descriptors: 0,
-                bytes: 0,
-            };
-            let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
+        let refuse_beyond = |code: Failure, limit| {
+            let _gone = send_failure(token, generation, code, limit);
         };
+        let refuse = |code| refuse_beyond(code, 0);
         let Origin::Path { .. } = token.origin else {
             return Err(Violation::Turn);
         };
@@ -342,7 +337,7 @@ impl Leader {
         }
         let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
         if let Some(code) = core.refuses(bytes, descriptors) {
-            refuse(code);
+            refuse_beyond(code, core.limit(code, bytes));
             return Ok(());
         }
         let data = payload.to_vec();
@@ -382,13 +377,7 @@ fn give_up(token: &Token, generation: u64, received: &mut Received) -> Result<()
     let call = lock(&token.call).clone();
     let queued = call.is_some_and(|call| call.generation == generation && call.give_up());
     if queued {
-        let reply = Message::Reply {
-            generation,
-            code: Failure::Abandoned.number(),
-            descriptors: 0,
-            bytes: 0,
-        };
-        let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
+        let _gone = send_failure(token, generation, Failure::Abandoned, 0);
     }
     Ok(())
 }

@@ -67,9 +67,9 @@ impl First<'_, '_> {
                 take_data(payload, bytes, fds, out)?;
                 Ok(Some(std::mem::take(&mut self.early)))
             }
-            Message::Reply { code, .. } => match Failure::from_number(code) {
+            Message::Reply { code, bytes, .. } => match Failure::from_number(code) {
                 Some(Failure::Abandoned) => Err(CallCondition::TimedOut { taken: false }),
-                Some(code) => Err(condition(code, self.arguments)),
+                Some(code) => Err(condition(code, bytes, self.arguments)),
                 None => broken(Violation::Value, true),
             },
             _ => broken(Violation::Turn, true),
