@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use harness::raw::{self, Host, Packet, kind};
+use harness::{Directory, Peer, Watchdog};
 use nix::fcntl::SealFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -157,6 +158,30 @@ fn case_57_a_reset_proves_nothing_when_a_petition_of_another_thread_lay_unread()
     let call = "error may-have-executed the server died";
     assert!(heard.iter().any(|line| line.starts_with(call)), "{heard:?}");
     customer.is_sound();
+}
+
+#[test]
+fn case_57_a_reset_proves_nothing_when_a_petition_of_a_forked_child_lay_unread() {
+    let _watchdog = Watchdog::new("case_57_child");
+    let directory = Directory::new("case_57_child");
+    let path = directory.join("bad");
+    let host = Host::new(&path);
+    let mut client = Peer::start(env!("CARGO_BIN_EXE_peer"), "life-client", &[]);
+    let mut does = |command: &str, answer: &str| {
+        client.say(command);
+        client.expect(answer);
+    };
+    does(&format!("open bad {}", path.display()), "open");
+    let connection = host.accept();
+    does("start bad e 1", "started");
+    let _call = raw::receive(&connection).unwrap();
+    client.say("fork-call bad e");
+    something_lies_unread(&connection);
+    drop(connection);
+    let child = client.hear();
+    assert!(child.contains("NotExecuted"), "{child}");
+    client.say("join 1");
+    client.expect("error ServerDied { taken: true } MayHaveExecuted");
 }
 
 #[test]

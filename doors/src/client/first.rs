@@ -15,9 +15,9 @@ use super::petition::{deadline, poll_until};
 use crate::desc::borrowed;
 use crate::error::CallCondition;
 use crate::primitive::{AtomicBool, Ordering};
-use crate::sys::closer;
 use crate::sys::peer::Process;
 use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET};
+use crate::sys::{closer, fork};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES, PROTOCOL_DEADLINE};
 use crate::wire::message::Message;
 
@@ -148,11 +148,14 @@ impl First<'_, '_> {
     /// The connection or the server is at its end.
     ///
     /// The kernel resets a connection whose other end is closed with something unread in it. If nothing but the call
-    /// can have been in it, nobody has read the call. A petition of another thread may lie there instead: `shared` was
-    /// stored before it was sent, thus before the reset came of it. An end without a reset means that the call was
+    /// can have been in it, nobody has read the call. A petition of another thread, or of a forked child, may lie
+    /// there instead: `shared`, or the mark, was stored before it was sent, thus before the reset came of it. An end without a reset means that the call was
     /// read.
     fn died(&self) -> CallCondition {
-        let unread = self.reset && !self.arrived && !self.shared.load(Ordering::Acquire);
+        let unread = self.reset
+            && !self.arrived
+            && !self.shared.load(Ordering::Acquire)
+            && !fork::is_marked();
         CallCondition::ServerDied { taken: !unread }
     }
 

@@ -36,6 +36,9 @@ pub(crate) struct Remote {
 
 impl Remote {
     pub(crate) fn new(token: OwnedFd, path: Option<Arc<Path>>, fresh: bool) -> Self {
+        if fresh {
+            fork::share_mark();
+        }
         Self {
             token,
             path,
@@ -100,6 +103,10 @@ impl Remote {
     /// The connection, for something else than the first call: a call that goes on can no longer tell from a reset
     /// what lay unread.
     pub(crate) fn to_petition(&self) -> BorrowedFd<'_> {
+        if self.life != fork::life() {
+            // The connection is our parent's as well, who may be in its first call.
+            fork::set_mark();
+        }
         self.shared.store(true, Ordering::Release);
         self.token.as_fd()
     }
