@@ -521,6 +521,28 @@ fn refusals_of_what_was_never_asked_for_leave_no_memory() {
 }
 
 #[test]
+fn case_47_requests_that_are_never_answered_do_not_pile_up() {
+    let mut customer = Customer::new("case_47_client");
+    let connection = opened(&mut customer);
+    customer.peer.say("call 3");
+    let guest = Guest::welcome(&connection);
+    let first = guest.next_turn(0, 0).unwrap();
+    guest.answer(first, (1, 1, 0, 0, 0, 0));
+    customer.hears("reply 0 0");
+    let words = guest.call.as_ref().unwrap();
+    // Each wants a larger area, in vain; after so many a call goes in parts, as if it had been refused one.
+    let published = (0..1100).any(|_| {
+        customer.peer.say("until 1 60000");
+        customer.hears("error not-executed the deadline passed");
+        while raw::try_receive(&guest.socket).is_ok() {}
+        words.load(0) != first
+    });
+    assert!(published);
+    drop((guest, connection));
+    customer.is_sound();
+}
+
+#[test]
 fn a_server_that_talks_without_end_does_not_hide_the_death_of_another() {
     let mut customer = Customer::new("talker_client");
     let connection = opened(&mut customer);

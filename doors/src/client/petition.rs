@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::DoorCondition;
-use crate::sys::closer::Shared;
+use crate::sys::closer::{self, Shared};
 use crate::sys::peer::Process;
 use crate::sys::socket;
 use crate::wire::code::Failure;
@@ -31,6 +31,13 @@ pub(crate) struct Answer {
     pub(crate) message: Message,
     pub(crate) payload: Vec<u8>,
     pub(crate) fds: Vec<OwnedFd>,
+}
+
+impl Drop for Answer {
+    /// What nobody took is foreign.
+    fn drop(&mut self) {
+        closer::close(std::mem::take(&mut self.fds));
+    }
 }
 
 impl<'token> Petition<'token> {

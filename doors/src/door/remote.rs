@@ -115,15 +115,11 @@ impl Remote {
         let minted = Petition::send(self.to_petition(), &Message::Remint {}, None)
             .and_then(|mut petition| petition.receive());
         match minted {
-            Ok(answer) => {
-                let [token] = <[OwnedFd; 1]>::try_from(answer.fds)
-                    .map_err(|_| DoorCondition::Protocol(Violation::Descriptors))?;
-                if socket::is_packet_socket(&token) {
-                    Ok(token)
-                } else {
-                    Err(DoorCondition::Protocol(Violation::Descriptors))
-                }
+            Ok(mut answer) => match answer.fds.as_slice() {
+                [token] if socket::is_packet_socket(token) => answer.fds.pop(),
+                _ => None,
             }
+            .ok_or(DoorCondition::Protocol(Violation::Descriptors)),
             Err(DoorCondition::NoDoor) => {
                 // The connection is shared from now on: nothing may travel on it that expects an answer there.
                 self.fresh.store(false, Ordering::Release);

@@ -17,6 +17,8 @@ use crate::wire::code::Failure;
 use crate::wire::limits::PROTOCOL_DEADLINE;
 use crate::wire::message::{Message, Violation};
 
+/// Requests without an answer: more than threads can wait for at once.
+const MOST_ASKED: usize = 1024;
 /// The first windows come without a request; they carry this number.
 const FIRST_WANTED: u64 = 0;
 
@@ -107,8 +109,15 @@ impl Session {
     ) -> Result<Granted, CallCondition> {
         let wanted = self.next_wanted.fetch_add(1, Ordering::Relaxed);
         let message = message(wanted);
-        // Before it is sent: the watcher may have the answer before this thread goes on.
-        lock(&self.inbox).asked.insert(wanted, Asked::by(&message));
+        {
+            let mut inbox = lock(&self.inbox);
+            // A server that answers nothing does not fill our memory with what nobody waits for any more.
+            if inbox.asked.len() >= MOST_ASKED {
+                return Err(CallCondition::NoRoom);
+            }
+            // Before it is sent: the watcher may have the answer before this thread goes on.
+            inbox.asked.insert(wanted, Asked::by(&message));
+        }
         let granted = self.ask_for(wanted, &message, until);
         // An answer that comes too late is one that was asked for, and for nobody.
         let mut inbox = lock(&self.inbox);
