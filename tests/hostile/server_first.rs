@@ -233,22 +233,22 @@ fn a_first_call_whose_wait_fails_may_have_executed() {
 fn case_40_a_large_first_reply_needs_its_own_room_and_no_more() {
     let mut customer = Customer::new("case_40_first");
     let host = Host::new(&customer.path);
-    const LEN: usize = 200 << 20;
+    let len: usize = 200 << 20;
     let connection = called(&mut customer, &host, "aside 1");
     // Room for the results once. A client that needs it twice would be aborted by its allocator.
-    customer.peer.say(&format!("room {}", LEN + (100 << 20)));
+    customer.peer.say(&format!("room {}", len + (100 << 20)));
     customer.peer.expect("limited");
-    let bytes = u64::try_from(LEN).unwrap();
+    let bytes = u64::try_from(len).unwrap();
     let packet = reply(0, 0, bytes).bytes();
-    raw::send(&connection, &packet, &[frozen(LEN).as_fd()]).unwrap();
-    customer.hears(&format!("reply {LEN} 0"));
+    raw::send(&connection, &packet, &[frozen(len).as_fd()]).unwrap();
+    customer.hears(&format!("reply {len} 0"));
     // Not even once.
     let connection = called(&mut customer, &host, "call 1");
-    raw::send(&connection, &packet, &[frozen(LEN * 2).as_fd()]).unwrap();
+    raw::send(&connection, &packet, &[frozen(len * 2).as_fd()]).unwrap();
     customer.hears("error may-have-executed");
     let connection = called(&mut customer, &host, "call 1");
     let packet = reply(0, 0, bytes * 2).bytes();
-    raw::send(&connection, &packet, &[frozen(LEN * 2).as_fd()]).unwrap();
+    raw::send(&connection, &packet, &[frozen(len * 2).as_fd()]).unwrap();
     customer.hears("error executed");
     customer.peer.say("plenty");
     customer.peer.expect("unlimited");

@@ -11,7 +11,7 @@ use crate::wire::message::Violation;
 
 /// Why a door could not be created, changed, passed on or asked, and which door.
 ///
-/// As with [`CallError`], its display includes the condition and its source is what lies below it.
+/// As with [`CallError`](super::CallError), its display includes the condition and its source is what lies below it.
 // In a box: what is hardly ever there shall not make every result large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoorError(Box<Failed>);
