@@ -60,6 +60,6 @@ fn held_calls_are_answered_together() {
 fn outcomes_are_told_apart() {
     run(
         env!("CARGO_BIN_EXE_outcome"),
-        "a call after the end of the door: the door is revoked or its server is gone (NotExecuted)",
+        "a call after the end of the door: the door is revoked or its server is gone; open or obtain it anew (NotExecuted)",
     );
 }

@@ -96,7 +96,10 @@ fn every_number_of_descriptors_travels_both_ways_in_order() {
         let error = door.call(b"e", many).unwrap_err();
         assert_eq!(
             error.condition,
-            CallCondition::TooManyDescriptors { count: 1025 }
+            CallCondition::TooManyDescriptors {
+                count: 1025,
+                limit: 1024
+            }
         );
         assert_eq!(
             (error.errno(), error.call_state()),

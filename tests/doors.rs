@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{TryRecvError, channel};
 
 use doors::{
-    CallCondition, CallState, Door, DoorAttributes, DoorDesc, DoorError, DoorParams, Options,
-    Unreferenced,
+    CallCondition, CallState, Door, DoorAttributes, DoorCondition, DoorDesc, DoorError, DoorParams,
+    Options, Unreferenced,
 };
 use harness::{Directory, Peer, Watchdog};
 
@@ -53,11 +53,62 @@ fn only_three_attributes_can_be_asked_for_by_flag() {
             assert_eq!(info.target, i32::try_from(std::process::id()).ok());
         } else {
             match made {
-                Err(DoorError::BadAttributes(bad)) => assert_eq!(bad, asked),
+                Err(error) => assert_eq!(*error.condition(), DoorCondition::BadAttributes(asked)),
                 other => panic!("bit {bit}: {other:?}"),
             }
         }
     }
+}
+
+#[test]
+fn errors_name_the_door_and_what_was_beyond_its_limits() {
+    let _watchdog = Watchdog::new("errors_name_the_door");
+    let directory = Directory::new("labels");
+    let (mut peer, path) = start(&directory, "door", "");
+    peer.say("params 2 4 100");
+    peer.expect("ok");
+    let pid = peer.pid();
+    let [opened, received] = both(&path);
+    let name = path.display();
+    let said = |error: &dyn std::error::Error| error.to_string();
+    // Both by packet and through a session.
+    for _ in 0..2 {
+        assert_eq!(
+            said(&opened.call(b"123", vec![]).unwrap_err()),
+            format!(
+                "call on door {name}: 3 bytes of data are fewer than the 4 that the door takes at least"
+            )
+        );
+    }
+    let id = opened.info().unwrap().id;
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let many = (0..3).map(|_| DoorDesc::Lent(null.as_fd())).collect();
+    assert_eq!(
+        said(&received.call(b"1234", many).unwrap_err()),
+        format!(
+            "call on door #{id:016x} of pid {pid}: 3 descriptors are more than the 2 that the door takes"
+        )
+    );
+    let error = received.call(&[0; 101], vec![]).unwrap_err();
+    assert!(
+        said(&error)
+            .ends_with("101 bytes of data are more than the 100 that the door takes at most")
+    );
+    // Other verbs as well.
+    let told = opened.revoke().unwrap_err();
+    let only = "only the process that created the door may do this";
+    assert_eq!(said(&told), format!("door {name}: {only}"));
+    let told = received.revoke().unwrap_err();
+    assert_eq!(said(&told), format!("door #{id:016x} of pid {pid}: {only}"));
+    let own = Door::in_process(|call| call.door_return(b"", vec![])).unwrap();
+    let told = own.bind().map(drop).unwrap_err();
+    let (id, pid) = (own.info().unwrap().id, std::process::id());
+    assert_eq!(said(&told), format!("door #{id:016x} of pid {pid}: {only}"));
+    assert!(size_of::<DoorError>() <= 2 * size_of::<usize>());
+    // A name says its path itself, once.
+    let nowhere = directory.join("nowhere");
+    let told = Door::open(&nowhere).map(drop).unwrap_err();
+    assert_eq!(said(&told).matches("nowhere").count(), 1);
 }
 
 #[test]
@@ -147,10 +198,15 @@ fn a_door_whose_server_was_killed_has_no_target() {
             CallState::NotExecuted
         );
     }
-    assert_eq!(unknown.info().unwrap_err(), DoorError::NoDoor);
     assert_eq!(
-        Door::from_descriptor(std::fs::File::open("/dev/null").unwrap().into()).unwrap_err(),
-        DoorError::NotADoor
+        *unknown.info().unwrap_err().condition(),
+        DoorCondition::NoDoor
+    );
+    assert_eq!(
+        *Door::from_descriptor(std::fs::File::open("/dev/null").unwrap().into())
+            .unwrap_err()
+            .condition(),
+        DoorCondition::NotADoor
     );
 }
 
@@ -182,7 +238,8 @@ fn parameters_are_checked_as_door_setparam_does() {
         data_max: 100,
     };
     assert_eq!(door.params().unwrap(), params);
-    assert_eq!(door.set_params(params), Err(DoorError::NotCreator));
+    let error = door.set_params(params).unwrap_err();
+    assert_eq!(*error.condition(), DoorCondition::NotCreator);
     assert_eq!(
         Door::open(&refusing_path)
             .unwrap()
@@ -212,8 +269,15 @@ fn the_limits_of_a_door_hold_at_their_very_ends() {
         door.call(&vec![b'e'; size], fds)
             .map(|reply| (reply.data.len(), reply.descriptors.len()))
     };
-    let size = |len| (CallCondition::DataSize { len }, libc::ENOBUFS);
-    let many = |count| (CallCondition::TooManyDescriptors { count }, libc::ENFILE);
+    let size = |len| {
+        let limit = if len < 4 { 4 } else { 20_000 };
+        (CallCondition::DataSize { len, limit }, libc::ENOBUFS)
+    };
+    let many = |count| {
+        let limit = 2;
+        let condition = CallCondition::TooManyDescriptors { count, limit };
+        (condition, libc::ENFILE)
+    };
     for at in 0..2 {
         for (bytes, count, wanted) in [
             (3, 0, Err(size(3))),
@@ -257,10 +321,8 @@ fn the_limits_of_a_door_hold_at_their_very_ends() {
     peer.say("params 0 0 5");
     peer.expect("ok");
     let error = call(&door, 5, 1).unwrap_err();
-    assert_eq!(
-        (error.condition, call(&door, 5, 0).unwrap().0),
-        (many(1).0, 5)
-    );
+    let none = CallCondition::TooManyDescriptors { count: 1, limit: 0 };
+    assert_eq!((error.condition, call(&door, 5, 0).unwrap().0), (none, 5));
 }
 
 #[test]
@@ -296,7 +358,8 @@ fn a_revoked_door_finishes_what_runs_and_takes_nothing_more() {
                     .attributes
                     .contains(DoorAttributes::REVOKED)
             );
-            assert_eq!(door.revoke(), Err(DoorError::NotCreator));
+            let error = door.revoke().unwrap_err();
+            assert_eq!(*error.condition(), DoorCondition::NotCreator);
         }
         peer.say("open");
         for active in active {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use doors::{
-    CallCondition, Caller, Door, DoorAttributes, DoorDesc, DoorError, Held, Invocation,
+    CallCondition, Caller, Door, DoorAttributes, DoorCondition, DoorDesc, Held, Invocation,
     ReturnError, Returned,
 };
 use harness::Watchdog;
@@ -77,12 +77,16 @@ fn replies_panics_and_limits_are_those_of_a_real_door() {
     door.set_params(params).unwrap();
     for data in [&b"1"[..], b"12345"] {
         let len = data.len();
-        assert_eq!(condition(&door, data), CallCondition::DataSize { len });
+        let limit = if len < 2 { 2 } else { 4 };
+        assert_eq!(
+            condition(&door, data),
+            CallCondition::DataSize { len, limit }
+        );
     }
     let (reader, writer) = pipe();
     let both = vec![DoorDesc::from(reader), DoorDesc::from(writer)];
     let error = door.call(b"123", both).unwrap_err();
-    let expected = CallCondition::TooManyDescriptors { count: 2 };
+    let expected = CallCondition::TooManyDescriptors { count: 2, limit: 1 };
     assert_eq!(error.condition, expected);
     assert_eq!(door.call(b"123", vec![]).unwrap().data, b"123");
     let figures = door.info().unwrap().figures.unwrap();
@@ -91,7 +95,10 @@ fn replies_panics_and_limits_are_those_of_a_real_door() {
     assert_eq!(condition(&door, b"123"), CallCondition::NoDoor);
     let attributes = door.info().unwrap().attributes;
     assert!(attributes.contains(DoorAttributes::REVOKED | DoorAttributes::LOCAL));
-    assert!(matches!(door.descriptor(), Err(DoorError::NotADoor)));
+    assert!(
+        door.descriptor()
+            .is_err_and(|e| *e.condition() == DoorCondition::NotADoor)
+    );
 }
 
 #[test]

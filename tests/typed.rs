@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use doors::typed::{Malformed, Refused};
-use doors::{CallCondition, CallState, Door, DoorError, ProcedureError};
+use doors::{CallCondition, CallState, Door, DoorCondition, ProcedureError};
 use harness::{Census, Directory, Peer, Watchdog};
 use procedures::{
     AddClient, CountClient, ExecutedClient, GreetClient, GreetError, HalveClient, MirrorClient,
@@ -419,5 +419,8 @@ fn a_door_that_is_not_there_is_an_error_to_open() {
     let _watchdog = Watchdog::new("a_door_that_is_not_there_is_an_error_to_open");
     let directory = Directory::new("absent");
     let error = AddClient::open(directory.join("add")).unwrap_err();
-    assert!(matches!(error, DoorError::Name(_)), "{error}");
+    assert!(
+        matches!(error.condition(), DoorCondition::Name(_)),
+        "{error}"
+    );
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use doors::{CallCondition, CallError, CallState, DoorError, NameError};
+use doors::{CallCondition, CallError, CallState, DoorCondition, DoorError, NameError};
 
 /// The exit status; the texts are in `doors --help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,17 +55,17 @@ impl Failure {
 
     /// Something that is not a call failed on a door.
     pub(crate) fn door(verb: &str, path: &Path, error: &DoorError) -> Self {
-        let (status, hint) = match error {
-            DoorError::Name(error) if verb == "serve" => new_name(error),
-            DoorError::Name(error) => name(error),
-            DoorError::NoDoor => (Status::NoDoor, "`doors ls` lists the live doors"),
-            DoorError::NotADoor => (Status::NoDoor, ""),
-            DoorError::NotAllowed => (Status::NotPermitted, "ask whoever runs the server"),
-            DoorError::NotResponding { .. } => (
+        let (status, hint) = match error.condition() {
+            DoorCondition::Name(error) if verb == "serve" => new_name(error),
+            DoorCondition::Name(error) => name(error),
+            DoorCondition::NoDoor => (Status::NoDoor, "`doors ls` lists the live doors"),
+            DoorCondition::NotADoor => (Status::NoDoor, ""),
+            DoorCondition::NotAllowed => (Status::NotPermitted, ""),
+            DoorCondition::NotResponding { .. } => (
                 Status::NotExecuted,
                 "look at the server process, or try again",
             ),
-            DoorError::Protocol(_) => (Status::NotExecuted, "is it a door of this version?"),
+            DoorCondition::Protocol(_) => (Status::NotExecuted, "is it a door of this version?"),
             _ => (Status::NotExecuted, ""),
         };
         let said = chain(error);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use doors::{Door, DoorAttributes, DoorError, DoorInfo, NameError};
+use doors::{Door, DoorAttributes, DoorCondition, DoorError, DoorInfo, NameError};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome, chain};
@@ -73,18 +73,18 @@ fn silent(path: &Path, why: &str) -> Sight {
 
 /// Why a door tells nothing, in a few words; `None` if it ended between the two looks.
 fn refusal(error: &DoorError) -> Option<&'static str> {
-    Some(match error {
-        DoorError::Name(NameError::NoServer { .. }) | DoorError::NoDoor => return None,
-        DoorError::Name(NameError::Permission { .. }) => "not permitted by its mode",
-        DoorError::NotAllowed => "not permitted by its server",
-        DoorError::Name(NameError::NotFound { .. }) => {
+    Some(match error.condition() {
+        DoorCondition::Name(NameError::NoServer { .. }) | DoorCondition::NoDoor => return None,
+        DoorCondition::Name(NameError::Permission { .. }) => "not permitted by its mode",
+        DoorCondition::NotAllowed => "not permitted by its server",
+        DoorCondition::Name(NameError::NotFound { .. }) => {
             "no longer under this name, or in another mount namespace"
         }
-        DoorError::NotResponding { .. } | DoorError::Name(NameError::TimedOut { .. }) => {
+        DoorCondition::NotResponding { .. } | DoorCondition::Name(NameError::TimedOut { .. }) => {
             "its server does not answer"
         }
-        DoorError::NoRoom => "its server is short of room",
-        DoorError::Protocol(_) => "not a door of this version",
+        DoorCondition::NoRoom => "its server is short of room",
+        DoorCondition::Protocol(_) => "not a door of this version",
         _ => "cannot be asked",
     })
 }

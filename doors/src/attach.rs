@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::access::Access;
 use crate::client::petition::{deadline, system};
 use crate::door::{Door, Inner, Remote};
-use crate::error::DoorError;
+use crate::error::{DoorCondition, DoorError, DoorLabel};
 use crate::name::{self, Name, NameError};
 use crate::primitive::{AtomicBool, Ordering};
 use crate::server::runtime::{Attached, Runtime};
@@ -67,9 +67,9 @@ impl Door {
     /// a millisecond.
     ///
     /// # Errors
-    /// [`DoorError::Name`] with the path: busy (EBUSY: a live server), foreign (EEXIST: not ours), permission, too long
+    /// [`DoorCondition::Name`] with the path: busy (EBUSY: a live server), foreign (EEXIST: not ours), permission, too long
     /// a last component (84 bytes and more in a path of 108 and more), a directory that others can write without the
-    /// sticky bit. [`DoorError::NotCreator`] (EPERM), [`DoorError::NoDoor`] if revoked.
+    /// sticky bit. [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] if revoked.
     ///
     /// # Death
     /// A server that is killed leaves the name behind, without anybody who answers; the next one that attaches to the
@@ -95,7 +95,7 @@ impl Door {
     /// As [`attach`](Self::attach), with everything that can be chosen; it waits as long.
     ///
     /// # Errors
-    /// As [`attach`](Self::attach); [`DoorError::Name`] also if this process may not give the name to the owner (EPERM).
+    /// As [`attach`](Self::attach); [`DoorCondition::Name`] also if this process may not give the name to the owner (EPERM).
     ///
     /// # Examples
     /// One door with a name for everybody and one for a group:
@@ -119,6 +119,10 @@ impl Door {
         path: impl AsRef<Path>,
         options: AttachOptions,
     ) -> Result<Attachment, DoorError> {
+        self.named(self.bind_name(path.as_ref(), options))
+    }
+
+    fn bind_name(&self, path: &Path, options: AttachOptions) -> Result<Attachment, DoorCondition> {
         let (runtime, own) = self.attachable()?;
         let AttachOptions {
             mode,
@@ -127,7 +131,7 @@ impl Door {
             access,
         } = options;
         let owned = owner.is_some() || group.is_some();
-        let (name, listener) = Name::bind(path.as_ref(), mode, owned.then_some((owner, group)))?;
+        let (name, listener) = Name::bind(path, mode, owned.then_some((owner, group)))?;
         let attached = Arc::new(Attached {
             key: runtime.next_key(),
             core: Arc::clone(own),
@@ -159,8 +163,8 @@ impl Door {
     /// Never.
     ///
     /// # Errors
-    /// [`DoorError::NotCreator`] (EPERM), [`DoorError::NoDoor`] (EBADF) as for [`attach`](Self::attach);
-    /// [`DoorError::System`] if the socket cannot be watched.
+    /// [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] (EBADF) as for [`attach`](Self::attach);
+    /// [`DoorCondition::System`] if the socket cannot be watched.
     ///
     /// # Death
     /// The socket outlives this process: calls that come while there is none wait for the next.
@@ -178,6 +182,10 @@ impl Door {
     /// ```
     #[doc(alias = "LISTEN_FDS")]
     pub fn attach_inherited(&self, listener: InheritedListener) -> Result<Attachment, DoorError> {
+        self.named(self.serve_on(listener))
+    }
+
+    fn serve_on(&self, listener: InheritedListener) -> Result<Attachment, DoorCondition> {
         let (runtime, own) = self.attachable()?;
         let name = Name::of_listener(&listener.socket);
         let attached = Arc::new(Attached {
@@ -204,13 +212,13 @@ impl Door {
 
     pub(crate) fn attachable(
         &self,
-    ) -> Result<(Arc<Runtime>, &Arc<crate::server::core::Core>), DoorError> {
+    ) -> Result<(Arc<Runtime>, &Arc<crate::server::core::Core>), DoorCondition> {
         let Inner::Own(own) = &*self.inner else {
-            return Err(DoorError::NotCreator);
+            return Err(DoorCondition::NotCreator);
         };
         let runtime = own.runtime()?;
         if own.core.is_revoked() {
-            Err(DoorError::NoDoor)
+            Err(DoorCondition::NoDoor)
         } else {
             Ok((runtime, &own.core))
         }
@@ -225,7 +233,7 @@ impl Door {
     /// Not at all, or up to 5 s while the server's backlog is full.
     ///
     /// # Errors
-    /// [`DoorError::Name`] with the path: not found (ENOENT), no permission (EACCES: the mode's write bit decides), no
+    /// [`DoorCondition::Name`] with the path: not found (ENOENT), no permission (EACCES: the mode's write bit decides), no
     /// server behind the name any more (ECONNREFUSED), not a door, a backlog that stays full (EAGAIN).
     ///
     /// # Death
@@ -234,12 +242,13 @@ impl Door {
     ///
     /// # Examples
     /// ```
-    /// use doors::{Door, DoorError, NameError};
+    /// use doors::{Door, DoorCondition, NameError};
     ///
-    /// match Door::open("/no/such/door") {
-    ///     Err(DoorError::Name(NameError::NotFound { path })) => println!("start it: {}", path.display()),
-    ///     Err(other) => return Err(other.into()),
-    ///     Ok(_door) => {}
+    /// if let Err(error) = Door::open("/no/such/door") {
+    ///     match error.condition() {
+    ///         DoorCondition::Name(NameError::NotFound { path }) => println!("start it: {}", path.display()),
+    ///         _ => return Err(error.into()),
+    ///     }
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -259,7 +268,7 @@ impl Door {
     /// As [`open`](Self::open).
     ///
     /// # Errors
-    /// As [`open`](Self::open); [`DoorError::NotADoor`] if it was not opened by a name.
+    /// As [`open`](Self::open); [`DoorCondition::NotADoor`] if it was not opened by a name.
     ///
     /// # Examples
     /// A call that survives a restart, but is never made twice:
@@ -285,7 +294,7 @@ impl Door {
             Inner::Remote(Remote {
                 path: Some(path), ..
             }) => Self::open(path),
-            _ => Err(DoorError::NotADoor),
+            _ => self.named(Err(DoorCondition::NotADoor)),
         }
     }
 }
@@ -305,13 +314,17 @@ impl Attachment {
     /// Up to 5 s while another process keeps the directory locked.
     ///
     /// # Errors
-    /// [`DoorError::Name`] if the directory does not let us; the name is then served on. [`DoorError::NotCreator`]
+    /// [`DoorCondition::Name`] if the directory does not let us; the name is then served on. [`DoorCondition::NotCreator`]
     /// (EPERM) in a forked child.
     #[doc(alias = "fdetach")]
     pub fn detach(mut self) -> Result<bool, DoorError> {
         self.kept = true;
         if self.runtime.life != crate::sys::fork::life() {
-            return Err(DoorError::NotCreator);
+            let label = DoorLabel {
+                path: self.path().map(Arc::from),
+                ..DoorLabel::default()
+            };
+            return Err(DoorError::on(label, DoorCondition::NotCreator));
         }
         self.end().map_err(DoorError::from)
     }
@@ -363,7 +376,7 @@ pub struct InheritedListener {
 /// Never.
 ///
 /// # Errors
-/// [`DoorError::Inherit`] (EINVAL) if a variable is malformed, or if one of the descriptors is not a listening packet
+/// [`DoorCondition::Inherit`] (EINVAL) if a variable is malformed, or if one of the descriptors is not a listening packet
 /// socket.
 #[doc(alias = "sd_listen_fds")]
 pub fn inherited_listeners() -> Result<Vec<InheritedListener>, DoorError> {
@@ -387,7 +400,7 @@ pub fn inherited_listeners() -> Result<Vec<InheritedListener>, DoorError> {
 /// Never.
 ///
 /// # Errors
-/// [`DoorError::System`] if the kernel does not list sockets.
+/// [`DoorCondition::System`] if the kernel does not list sockets.
 pub fn live_names() -> Result<Vec<PathBuf>, DoorError> {
     let listeners = crate::sys::diag::listeners().map_err(|e| system("list sockets", e))?;
     let mark = name::visible_backlog();

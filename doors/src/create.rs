@@ -7,7 +7,7 @@ use crate::access::Access;
 use crate::attributes::DoorAttributes;
 use crate::client::petition::system;
 use crate::door::Door;
-use crate::error::DoorError;
+use crate::error::{DoorCondition, DoorError};
 use crate::invocation::{Invocation, Returned};
 use crate::pool::{Pool, PoolLimits, ServerThread};
 use crate::server::core::{Core, Notice, Parts, Procedure};
@@ -125,7 +125,7 @@ impl Door {
     /// Never.
     ///
     /// # Errors
-    /// [`DoorError::BadAttributes`] (EINVAL) for one outside [`DoorAttributes::CREATE`]; [`DoorError::System`] when the
+    /// [`DoorCondition::BadAttributes`] (EINVAL) for one outside [`DoorAttributes::CREATE`]; [`DoorCondition::System`] when the
     /// first door of the process cannot set up the server's side.
     ///
     /// # Death
@@ -248,9 +248,8 @@ fn core(id: Option<u64>, procedure: Procedure, options: Options) -> Result<Arc<C
         create_thread,
     } = options;
     if !DoorAttributes::CREATE.contains(attributes) {
-        return Err(DoorError::BadAttributes(
-            attributes.difference(DoorAttributes::CREATE),
-        ));
+        let bad = attributes.difference(DoorAttributes::CREATE);
+        return Err(DoorCondition::BadAttributes(bad).into());
     }
     let runtime = Runtime::current().map_err(|e| system("set up the server's side", e))?;
     let id = id.unwrap_or_else(|| runtime.next_door_id());
@@ -289,7 +288,7 @@ fn core(id: Option<u64>, procedure: Procedure, options: Options) -> Result<Arc<C
 /// Never. A callback that makes no thread is legal: callers then wait for the threads that there are.
 ///
 /// # Errors
-/// [`DoorError::System`] when the server's side of the process cannot be set up.
+/// [`DoorCondition::System`] when the server's side of the process cannot be set up.
 ///
 /// # Examples
 /// Threads with a larger stack:

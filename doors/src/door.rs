@@ -1,29 +1,22 @@
 //! A reference to a door.
 
+mod in_process;
+mod own;
+mod remote;
+
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arc_swap::ArcSwapOption;
-
-use crate::client::call::{self, Arguments};
-use crate::client::establish::{Link, establish};
-use crate::client::first;
-use crate::client::petition::{Petition, system};
-use crate::cred::{Caller, Credentials};
+pub(crate) use self::own::Own;
+pub(crate) use self::remote::Remote;
+use crate::client::arguments::Arguments;
+use crate::client::petition::system;
 use crate::desc::DoorDesc;
-use crate::error::{CallCondition, CallError, DoorError, DoorLabel, Violation};
-use crate::local::{LocalCall, Mailbox};
-use crate::primitive::{AtomicBool, AtomicU64, Ordering};
+use crate::error::{CallCondition, CallError, DoorCondition, DoorError, DoorLabel};
 use crate::server::core::{Core, Kind};
-use crate::server::line::Line;
-use crate::server::runtime::Runtime;
 use crate::sys::{fork, socket};
-use crate::wire::code::Failure;
-use crate::wire::limits::DESCRIPTORS;
-use crate::wire::message::Message;
 
 /// A reference to a door.
 ///
@@ -42,28 +35,6 @@ pub(crate) enum Inner {
     Remote(Remote),
     /// No transport: calls run on the calling thread.
     InProcess(Arc<Core>),
-}
-
-/// A door of this process.
-pub(crate) struct Own {
-    pub(crate) core: Arc<Core>,
-    /// A token to ourselves, made at the first call from this process.
-    to_self: ArcSwapOption<Remote>,
-}
-
-/// A holder's end.
-pub(crate) struct Remote {
-    pub(crate) token: OwnedFd,
-    /// Where it was opened.
-    pub(crate) path: Option<Arc<Path>>,
-    /// How calls go, once the first petition was answered.
-    link: ArcSwapOption<Link>,
-    /// The first call may travel on the connection itself: it was opened here and used by nobody yet.
-    fresh: AtomicBool,
-    /// The life of the process that opened it.
-    life: u64,
-    /// The door's unique id, once known; 0 before.
-    id: AtomicU64,
 }
 
 /// What a call brought back.
@@ -85,12 +56,8 @@ pub struct Reply {
 
 impl Door {
     pub(crate) fn own(core: Arc<Core>) -> Self {
-        let own = Own {
-            core,
-            to_self: ArcSwapOption::const_empty(),
-        };
         Self {
-            inner: Arc::new(Inner::Own(own)),
+            inner: Arc::new(Inner::Own(Own::new(core))),
         }
     }
 
@@ -114,7 +81,7 @@ impl Door {
     /// Never.
     ///
     /// # Errors
-    /// [`DoorError::NotADoor`] (EBADF) with the descriptor closed, if it is not a packet socket at all.
+    /// [`DoorCondition::NotADoor`] (EBADF) with the descriptor closed, if it is not a packet socket at all.
     ///
     /// # Examples
     /// ```
@@ -128,7 +95,7 @@ impl Door {
     /// ```
     pub fn from_descriptor(descriptor: OwnedFd) -> Result<Self, DoorError> {
         if !socket::is_packet_socket(&descriptor) {
-            return Err(DoorError::NotADoor);
+            return Err(DoorCondition::NotADoor.into());
         }
         // A door that came without stamps (from a C program, say) must name its senders too.
         socket::name_senders(&descriptor).map_err(|e| system("set up the descriptor", e))?;
@@ -265,7 +232,7 @@ impl Door {
         let done = match &*self.inner {
             Inner::Remote(remote) => remote.call(&arguments, results),
             Inner::Own(own) => own.call(&arguments, results),
-            Inner::InProcess(core) => call_in_process(core, &arguments, results),
+            Inner::InProcess(core) => in_process::call(core, &arguments, results),
         };
         done.map_err(|condition| CallError {
             door: self.label(),
@@ -282,20 +249,16 @@ impl Door {
     /// Not for a door of this process; at most 5 s for one of another.
     ///
     /// # Errors
-    /// [`DoorError::NotCreator`] (EPERM) in a forked child of the creator; [`DoorError::NoRoom`] if the server or the
-    /// quota of this user is short; [`DoorError::NotResponding`] if the server is stopped; [`DoorError::NotAllowed`];
-    /// [`DoorError::NotADoor`] for a door without transport; [`DoorError::System`] if a socket pair cannot be made.
+    /// [`DoorCondition::NotCreator`] (EPERM) in a forked child of the creator; [`DoorCondition::NoRoom`] if the server or the
+    /// quota of this user is short; [`DoorCondition::NotResponding`] if the server is stopped; [`DoorCondition::NotAllowed`];
+    /// [`DoorCondition::NotADoor`] for a door without transport; [`DoorCondition::System`] if a socket pair cannot be made.
     pub fn descriptor(&self) -> Result<OwnedFd, DoorError> {
-        match &*self.inner {
-            Inner::Own(own) => {
-                let runtime = own.runtime()?;
-                runtime
-                    .mint(&own.core, false, None)
-                    .map_err(|e| system("make a reference", e))
-            }
+        let minted = match &*self.inner {
+            Inner::Own(own) => own.mint(),
             Inner::Remote(remote) => remote.remint(),
-            Inner::InProcess(_) => Err(DoorError::NotADoor),
-        }
+            Inner::InProcess(_) => Err(DoorCondition::NotADoor),
+        };
+        self.named(minted)
     }
 
     /// As [`descriptor`](Self::descriptor), ready to travel with a call or reply: the receiver has the only copy.
@@ -330,231 +293,22 @@ impl Door {
         self.descriptor().map(DoorDesc::Released)
     }
 
+    /// An error says which door it is about.
+    pub(crate) fn named<T>(&self, result: Result<T, DoorCondition>) -> Result<T, DoorError> {
+        result.map_err(|condition| DoorError::on(self.label(), condition))
+    }
+
     /// Which door this is, for messages: its path if it was opened by one, else its unique id if it is known yet. Asks
     /// nobody.
     #[must_use]
     pub fn label(&self) -> DoorLabel {
         match &*self.inner {
-            Inner::Own(own) => DoorLabel {
-                path: None,
-                id: Some(own.core.id),
-            },
-            Inner::InProcess(core) => DoorLabel {
+            Inner::Own(Own { core, .. }) | Inner::InProcess(core) => DoorLabel {
                 path: None,
                 id: Some(core.id),
+                pid: i32::try_from(std::process::id()).ok(),
             },
-            Inner::Remote(remote) => {
-                let id = remote.id.load(Ordering::Relaxed);
-                DoorLabel {
-                    path: remote.path.clone(),
-                    id: (id != 0).then_some(id),
-                }
-            }
-        }
-    }
-}
-
-impl Own {
-    /// The runtime that serves the door; an error in a forked child.
-    pub(crate) fn runtime(&self) -> Result<Arc<Runtime>, DoorError> {
-        Runtime::existing()
-            .filter(|runtime| runtime.life == self.core.life)
-            .ok_or(DoorError::NotCreator)
-    }
-
-    fn call(
-        &self,
-        arguments: &Arguments<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<Vec<OwnedFd>, CallCondition> {
-        if let Some(remote) = &*self.to_self.load() {
-            return if remote.life == fork::life() {
-                remote.call(arguments, out)
-            } else {
-                Err(CallCondition::Forked)
-            };
-        }
-        let runtime = self.runtime().map_err(|_| CallCondition::Forked)?;
-        let token =
-            runtime
-                .mint(&self.core, true, None)
-                .map_err(|source| CallCondition::System {
-                    op: "make a reference",
-                    source,
-                })?;
-        let remote = Arc::new(Remote::new(token, None, false));
-        remote.id.store(self.core.id, Ordering::Relaxed);
-        // Two threads may race: one's token is closed again, unused.
-        self.to_self
-            .compare_and_swap(&None::<Arc<Remote>>, Some(Arc::clone(&remote)));
-        let remote = self.to_self.load_full().unwrap_or(remote);
-        remote.call(arguments, out)
-    }
-}
-
-impl Remote {
-    pub(crate) fn new(token: OwnedFd, path: Option<Arc<Path>>, fresh: bool) -> Self {
-        Self {
-            token,
-            path,
-            link: ArcSwapOption::const_empty(),
-            fresh: AtomicBool::new(fresh),
-            life: fork::life(),
-            id: AtomicU64::new(0),
-        }
-    }
-
-    #[inline]
-    fn call(
-        &self,
-        arguments: &Arguments<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<Vec<OwnedFd>, CallCondition> {
-        if let Some(link) = &*self.link.load()
-            && link.is_live()
-        {
-            return call::call(link, arguments, out);
-        }
-        self.first_call(arguments, out)
-    }
-
-    #[cold]
-    fn first_call(
-        &self,
-        arguments: &Arguments<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<Vec<OwnedFd>, CallCondition> {
-        let fresh = self.fresh.swap(false, Ordering::AcqRel) && self.life == fork::life();
-        if fresh && first::fits(arguments) {
-            return first::call(&self.token, arguments, out);
-        }
-        let connect = || {
-            let link = self.connect(arguments.until);
-            link.map_err(|error| arguments.not_begun(not_connected(error)))
-        };
-        let mut link = connect()?;
-        if !link.is_live() {
-            // Closed as unused at the moment when it was found.
-            link = connect()?;
-        }
-        call::call(&link, arguments, out)
-    }
-
-    /// The way to call: the one we have, or a new one.
-    pub(crate) fn connect(&self, until: Option<Instant>) -> Result<Arc<Link>, DoorError> {
-        let known = || self.link.load_full().filter(|link| link.is_live());
-        if let Some(link) = known() {
-            return Ok(link);
-        }
-        establish(self.token.as_fd(), until, known, |link| {
-            self.id.store(link.door, Ordering::Relaxed);
-            self.link.store(Some(Arc::clone(link)));
-        })
-    }
-
-    fn remint(&self) -> Result<OwnedFd, DoorError> {
-        let minted = Petition::send(self.token.as_fd(), &Message::Remint {}, None)
-            .and_then(|mut petition| petition.receive());
-        match minted {
-            Ok(answer) => {
-                let [token] = <[OwnedFd; 1]>::try_from(answer.fds)
-                    .map_err(|_| DoorError::Protocol(Violation::Descriptors))?;
-                if socket::is_packet_socket(&token) {
-                    Ok(token)
-                } else {
-                    Err(DoorError::Protocol(Violation::Descriptors))
-                }
-            }
-            Err(DoorError::NoDoor) => {
-                // The connection is shared from now on: nothing may travel on it that expects an answer there.
-                self.fresh.store(false, Ordering::Release);
-                self.token.try_clone().map_err(|error| {
-                    let number = error.raw_os_error().unwrap_or(0);
-                    system("copy the descriptor", nix::errno::Errno::from_raw(number))
-                })
-            }
-            Err(other) => Err(other),
-        }
-    }
-
-    pub(crate) fn known_id(&self) -> Option<u64> {
-        Some(self.id.load(Ordering::Relaxed)).filter(|id| *id != 0)
-    }
-
-    pub(crate) fn learn_id(&self, id: u64) {
-        self.id.store(id, Ordering::Relaxed);
-    }
-}
-
-/// A call that never left, because the door could not be reached.
-#[expect(clippy::needless_pass_by_value, reason = "it becomes the other error")]
-fn not_connected(error: DoorError) -> CallCondition {
-    match error {
-        DoorError::NotAllowed => CallCondition::NotAllowed,
-        DoorError::NoRoom => CallCondition::NoRoom,
-        DoorError::Draining => CallCondition::Draining,
-        DoorError::NotResponding { within } => CallCondition::NotResponding {
-            within,
-            taken: false,
-        },
-        DoorError::Protocol(violation) => CallCondition::Protocol {
-            violation,
-            taken: false,
-        },
-        DoorError::System { op, source } => CallCondition::System { op, source },
-        // The descriptor is no door's, or no more. The rest is said by verbs other than connecting.
-        DoorError::NoDoor
-        | DoorError::NotADoor
-        | DoorError::NotCreator
-        | DoorError::NotPrivate
-        | DoorError::BadAttributes(_)
-        | DoorError::BadParameter { .. }
-        | DoorError::Name(_)
-        | DoorError::Inherit(_) => CallCondition::NoDoor,
-    }
-}
-
-/// Runs the procedure on the calling thread.
-fn call_in_process(
-    core: &Arc<Core>,
-    arguments: &Arguments<'_>,
-    out: &mut Vec<u8>,
-) -> Result<Vec<OwnedFd>, CallCondition> {
-    let count = u32::try_from(arguments.count).unwrap_or(u32::MAX);
-    let bytes = u64::try_from(arguments.data.len()).unwrap_or(u64::MAX);
-    if let Some(code) = core.refuses(bytes, count) {
-        return Err(call::condition(code, arguments));
-    }
-    if arguments.count > DESCRIPTORS {
-        return Err(call::condition(Failure::TooManyDescriptors, arguments));
-    }
-    let me = Credentials::of_this_process().map_err(|source| CallCondition::System {
-        op: "read our own credentials",
-        source,
-    })?;
-    let fds = crate::local::copies(arguments.take()).map_err(|_| CallCondition::NoRoom)?;
-    let mailbox = Arc::new(Mailbox::default());
-    let line = Line::Local(Box::new(LocalCall::new(
-        Arc::new(Caller::Known(me)),
-        &mailbox,
-    )));
-    crate::server::desk::run_here(core, line, arguments.data, fds);
-    // Only a call that was held can still be open here, and only it can be given up.
-    match mailbox.take(arguments.until) {
-        None => Err(CallCondition::TimedOut { taken: true }),
-        Some(Ok((data, descriptors))) => {
-            out.extend_from_slice(&data);
-            Ok(descriptors)
-        }
-        Some(Err(failure)) => Err(call::condition(failure, arguments)),
-    }
-}
-
-impl Drop for Own {
-    /// Tokens and names keep the door alive; without any it ends here.
-    fn drop(&mut self) {
-        if self.core.life == fork::life() {
-            self.core.release(Kind::Owner);
+            Inner::Remote(remote) => remote.label(),
         }
     }
 }

@@ -1,274 +1,38 @@
 //! What can go wrong, one type per verb.
 
+mod call;
+mod door;
+
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::errno::Errno;
 
+pub use self::call::{CallCondition, CallError, CallState};
+pub use self::door::{DoorCondition, DoorError};
 pub use crate::sys::listen::InheritError;
 pub use crate::wire::message::Violation;
 
 /// Which door an error is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DoorLabel {
+    /// Where it was opened.
     pub(crate) path: Option<Arc<std::path::Path>>,
+    /// Its unique id.
     pub(crate) id: Option<u64>,
+    /// The process that serves it.
+    pub(crate) pid: Option<i32>,
 }
 
 impl fmt::Display for DoorLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.path, self.id) {
-            (Some(path), _) => write!(f, "door {}", path.display()),
-            (None, Some(id)) => write!(f, "door #{id:016x}"),
-            (None, None) => f.write_str("a door that came as a descriptor and was not used yet"),
+        match (&self.path, self.id, self.pid) {
+            (Some(path), ..) => write!(f, "door {}", path.display()),
+            (None, Some(id), Some(pid)) => write!(f, "door #{id:016x} of pid {pid}"),
+            (None, Some(id), None) => write!(f, "door #{id:016x}"),
+            (None, None, _) => f.write_str("a door that came as a descriptor and was not used yet"),
         }
     }
-}
-
-/// Whether the server procedure ran for a call that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CallState {
-    /// It certainly did not: calling again is safe.
-    NotExecuted,
-    /// It may have begun, and may even have finished: calling again may do the work twice.
-    MayHaveExecuted,
-    /// It ran, but gave no results.
-    Executed,
-}
-
-/// Why a call failed, and on which door.
-///
-/// Its display includes the condition; its source is what lies below the condition, so that a chain of causes says
-/// nothing twice.
-#[derive(Clone, Debug)]
-pub struct CallError {
-    /// The door that was called.
-    pub door: DoorLabel,
-    /// What happened.
-    pub condition: CallCondition,
-}
-
-impl fmt::Display for CallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "call on {}: {}", self.door, self.condition)
-    }
-}
-
-impl std::error::Error for CallError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.condition.source()
-    }
-}
-
-impl CallError {
-    /// Whether the server procedure ran: whether calling again is safe.
-    ///
-    /// # Examples
-    /// ```
-    /// use doors::{CallState, Door};
-    ///
-    /// let door = Door::in_process(|call| call.door_return(&[], vec![]))?;
-    /// door.revoke()?;
-    /// let error = door.call(&[], vec![]).unwrap_err();
-    /// assert_eq!(error.call_state(), CallState::NotExecuted);
-    /// assert_eq!(error.errno(), 9, "EBADF");
-    /// # Ok::<(), doors::DoorError>(())
-    /// ```
-    #[must_use]
-    pub fn call_state(&self) -> CallState {
-        self.condition.call_state()
-    }
-
-    /// The number that `door_call(3C)` would leave in `errno`.
-    #[must_use]
-    pub fn errno(&self) -> i32 {
-        self.condition.errno()
-    }
-}
-
-/// What can become of a call instead of results.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CallCondition {
-    /// The door was revoked, or its server is gone (EBADF). Open or obtain it anew.
-    #[doc(alias = "EBADF")]
-    #[error("the door is revoked or its server is gone")]
-    NoDoor,
-    /// Fewer or more bytes than the door's parameters allow (ENOBUFS).
-    #[doc(alias = "ENOBUFS")]
-    #[error("{len} bytes of data are fewer or more than the door takes")]
-    DataSize {
-        /// How many the call brought.
-        len: usize,
-    },
-    /// The door takes no descriptors (ENOTSUP).
-    #[doc(alias = "ENOTSUP")]
-    #[error("the door takes no descriptors")]
-    RefusesDescriptors,
-    /// More descriptors than the door's parameter allows (ENFILE), or than any call may bring (1,024: E2BIG).
-    #[doc(alias = "ENFILE")]
-    #[doc(alias = "E2BIG")]
-    #[error("{count} descriptors are more than the door takes")]
-    TooManyDescriptors {
-        /// How many the call brought.
-        count: usize,
-    },
-    /// The server's policy refuses this process (EACCES).
-    #[doc(alias = "EACCES")]
-    #[error("the server does not admit this process")]
-    NotAllowed,
-    /// The server could not receive all descriptors (EMFILE): its table is full.
-    #[doc(alias = "EMFILE")]
-    #[error("the server could not receive all descriptors of the call")]
-    DescriptorsLost,
-    /// The server is about to be replaced (EAGAIN): call again, if need be after [`Door::reopen`](crate::Door::reopen).
-    #[doc(alias = "EAGAIN")]
-    #[error("the server is draining for a restart; call again")]
-    Draining,
-    /// Memory, descriptors in flight, or a quota of the server is short (EAGAIN): call again later.
-    #[doc(alias = "EAGAIN")]
-    #[error(
-        "the server or this process is short of memory, descriptors or quota; call again later"
-    )]
-    NoRoom,
-    /// The deadline passed (EAGAIN before the server took the call, else EINTR).
-    #[doc(alias = "EAGAIN")]
-    #[doc(alias = "EINTR")]
-    #[error("the deadline passed {}", if *taken { "while the server procedure ran" } else { "before the server took the call" })]
-    TimedOut {
-        /// The server had taken the call.
-        taken: bool,
-    },
-    /// The server did not answer a step of the protocol in time (EAGAIN, EINTR): it is stopped, or stuck.
-    #[doc(alias = "EAGAIN")]
-    #[doc(alias = "EINTR")]
-    #[error("the server did not answer within {within:?}: it is stopped or stuck")]
-    NotResponding {
-        /// How long it had.
-        within: Duration,
-        /// The call may have reached it.
-        taken: bool,
-    },
-    /// The server died (EBADF before it took the call, else EINTR).
-    #[doc(alias = "EBADF")]
-    #[doc(alias = "EINTR")]
-    #[error("the server died {}", if *taken { "while it served the call" } else { "before it took the call" })]
-    ServerDied {
-        /// The server had taken the call.
-        taken: bool,
-    },
-    /// The server procedure ended without an answer (EINTR).
-    #[doc(alias = "EINTR")]
-    #[error("the server procedure ended without an answer")]
-    Unanswered,
-    /// The server procedure panicked (EINTR).
-    #[doc(alias = "EINTR")]
-    #[error("the server procedure panicked")]
-    Panicked,
-    /// The server procedure answered, but the answer could not be handed over (EMFILE).
-    #[doc(alias = "EMFILE")]
-    #[error("the answer of the server procedure could not be handed over")]
-    ReplyLost,
-    /// The results are larger than this process can hold (EOVERFLOW).
-    #[doc(alias = "EOVERFLOW")]
-    #[error("{len} bytes of results are more than this process can hold")]
-    ReplyTooLarge {
-        /// How many there are.
-        len: u64,
-    },
-    /// This `Door` was made by the parent process; a forked child needs a descriptor of it
-    /// ([`Door::descriptor`](crate::Door::descriptor)).
-    #[doc(alias = "EBADF")]
-    #[error("the door belongs to the process that forked this one")]
-    Forked,
-    /// The server broke the protocol (EPROTO).
-    #[doc(alias = "EPROTO")]
-    #[error("the server broke the protocol")]
-    Protocol {
-        /// How.
-        #[source]
-        violation: Violation,
-        /// The call may have executed.
-        taken: bool,
-    },
-    /// A system call failed here, before the call was made.
-    #[error("cannot {op}")]
-    System {
-        /// What was tried.
-        op: &'static str,
-        /// The kernel's answer.
-        #[source]
-        source: Errno,
-    },
-}
-
-impl CallCondition {
-    /// Whether the server procedure ran.
-    #[must_use]
-    pub fn call_state(&self) -> CallState {
-        match self {
-            Self::NoDoor
-            | Self::DataSize { .. }
-            | Self::RefusesDescriptors
-            | Self::TooManyDescriptors { .. }
-            | Self::NotAllowed
-            | Self::DescriptorsLost
-            | Self::Draining
-            | Self::NoRoom
-            | Self::Forked
-            | Self::System { .. } => CallState::NotExecuted,
-            Self::TimedOut { taken }
-            | Self::NotResponding { taken, .. }
-            | Self::ServerDied { taken }
-            | Self::Protocol { taken, .. } => {
-                if *taken {
-                    CallState::MayHaveExecuted
-                } else {
-                    CallState::NotExecuted
-                }
-            }
-            Self::Unanswered | Self::Panicked => CallState::MayHaveExecuted,
-            Self::ReplyLost | Self::ReplyTooLarge { .. } => CallState::Executed,
-        }
-    }
-
-    /// The number that `door_call(3C)` would leave in `errno`.
-    #[must_use]
-    pub fn errno(&self) -> i32 {
-        let errno = match self {
-            Self::NoDoor | Self::ServerDied { taken: false } | Self::Forked => Errno::EBADF,
-            Self::DataSize { .. } => Errno::ENOBUFS,
-            Self::RefusesDescriptors => Errno::ENOTSUP,
-            Self::TooManyDescriptors { count } if *count > crate::wire::limits::DESCRIPTORS => {
-                Errno::E2BIG
-            }
-            Self::TooManyDescriptors { .. } => Errno::ENFILE,
-            Self::NotAllowed => Errno::EACCES,
-            Self::DescriptorsLost | Self::ReplyLost => Errno::EMFILE,
-            Self::Draining
-            | Self::NoRoom
-            | Self::TimedOut { taken: false }
-            | Self::NotResponding { taken: false, .. } => Errno::EAGAIN,
-            Self::TimedOut { taken: true }
-            | Self::NotResponding { taken: true, .. }
-            | Self::ServerDied { taken: true }
-            | Self::Unanswered
-            | Self::Panicked => Errno::EINTR,
-            Self::ReplyTooLarge { .. } => Errno::EOVERFLOW,
-            Self::Protocol { .. } => Errno::EPROTO,
-            Self::System { source, .. } => *source,
-        };
-        raw(errno)
-    }
-}
-
-#[expect(
-    clippy::as_conversions,
-    reason = "the enum of nix is the kernel's number"
-)]
-fn raw(errno: Errno) -> i32 {
-    errno as i32
 }
 
 /// Why a reply could not be handed over. The caller goes on waiting.
@@ -292,83 +56,6 @@ pub enum ReturnError {
     #[doc(alias = "ENOMEM")]
     #[error("no memory for the copy of the results")]
     NoRoom,
-    /// A system call failed.
-    #[error("cannot {op}")]
-    System {
-        /// What was tried.
-        op: &'static str,
-        /// The kernel's answer.
-        #[source]
-        source: Errno,
-    },
-}
-
-/// Why a door could not be created, changed, passed on or asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DoorError {
-    /// An attribute that cannot be asked for (EINVAL).
-    #[doc(alias = "EINVAL")]
-    #[error("the attributes {0:?} cannot be given to a new door")]
-    BadAttributes(crate::DoorAttributes),
-    /// A parameter that contradicts another or the door's attributes (EINVAL, ERANGE, ENOTSUP).
-    #[doc(alias = "EINVAL")]
-    #[doc(alias = "ERANGE")]
-    #[doc(alias = "ENOTSUP")]
-    #[error("{what}")]
-    BadParameter {
-        /// What is wrong, in words.
-        what: &'static str,
-        /// The kernel's number for it.
-        errno: Errno,
-    },
-    /// Only the process that created the door may do this (EPERM).
-    #[doc(alias = "EPERM")]
-    #[error("only the process that created the door may do this")]
-    NotCreator,
-    /// The door is revoked or its server is gone (EBADF).
-    #[doc(alias = "EBADF")]
-    #[error("the door is revoked or its server is gone")]
-    NoDoor,
-    /// The descriptor is not a door's (EBADF).
-    #[doc(alias = "EBADF")]
-    #[doc(alias = "DOOR_INVAL")]
-    #[error("the descriptor is not a door")]
-    NotADoor,
-    /// The door is not private (EINVAL).
-    #[doc(alias = "EINVAL")]
-    #[error("the door has no threads of its own")]
-    NotPrivate,
-    /// The server refuses this process (EACCES).
-    #[doc(alias = "EACCES")]
-    #[error("the server does not admit this process")]
-    NotAllowed,
-    /// The server is short of something or draining (EAGAIN).
-    #[doc(alias = "EAGAIN")]
-    #[error("the server is short of memory, descriptors or quota; try again later")]
-    NoRoom,
-    /// The server is about to be replaced (EAGAIN): try again.
-    #[doc(alias = "EAGAIN")]
-    #[error("the server is draining for a restart; try again")]
-    Draining,
-    /// The server did not answer in time (EAGAIN).
-    #[doc(alias = "EAGAIN")]
-    #[error("the server did not answer within {within:?}: it is stopped or stuck")]
-    NotResponding {
-        /// How long it had.
-        within: Duration,
-    },
-    /// The server broke the protocol (EPROTO).
-    #[doc(alias = "EPROTO")]
-    #[error("the server broke the protocol")]
-    Protocol(#[source] Violation),
-    /// A name could not be bound, opened or removed.
-    #[error(transparent)]
-    Name(#[from] crate::NameError),
-    /// The descriptors announced by `LISTEN_FDS` are not what they should be (EINVAL).
-    #[doc(alias = "EINVAL")]
-    #[error(transparent)]
-    Inherit(#[from] InheritError),
     /// A system call failed.
     #[error("cannot {op}")]
     System {

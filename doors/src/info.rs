@@ -1,12 +1,11 @@
 //! Asking about a door, from any process that holds a descriptor of it.
 
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use crate::attributes::DoorAttributes;
 use crate::client::petition::Petition;
 use crate::door::{Door, Inner, Remote};
-use crate::error::{DoorError, Violation};
+use crate::error::{DoorCondition, DoorError, Violation};
 use crate::primitive::Ordering;
 use crate::server::core::Core;
 use crate::server::runtime::Runtime;
@@ -81,8 +80,8 @@ impl Door {
     /// At most 5 s for a server that is stopped; busy server threads do not matter.
     ///
     /// # Errors
-    /// [`DoorError::NoDoor`] (EBADF) if the server has exited and this process never knew the door;
-    /// [`DoorError::NotResponding`] (EAGAIN), [`DoorError::NotAllowed`] (EACCES); [`DoorError::NotCreator`] for a door
+    /// [`DoorCondition::NoDoor`] (EBADF) if the server has exited and this process never knew the door;
+    /// [`DoorCondition::NotResponding`] (EAGAIN), [`DoorCondition::NotAllowed`] (EACCES); [`DoorCondition::NotCreator`] for a door
     /// that the parent of a forked child created.
     ///
     /// # Examples
@@ -103,7 +102,7 @@ impl Door {
     /// ```
     #[doc(alias = "door_info")]
     pub fn info(&self) -> Result<DoorInfo, DoorError> {
-        match &*self.inner {
+        let told = match &*self.inner {
             Inner::Own(own) if own.core.life == fork::life() => {
                 let sessions = Runtime::existing().map_or(0, |runtime| runtime.sessions().len());
                 Ok(of_core(
@@ -111,10 +110,11 @@ impl Door {
                     u32::try_from(sessions).unwrap_or(u32::MAX),
                 ))
             }
-            Inner::Own(_) => Err(DoorError::NotCreator),
+            Inner::Own(_) => Err(DoorCondition::NotCreator),
             Inner::InProcess(core) => Ok(of_core(core, 0)),
             Inner::Remote(remote) => of_remote(remote),
-        }
+        };
+        self.named(told)
     }
 
     /// Reads the parameters (`door_getparam`), from any process.
@@ -135,7 +135,7 @@ impl Door {
     /// Never.
     ///
     /// # Errors
-    /// [`DoorError::NotCreator`] (EPERM), [`DoorError::NoDoor`] (EBADF) if revoked, [`DoorError::BadParameter`] with the
+    /// [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] (EBADF) if revoked, [`DoorCondition::BadParameter`] with the
     /// number of the C function: ERANGE for `desc_max` above 2^31-1, ENOTSUP for any on a door that refuses descriptors,
     /// EINVAL for `data_min` above `data_max`.
     ///
@@ -147,21 +147,25 @@ impl Door {
     /// let params = door.params()?;
     /// door.set_params(DoorParams { data_max: 512, desc_max: 0, ..params })?;
     /// let error = door.call(&[0; 513], vec![]).unwrap_err();
-    /// assert_eq!(error.condition, CallCondition::DataSize { len: 513 });
+    /// assert_eq!(error.condition, CallCondition::DataSize { len: 513, limit: 512 });
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias = "door_setparam")]
     pub fn set_params(&self, params: DoorParams) -> Result<(), DoorError> {
+        self.named(self.set(params))
+    }
+
+    fn set(&self, params: DoorParams) -> Result<(), DoorCondition> {
         use nix::errno::Errno;
         let core = match &*self.inner {
             Inner::Own(own) if own.core.life == fork::life() => &own.core,
             Inner::InProcess(core) => core,
-            Inner::Own(_) | Inner::Remote(_) => return Err(DoorError::NotCreator),
+            Inner::Own(_) | Inner::Remote(_) => return Err(DoorCondition::NotCreator),
         };
         if core.is_revoked() {
-            return Err(DoorError::NoDoor);
+            return Err(DoorCondition::NoDoor);
         }
-        let bad = |what, errno| Err(DoorError::BadParameter { what, errno });
+        let bad = |what, errno| Err(DoorCondition::BadParameter { what, errno });
         if params.desc_max > i32::MAX.unsigned_abs() {
             return bad("more than 2147483647 descriptors", Errno::ERANGE);
         }
@@ -191,7 +195,7 @@ impl Door {
     /// Never: calls in progress are not waited for.
     ///
     /// # Errors
-    /// [`DoorError::NotCreator`] (EPERM) for a door of another process, the parent's included.
+    /// [`DoorCondition::NotCreator`] (EPERM) for a door of another process, the parent's included.
     ///
     /// # Examples
     /// ```
@@ -205,13 +209,17 @@ impl Door {
     /// ```
     #[doc(alias = "door_revoke")]
     pub fn revoke(&self) -> Result<(), DoorError> {
+        self.named(self.end())
+    }
+
+    fn end(&self) -> Result<(), DoorCondition> {
         let own = match &*self.inner {
             Inner::Own(own) => own,
             Inner::InProcess(core) if core.life == fork::life() => {
                 core.revoke();
                 return Ok(());
             }
-            Inner::InProcess(_) | Inner::Remote(_) => return Err(DoorError::NotCreator),
+            Inner::InProcess(_) | Inner::Remote(_) => return Err(DoorCondition::NotCreator),
         };
         let runtime = own.runtime()?;
         own.core.revoke();
@@ -230,7 +238,7 @@ impl Door {
     /// Never; [`ServerThread::serve`](crate::ServerThread::serve) does.
     ///
     /// # Errors
-    /// [`DoorError::NotCreator`], [`DoorError::NotPrivate`] (both EINVAL in C).
+    /// [`DoorCondition::NotCreator`], [`DoorCondition::NotPrivate`] (both EINVAL in C).
     ///
     /// # Examples
     /// ```no_run
@@ -243,14 +251,18 @@ impl Door {
     /// ```
     #[doc(alias = "door_bind")]
     pub fn bind(&self) -> Result<crate::ServerThread, DoorError> {
+        self.named(self.place())
+    }
+
+    fn place(&self) -> Result<crate::ServerThread, DoorCondition> {
         let Inner::Own(own) = &*self.inner else {
-            return Err(DoorError::NotCreator);
+            return Err(DoorCondition::NotCreator);
         };
         own.runtime()?;
         if own.core.pool.id == own.core.id {
             Ok(crate::ServerThread::of(&own.core.pool))
         } else {
-            Err(DoorError::NotPrivate)
+            Err(DoorCondition::NotPrivate)
         }
     }
 }
@@ -303,15 +315,15 @@ fn own_pid() -> i32 {
     i32::try_from(std::process::id()).unwrap_or(0)
 }
 
-fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorError> {
-    let mut petition = match Petition::send(remote.token.as_fd(), &Message::Info {}, None) {
+fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorCondition> {
+    let mut petition = match Petition::send(remote.to_petition(), &Message::Info {}, None) {
         Ok(petition) => petition,
-        Err(DoorError::NoDoor) => return gone(remote),
+        Err(DoorCondition::NoDoor) => return gone(remote),
         Err(other) => return Err(other),
     };
     let answer = match petition.receive() {
         Ok(answer) => answer,
-        Err(DoorError::NoDoor) => return gone(remote),
+        Err(DoorCondition::NoDoor) => return gone(remote),
         Err(other) => return Err(other),
     };
     let Message::Described {
@@ -329,9 +341,10 @@ fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorError> {
         ages,
     } = answer.message
     else {
-        return Err(DoorError::Protocol(Violation::Turn));
+        return Err(DoorCondition::Protocol(Violation::Turn));
     };
-    let (ages, histogram) = split_figures(&answer.payload, ages).map_err(DoorError::Protocol)?;
+    let (ages, histogram) =
+        split_figures(&answer.payload, ages).map_err(DoorCondition::Protocol)?;
     let (server, _private) = petition.finish()?;
     remote.learn_id(door);
     let mut attributes = DoorAttributes::from_bits_truncate(attributes);
@@ -360,8 +373,8 @@ fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorError> {
 }
 
 /// A door whose server is gone: what is known of it.
-fn gone(remote: &Remote) -> Result<DoorInfo, DoorError> {
-    let id = remote.known_id().ok_or(DoorError::NoDoor)?;
+fn gone(remote: &Remote) -> Result<DoorInfo, DoorCondition> {
+    let id = remote.known_id().ok_or(DoorCondition::NoDoor)?;
     Ok(DoorInfo {
         target: None,
         attributes: DoorAttributes::empty(),

@@ -119,7 +119,8 @@ pub use cred::{Caller, CredError, Credentials};
 pub use desc::{DoorDesc, set_nonblocking};
 pub use door::{Door, Reply};
 pub use error::{
-    CallCondition, CallError, CallState, DoorError, DoorLabel, InheritError, ReturnError, Violation,
+    CallCondition, CallError, CallState, DoorCondition, DoorError, DoorLabel, InheritError,
+    ReturnError, Violation,
 };
 pub use held::Held;
 pub use info::{DoorFigures, DoorInfo, DoorParams};

@@ -17,7 +17,7 @@ use crate::attributes::DoorAttributes;
 use crate::client::petition::{deadline, poll_until, system};
 use crate::create::Options;
 use crate::door::Door;
-use crate::error::{DoorError, Violation};
+use crate::error::{DoorCondition, DoorError, Violation};
 use crate::info::DoorParams;
 use crate::invocation::{Invocation, Returned};
 use crate::name::Name;
@@ -52,7 +52,7 @@ pub struct Drained {
 /// Until the last call has finished, at most until `until`; held calls count.
 ///
 /// # Errors
-/// [`DoorError::NoDoor`] if this process has no doors.
+/// [`DoorCondition::NoDoor`] if this process has no doors.
 ///
 /// # Examples
 /// The old process, with the successor at the other end of a socket pair:
@@ -70,7 +70,7 @@ pub struct Drained {
 /// # }
 /// ```
 pub fn drain(until: Instant) -> Result<Drained, DoorError> {
-    let runtime = Runtime::existing().ok_or(DoorError::NoDoor)?;
+    let runtime = Runtime::existing().ok_or(DoorCondition::NoDoor)?;
     runtime.set_draining(true);
     let unfinished = runtime.wait_until_idle(until);
     Ok(Drained {
@@ -93,7 +93,7 @@ impl Drained {
     /// At most 30 s for each packet, while the successor takes none.
     ///
     /// # Errors
-    /// [`DoorError::NotADoor`] if `to` is no packet socket; [`DoorError::System`] or [`DoorError::NotResponding`] if the
+    /// [`DoorCondition::NotADoor`] if `to` is no packet socket; [`DoorCondition::System`] or [`DoorCondition::NotResponding`] if the
     /// successor does not take them. This process then takes calls again.
     ///
     /// # Death
@@ -102,7 +102,7 @@ impl Drained {
     pub fn hand_over(self, to: impl AsFd) -> Result<usize, DoorError> {
         let to = to.as_fd();
         if !socket::is_packet_socket(to) {
-            return Err(DoorError::NotADoor);
+            return Err(DoorCondition::NotADoor.into());
         }
         let doors: Vec<Arc<Core>> = self.runtime.doors().values().cloned().collect();
         let listeners = self.runtime.listeners();
@@ -127,7 +127,7 @@ impl Drained {
         to: BorrowedFd<'_>,
         core: &Arc<Core>,
         listeners: &[Arc<Attached>],
-    ) -> Result<(), DoorError> {
+    ) -> Result<(), DoorCondition> {
         let limits = &core.limits;
         let door = Message::HandDoor {
             door: core.id,
@@ -180,7 +180,7 @@ fn send(
     to: BorrowedFd<'_>,
     message: &Message,
     fd: Option<BorrowedFd<'_>>,
-) -> Result<(), DoorError> {
+) -> Result<(), DoorCondition> {
     let until = deadline(WITHIN);
     let packet = message.encode(0);
     loop {
@@ -193,12 +193,12 @@ fn send(
     }
 }
 
-fn wait(fd: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> Result<(), DoorError> {
+fn wait(fd: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> Result<(), DoorCondition> {
     let mut fds = [PollFd::new(fd, flags)];
     if poll_until(&mut fds, Some(until)).map_err(|e| system("wait for the other process", e))? {
         Ok(())
     } else {
-        Err(DoorError::NotResponding { within: WITHIN })
+        Err(DoorCondition::NotResponding { within: WITHIN })
     }
 }
 
@@ -221,8 +221,8 @@ pub struct Heirloom {
 /// Until all have come, at most 30 s without a packet.
 ///
 /// # Errors
-/// [`DoorError::NotResponding`] after 30 s of silence, [`DoorError::NoDoor`] if the predecessor ended before all was
-/// sent, [`DoorError::Protocol`] for anything that is not a hand-over, [`DoorError::NoRoom`] if our descriptor table
+/// [`DoorCondition::NotResponding`] after 30 s of silence, [`DoorCondition::NoDoor`] if the predecessor ended before all was
+/// sent, [`DoorCondition::Protocol`] for anything that is not a hand-over, [`DoorCondition::NoRoom`] if our descriptor table
 /// is full. What had arrived is closed.
 ///
 /// # Examples
@@ -282,37 +282,37 @@ pub fn take_over(from: impl AsFd) -> Result<Vec<Heirloom>, DoorError> {
                 return if usize::try_from(count) == Ok(doors.len()) {
                     Ok(doors)
                 } else {
-                    Err(DoorError::Protocol(Violation::Value))
+                    Err(DoorCondition::Protocol(Violation::Value).into())
                 };
             }
-            _ => return Err(DoorError::Protocol(Violation::Turn)),
+            _ => return Err(DoorCondition::Protocol(Violation::Turn).into()),
         }
     }
 }
 
-fn receive(from: BorrowedFd<'_>) -> Result<(Message, Option<OwnedFd>), DoorError> {
+fn receive(from: BorrowedFd<'_>) -> Result<(Message, Option<OwnedFd>), DoorCondition> {
     let until = deadline(WITHIN);
     let mut buffer = [0_u8; CONTROL_BYTES];
     let mut received = loop {
         match socket::receive(from, &mut buffer) {
             Ok(Some(received)) => break received,
-            Ok(None) => return Err(DoorError::NoDoor),
+            Ok(None) => return Err(DoorCondition::NoDoor),
             Err(Errno::EAGAIN) => wait(from, PollFlags::POLLIN, until)?,
             Err(source) => return Err(system("receive a door from the predecessor", source)),
         }
     };
     if received.fds_lost {
-        return Err(DoorError::NoRoom);
+        return Err(DoorCondition::NoRoom);
     }
     let bytes = buffer.get(..received.len).unwrap_or_default();
-    let (message, _) = Message::decode(bytes).map_err(DoorError::Protocol)?;
+    let (message, _) = Message::decode(bytes).map_err(DoorCondition::Protocol)?;
     let mut fds = std::mem::take(&mut received.fds);
     let fd = fds.pop();
     let sound = fds.is_empty() && fd.as_ref().is_none_or(socket::is_packet_socket);
     if sound {
         Ok((message, fd))
     } else {
-        Err(DoorError::Protocol(Violation::Descriptors))
+        Err(DoorCondition::Protocol(Violation::Descriptors))
     }
 }
 
@@ -356,7 +356,7 @@ impl Heirloom {
     /// Never.
     ///
     /// # Errors
-    /// As [`Door::create_with`], and [`DoorError::BadParameter`] (EACCES) if [`is_restricted`](Self::is_restricted) and
+    /// As [`Door::create_with`], and [`DoorCondition::BadParameter`] (EACCES) if [`is_restricted`](Self::is_restricted) and
     /// no policy was given; the references are closed then.
     pub fn serve(
         self,
@@ -364,10 +364,11 @@ impl Heirloom {
         options: Options,
     ) -> Result<Door, DoorError> {
         if self.is_restricted() && self.name_access.is_none() {
-            return Err(DoorError::BadParameter {
+            return Err(DoorCondition::BadParameter {
                 what: "a name of this door had a policy of its own: give one with `restrict_names`",
                 errno: Errno::EACCES,
-            });
+            }
+            .into());
         }
         let door = Door::create_as(Some(self.id), procedure, options)?;
         door.set_params(self.params)?;
@@ -418,7 +419,7 @@ fn adopt(
     socket: OwnedFd,
     origin: Origin,
     access: Option<Arc<Access>>,
-) -> Result<(), DoorError> {
+) -> Result<(), DoorCondition> {
     let key = runtime.next_key();
     let token = Token::new(key, core, socket, origin, access);
     let watched = runtime.watch_at(key, &token.socket, Source::Token(Arc::clone(&token)));

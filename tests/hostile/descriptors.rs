@@ -96,7 +96,8 @@ fn case_14_the_most_descriptors_for_a_door_that_takes_four_are_all_closed() {
     bring(&socket, 1, 0, 253, &vec![null.as_fd(); 253]).unwrap();
     let mut head = session.head(0);
     head.descriptors = 253;
-    assert_eq!(session.turn(&head), Outcome::Answer(4, TOO_MANY, 0));
+    // With the limit.
+    assert_eq!(session.turn(&head), Outcome::Answer(4, TOO_MANY, 4));
     // Those of the refused call are not taken for those of the next.
     let generation = session.turn + 1;
     bring(&socket, generation, 0, 2, &[null.as_fd(); 2]).unwrap();
@@ -249,7 +250,7 @@ fn case_18_descriptor_packets_that_contradict_each_other_lose_the_call() {
     // More than any call may bring.
     let mut head = session.head(0);
     head.descriptors = 1025;
-    assert_eq!(session.turn(&head), Outcome::Answer(4, TOO_MANY, 0));
+    assert_eq!(session.turn(&head), Outcome::Answer(4, TOO_MANY, 1024));
     assert_eq!(session.call(b"e"), b"e");
     drop((session, connection));
     served.is_sound();

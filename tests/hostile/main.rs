@@ -18,6 +18,7 @@ mod senders;
 mod served;
 mod server_calls;
 mod server_first;
+mod server_requests;
 mod server_windows;
 mod windows;
 mod words;

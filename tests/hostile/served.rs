@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use doors::Door;
 use harness::{Census, Directory, Peer, Watchdog, raw};
+use nix::sys::signal::Signal;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -123,6 +124,24 @@ impl Customer {
         let path = self.path.display().to_string();
         self.peer.say(&format!("open {path}"));
         self.peer.expect("open");
+    }
+
+    /// Stops the client; each of its threads stands when this returns.
+    pub(crate) fn stop(&self) {
+        self.peer.signal(Signal::SIGSTOP);
+        let tasks = format!("/proc/{}/task", self.peer.pid());
+        let stands = |task: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+            stat.is_ok_and(|stat| stat.rsplit(") ").next().unwrap().starts_with('T'))
+        };
+        while !std::fs::read_dir(&tasks).unwrap().all(stands) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Lets a stopped client go on.
+    pub(crate) fn go_on(&self) {
+        self.peer.signal(Signal::SIGCONT);
     }
 
     /// The end of a line that was said before.

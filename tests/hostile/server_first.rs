@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use harness::raw::{self, Host, Packet, kind};
+use harness::{Directory, Peer, Watchdog};
 use nix::fcntl::SealFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::served::Customer;
 
@@ -63,6 +65,12 @@ fn case_41_first_replies_that_lie_are_protocol_errors() {
             vec![raw::memfd(300_000, SealFlag::F_SEAL_WRITE)],
         ),
         (reply(0, 0, 300_000).bytes(), vec![raw::pair().0]),
+        // Of another call.
+        (Packet::new(kind::TAKEN).u64(2).bytes(), vec![]),
+        (
+            Packet::new(kind::REPLY).u64(0).u32(0).u32(0).u64(0).bytes(),
+            vec![],
+        ),
         // Packets of another place.
         (Packet::new(kind::READY).u64(0).u32(0).bytes(), vec![]),
         (Packet::new(kind::TOKEN).u64(0).bytes(), vec![null()]),
@@ -126,13 +134,124 @@ fn case_57_117_the_end_of_the_server_before_and_after_taken_is_told_apart() {
     customer.open();
     let connection = host.accept();
     customer.peer.say("call 1");
-    let mut polled = [nix::poll::PollFd::new(
-        connection.as_fd(),
-        nix::poll::PollFlags::POLLIN,
-    )];
-    nix::poll::poll(&mut polled, nix::poll::PollTimeout::from(20_000_u16)).unwrap();
+    something_lies_unread(&connection);
     drop(connection);
     customer.hears("error not-executed");
+    customer.is_sound();
+}
+
+/// Waits until something lies in the queue of the connection, which nobody reads.
+fn something_lies_unread(connection: &OwnedFd) {
+    let mut polled = [PollFd::new(connection.as_fd(), PollFlags::POLLIN)];
+    assert!(poll(&mut polled, PollTimeout::from(20_000_u16)).unwrap() > 0);
+}
+
+#[test]
+fn case_57_a_reset_proves_nothing_when_a_petition_of_another_thread_lay_unread() {
+    let mut customer = Customer::new("case_57_first");
+    let host = Host::new(&customer.path);
+    let connection = called(&mut customer, &host, "aside 1");
+    customer.peer.say("info");
+    something_lies_unread(&connection);
+    drop(connection);
+    let heard = [customer.peer.hear(), customer.peer.hear()];
+    let call = "error may-have-executed the server died";
+    assert!(heard.iter().any(|line| line.starts_with(call)), "{heard:?}");
+    customer.is_sound();
+}
+
+#[test]
+fn case_57_a_reset_proves_nothing_when_a_petition_of_a_forked_child_lay_unread() {
+    let _watchdog = Watchdog::new("case_57_child");
+    let directory = Directory::new("case_57_child");
+    let path = directory.join("bad");
+    let host = Host::new(&path);
+    let mut client = Peer::start(env!("CARGO_BIN_EXE_peer"), "life-client", &[]);
+    let mut does = |command: &str, answer: &str| {
+        client.say(command);
+        client.expect(answer);
+    };
+    does(&format!("open bad {}", path.display()), "open");
+    let connection = host.accept();
+    does("start bad e 1", "started");
+    let _call = raw::receive(&connection).unwrap();
+    client.say("fork-call bad e");
+    something_lies_unread(&connection);
+    drop(connection);
+    let child = client.hear();
+    assert!(child.contains("NotExecuted"), "{child}");
+    client.say("join 1");
+    client.expect("error ServerDied { taken: true } MayHaveExecuted");
+}
+
+#[test]
+fn case_57_a_reset_does_not_hide_the_reply_that_was_sent_before() {
+    let mut customer = Customer::new("case_57b_first");
+    let host = Host::new(&customer.path);
+    let connection = called(&mut customer, &host, "aside 1");
+    customer.peer.say("info");
+    something_lies_unread(&connection);
+    customer.stop();
+    let packet = reply(0, 0, 4).payload(b"done");
+    raw::send(&connection, &packet.bytes(), &[]).unwrap();
+    drop(connection);
+    customer.go_on();
+    let heard = [customer.peer.hear(), customer.peer.hear()];
+    assert!(heard.iter().any(|line| line == "reply 4 0"), "{heard:?}");
+    customer.is_sound();
+}
+
+#[test]
+fn case_57_a_reset_proves_nothing_when_what_lay_unread_is_that_the_call_was_given_up() {
+    let mut customer = Customer::new("case_57c_first");
+    let host = Host::new(&customer.path);
+    let connection = called(&mut customer, &host, "until 100 1");
+    something_lies_unread(&connection);
+    drop(connection);
+    customer.hears("error may-have-executed the deadline passed");
+    customer.is_sound();
+}
+
+#[test]
+fn a_first_call_whose_wait_fails_may_have_executed() {
+    let mut customer = Customer::new("wait_fails_first");
+    let host = Host::new(&customer.path);
+    let connection = called(&mut customer, &host, "aside 1");
+    // poll(2) refuses more descriptors than RLIMIT_NOFILE.
+    customer.peer.say("files 0");
+    customer.peer.expect("limited");
+    let queued = Packet::new(kind::QUEUED).u64(1).bytes();
+    raw::send(&connection, &queued, &[]).unwrap();
+    customer.hears("error may-have-executed cannot wait for the server");
+    customer.peer.say("plenty");
+    customer.peer.expect("unlimited");
+    drop(connection);
+    customer.is_sound();
+}
+
+#[test]
+fn case_40_a_large_first_reply_needs_its_own_room_and_no_more() {
+    let mut customer = Customer::new("case_40_first");
+    let host = Host::new(&customer.path);
+    let len: usize = 200 << 20;
+    let connection = called(&mut customer, &host, "aside 1");
+    // Room for the results once. A client that needs it twice would be aborted by its allocator.
+    customer.peer.say(&format!("room {}", len + (100 << 20)));
+    customer.peer.expect("limited");
+    let bytes = u64::try_from(len).unwrap();
+    let packet = reply(0, 0, bytes).bytes();
+    raw::send(&connection, &packet, &[frozen(len).as_fd()]).unwrap();
+    customer.hears(&format!("reply {len} 0"));
+    // Not even once.
+    let connection = called(&mut customer, &host, "call 1");
+    raw::send(&connection, &packet, &[frozen(len * 2).as_fd()]).unwrap();
+    customer.hears("error may-have-executed");
+    let connection = called(&mut customer, &host, "call 1");
+    let packet = reply(0, 0, bytes * 2).bytes();
+    raw::send(&connection, &packet, &[frozen(len * 2).as_fd()]).unwrap();
+    customer.hears("error executed");
+    customer.peer.say("plenty");
+    customer.peer.expect("unlimited");
     customer.is_sound();
 }
 

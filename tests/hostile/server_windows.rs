@@ -131,6 +131,27 @@ fn case_30_shapes_that_nobody_may_have_are_refused() {
 }
 
 #[test]
+fn case_38_first_windows_for_which_there_is_no_memory_here_are_lack_of_room() {
+    let mut customer = Customer::new("case_38_first_windows");
+    let host = Host::new(&customer.path);
+    let connection = second_call(&mut customer, &host);
+    drop(Guest::greet(&connection));
+    customer.hears("error not-executed");
+    customer.peer.say(&format!("room {}", 4 << 20));
+    customer.peer.expect("limited");
+    customer.peer.say("call 1");
+    let mut guest = Guest::greet(&connection);
+    let offer = guest.honest(0, 4, 1 << 20);
+    guest.offer(&offer);
+    guest.registered();
+    customer.hears("error not-executed the server or this process is short");
+    customer.peer.say("plenty");
+    customer.peer.expect("unlimited");
+    drop((guest, connection));
+    customer.is_sound();
+}
+
+#[test]
 fn case_10_answers_to_hello_out_of_order_or_of_no_sense_are_refused() {
     let mut customer = Customer::new("case_10_client");
     let host = Host::new(&customer.path);

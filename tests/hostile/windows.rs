@@ -74,6 +74,26 @@ fn a_window_that_the_client_keeps_writable_elsewhere_is_refused() {
 }
 
 #[test]
+fn case_10_channels_that_are_mapped_before_those_that_were_offered_earlier_end_the_session() {
+    let served = Served::new("case_10_windows");
+    let connection = served.connect();
+    let session = Session::open(&connection);
+    let mut last = 0;
+    for wanted in [1, 2] {
+        session.say(&Packet::new(kind::GROW).u64(wanted).u32(0).u64(0));
+        let heard = session.hear();
+        let mut fields = raw::Fields::of(&heard.bytes, kind::WINDOWS);
+        let (_wanted, _id) = (fields.u64(), fields.u128());
+        last = fields.u32();
+    }
+    // The server numbers channels in the order of its offers: these would be called by other numbers than its own.
+    session.say(&Packet::new(kind::MAPPED).u32(last));
+    assert!(raw::receive(&session.socket).is_none());
+    drop((session, connection));
+    served.is_sound();
+}
+
+#[test]
 fn case_42_a_fresh_window_shows_nothing_of_others() {
     let served = Served::new("case_42");
     let connection = served.connect();

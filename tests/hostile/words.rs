@@ -100,7 +100,7 @@ fn lies(session: &Session) -> Vec<(&'static str, Head, Outcome)> {
         (
             "total max",
             with(&|h| h.total = u64::MAX),
-            Outcome::Answer(4, 2, 0),
+            Outcome::Answer(4, 2, 4 << 30),
         ),
         ("unknown pair", with(&|h| h.pair += 1), over),
         ("pair max", with(&|h| h.pair = u32::MAX), over),
@@ -112,7 +112,7 @@ fn lies(session: &Session) -> Vec<(&'static str, Head, Outcome)> {
         (
             "descriptors max",
             with(&|h| h.descriptors = u32::MAX),
-            Outcome::Answer(4, 4, 0),
+            Outcome::Answer(4, 4, 1024),
         ),
     ]
 }

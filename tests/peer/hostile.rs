@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use doors::{CallState, Door, DoorAttributes, DoorDesc, Invocation, Options, Reply, Returned};
 use harness::raw;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Does one operation of this area; false if it has no such operation.
 pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
@@ -97,7 +98,21 @@ fn single(path: &str) {
     }
 }
 
-/// `customer`: an honest client. Lines: `open PATH`, `call LEN`, `until MILLIS LEN`, `send COUNT`, `drop`.
+/// Lets this process have no more of something; back to what it was with `None`.
+fn limit(resource: Resource, most: Option<u64>) {
+    let (_, hard) = getrlimit(resource).unwrap();
+    setrlimit(resource, most.unwrap_or(hard), hard).unwrap();
+}
+
+/// The address space that this process has, in bytes.
+fn address_space() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+    pages * 4096
+}
+
+/// `customer`: an honest client. Lines: `open PATH`, `call LEN`, `until MILLIS LEN`, `send COUNT`, `info`, `drop`;
+/// `aside LEN` calls on a thread of its own, `files COUNT`, `room BYTES` and `plenty` set limits of the process.
 fn customer() {
     let mut door: Option<Door> = None;
     println!("ready");
@@ -114,6 +129,24 @@ fn customer() {
                 println!("dropped");
             }
             "call" => tell(door.as_ref().unwrap().call(&bytes(words[1]), vec![])),
+            "aside" => {
+                let (door, data) = (door.clone().unwrap(), bytes(words[1]));
+                std::thread::spawn(move || tell(door.call(&data, vec![])));
+            }
+            "files" => {
+                limit(Resource::RLIMIT_NOFILE, Some(words[1].parse().unwrap()));
+                println!("limited");
+            }
+            "room" => {
+                let most = address_space() + words[1].parse::<u64>().unwrap();
+                limit(Resource::RLIMIT_AS, Some(most));
+                println!("limited");
+            }
+            "plenty" => {
+                limit(Resource::RLIMIT_NOFILE, None);
+                limit(Resource::RLIMIT_AS, None);
+                println!("unlimited");
+            }
             "until" => {
                 let within = Duration::from_millis(words[1].parse().unwrap());
                 let until = Instant::now().checked_add(within).unwrap();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use doors::{CallCondition, CallState, Door, DoorDesc, DoorError, NameError, Reply};
+use doors::{CallCondition, CallState, Door, DoorCondition, DoorDesc, NameError, Reply};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::{latency, server};
@@ -181,10 +181,14 @@ impl Client<'_> {
         let path = self.directory.join(name);
         let door = match Door::open(&path) {
             Ok(door) => door,
-            Err(DoorError::Name(error @ NameError::Permission { .. })) => {
-                return Ok(format!("mode {}", chain(&error)));
+            Err(error) => {
+                return match error.condition() {
+                    DoorCondition::Name(error @ NameError::Permission { .. }) => {
+                        Ok(format!("mode {}", chain(error)))
+                    }
+                    _ => Err(Failure::door("open", &path, &error)),
+                };
             }
-            Err(error) => return Err(Failure::door("open", &path, &error)),
         };
         match door.call(b"hello", vec![]) {
             Ok(_) => Ok("admitted".into()),

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use doors::{Door, DoorError, NameError};
+use doors::{Door, DoorCondition, NameError};
 
 use super::actor::Actor;
 use super::digest::digest;
@@ -227,7 +227,10 @@ impl<'a> Play<'a> {
         let door = self.stage.join("door");
         let left = Door::open(&door).err();
         demand(
-            matches!(left, Some(DoorError::Name(NameError::NoServer { .. }))),
+            matches!(
+                left.as_ref().map(doors::DoorError::condition),
+                Some(DoorCondition::Name(NameError::NoServer { .. }))
+            ),
             || "the name that the dead server left can be opened".into(),
         )?;
         Ok(Step::Held(vec![

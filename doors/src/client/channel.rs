@@ -224,7 +224,8 @@ impl Channel {
             let mut buffer = [0_u8; CONTROL_BYTES];
             // A queue holds fewer packets; a server that fills it again and again is not followed.
             for _ in 0..STALE_PACKETS {
-                if !matches!(socket::receive(&*socket, &mut buffer), Ok(Some(_))) {
+                let stale = socket::receive_past_reset(&*socket, &mut buffer);
+                if !matches!(stale, Ok(Some(_))) {
                     break;
                 }
             }

@@ -4,11 +4,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::hold::Hold;
 use super::petition::{Answer, Petition, deadline, system};
 use super::process::ClientProcess;
 use super::session::Session;
-use crate::error::DoorError;
-use crate::primitive::Ordering;
+use crate::error::DoorCondition;
 use crate::sys::closer::Shared;
 use crate::sys::fork;
 use crate::sys::peer::{Process, ProcessId, peer_pidfd};
@@ -18,42 +18,22 @@ use crate::wire::message::{Message, Violation};
 /// A token as it can be called.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(crate) session: Arc<Session>,
+    session: Hold,
     pub(crate) registration: u64,
     pub(crate) pool: u64,
     pub(crate) door: u64,
 }
 
 impl Link {
+    #[inline]
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// Whether calls can still go this way.
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
         !self.session.is_dead() && self.session.life == fork::life()
-    }
-}
-
-impl Link {
-    fn new(session: &Arc<Session>, registration: u64, pool: u64, door: u64) -> Self {
-        session.links.fetch_add(1, Ordering::Relaxed);
-        Self {
-            session: Arc::clone(session),
-            registration,
-            pool,
-            door,
-        }
-    }
-}
-
-impl Drop for Link {
-    /// A session that no door uses any more is kept for a while, not for ever.
-    fn drop(&mut self) {
-        let last = self.session.links.fetch_sub(1, Ordering::AcqRel) == 1;
-        if last
-            && self.session.life == fork::life()
-            && let Ok(process) = ClientProcess::current()
-        {
-            process.rest(&self.session);
-        }
     }
 }
 
@@ -64,7 +44,7 @@ pub(crate) fn establish(
     until: Option<Instant>,
     known: impl FnOnce() -> Option<Arc<Link>>,
     found: impl FnOnce(&Arc<Link>),
-) -> Result<Arc<Link>, DoorError> {
+) -> Result<Arc<Link>, DoorCondition> {
     let process = ClientProcess::current().map_err(|e| system("set up the client's side", e))?;
     // Only a hint: with an inherited listener it names whoever made the socket.
     let hint = peer_pidfd(token).ok().map(|server| server.id());
@@ -89,9 +69,9 @@ fn reach(
     until: Option<Instant>,
     hint: Option<ProcessId>,
     process: &ClientProcess,
-) -> Result<Link, DoorError> {
+) -> Result<Link, DoorCondition> {
     if let Some(session) = hint.and_then(|server| process.session(server))
-        && let Some(link) = register(token, &session, until)?
+        && let Some(link) = register(token, session, until)?
     {
         return Ok(link);
     }
@@ -101,9 +81,9 @@ fn reach(
 /// Registers the token's door in a session; `None` if its server does not know the session (it is another one).
 fn register(
     token: BorrowedFd<'_>,
-    session: &Arc<Session>,
+    session: Hold,
     until: Option<Instant>,
-) -> Result<Option<Link>, DoorError> {
+) -> Result<Option<Link>, DoorCondition> {
     let mut petition = Petition::send(
         token,
         &Message::Register {
@@ -114,17 +94,17 @@ fn register(
     let answer = match petition.receive() {
         Ok(answer) => answer,
         // A door that is gone says the same as a server that does not know us; HELLO tells them apart.
-        Err(DoorError::NoDoor) => return Ok(None),
+        Err(DoorCondition::NoDoor) => return Ok(None),
         Err(other) => return Err(other),
     };
     let (server, _private) = petition.finish()?;
     if !server.same_as(&session.server).unwrap_or(false) {
-        return Err(DoorError::Protocol(Violation::Sender));
+        return Err(DoorCondition::Protocol(Violation::Sender));
     }
     link(session, answer.message).map(Some)
 }
 
-fn link(session: &Arc<Session>, message: Message) -> Result<Link, DoorError> {
+fn link(session: Hold, message: Message) -> Result<Link, DoorCondition> {
     match message {
         Message::Registered {
             session: id,
@@ -132,8 +112,13 @@ fn link(session: &Arc<Session>, message: Message) -> Result<Link, DoorError> {
             door,
             pool,
             ..
-        } if id == session.id => Ok(Link::new(session, registration, pool, door)),
-        _ => Err(DoorError::Protocol(Violation::Turn)),
+        } if id == session.id => Ok(Link {
+            session,
+            registration,
+            pool,
+            door,
+        }),
+        _ => Err(DoorCondition::Protocol(Violation::Turn)),
     }
 }
 
@@ -142,11 +127,11 @@ fn hello(
     token: BorrowedFd<'_>,
     process: &ClientProcess,
     until: Option<Instant>,
-) -> Result<Link, DoorError> {
+) -> Result<Link, DoorCondition> {
     let mut petition = Petition::send(token, &Message::Hello { channels: 1 }, until)?;
     let mut windows = petition.receive()?;
     let Message::Windows { session: id, .. } = windows.message else {
-        return Err(DoorError::Protocol(Violation::Turn));
+        return Err(DoorCondition::Protocol(Violation::Turn));
     };
     let registered = petition.receive()?.message;
     // The session object takes over the private end; the rest of the conversation is read here, and by the
@@ -161,32 +146,35 @@ fn hello(
     let session = Session::new(id, process.life, server, private);
     session
         .packet(windows.message, &mut windows.fds)
-        .map_err(DoorError::Protocol)?;
+        .map_err(DoorCondition::Protocol)?;
+    if session.is_without_channels() {
+        return Err(DoorCondition::NoRoom);
+    }
     let mut ready: Answer = rest.receive()?;
     if !matches!(ready.message, Message::Ready { .. }) {
-        return Err(DoorError::Protocol(Violation::Turn));
+        return Err(DoorCondition::Protocol(Violation::Turn));
     }
     session
         .packet(ready.message, &mut ready.fds)
-        .map_err(DoorError::Protocol)?;
+        .map_err(DoorCondition::Protocol)?;
     process
         .watcher
         .watch(&session)
         .map_err(|e| system("watch the session", e))?;
-    let link = link(&session, registered).inspect_err(|_| session.die())?;
+    let link = link(Hold::new(&session), registered).inspect_err(|_| session.die())?;
     process.enter(&session);
     Ok(link)
 }
 
-fn same(server: &Process) -> Result<Process, DoorError> {
+fn same(server: &Process) -> Result<Process, DoorCondition> {
     let copy = server
         .as_fd()
         .try_clone_to_owned()
         .map_err(|e| io("copy a pidfd", &e))?;
-    Process::from_pidfd(copy).map_err(|_| DoorError::NoDoor)
+    Process::from_pidfd(copy).map_err(|_| DoorCondition::NoDoor)
 }
 
-fn io(op: &'static str, error: &std::io::Error) -> DoorError {
+fn io(op: &'static str, error: &std::io::Error) -> DoorCondition {
     let number = error.raw_os_error().unwrap_or(0);
     system(op, nix::errno::Errno::from_raw(number))
 }

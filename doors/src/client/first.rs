@@ -2,25 +2,24 @@
 //!
 //! A one-shot client never pays for a session: one packet there, one back.
 
+mod packet;
+
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 
-use super::call::{Arguments, condition};
+use super::arguments::Arguments;
 use super::petition::{deadline, poll_until};
 use crate::desc::borrowed;
 use crate::error::CallCondition;
-use crate::sys::memfd;
+use crate::primitive::{AtomicBool, Ordering};
 use crate::sys::peer::Process;
-use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET, Received};
-use crate::wire::code::Failure;
-use crate::wire::layout::usize_of;
-use crate::wire::limits::{
-    CONTROL_BYTES, DESCRIPTORS, LARGEST_CALL_BYTES, PACKET_DATA_BYTES, PROTOCOL_DEADLINE,
-};
-use crate::wire::message::{Message, Violation};
+use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET};
+use crate::sys::{closer, fork};
+use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES, PROTOCOL_DEADLINE};
+use crate::wire::message::Message;
 
 /// The generation of the only call that travels on a connection.
 const GENERATION: u64 = 1;
@@ -36,6 +35,10 @@ pub(crate) fn fits(arguments: &Arguments<'_>) -> bool {
 struct First<'a, 'd> {
     connection: &'a OwnedFd,
     arguments: &'a Arguments<'d>,
+    /// Something else than the call may have been sent on the connection.
+    shared: &'a AtomicBool,
+    /// The connection was reset before anything was sent after the call.
+    reset: bool,
     /// The server's process, once a packet of it has named it.
     server: Option<Process>,
     /// The server has the call: from here on only its death or the caller's deadline ends the wait.
@@ -46,9 +49,10 @@ struct First<'a, 'd> {
     buffer: Vec<u8>,
 }
 
-/// Makes the first call; appends the results to `out`.
+/// Makes the first call; appends the results to `out`. `shared` is set before anything else is sent on the connection.
 pub(crate) fn call(
     connection: &OwnedFd,
+    shared: &AtomicBool,
     arguments: &Arguments<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, CallCondition> {
@@ -70,11 +74,14 @@ pub(crate) fn call(
             source => CallCondition::System {
                 op: "send the call",
                 source,
+                taken: false,
             },
         })?;
     let mut first = First {
         connection,
         arguments,
+        shared,
+        reset: false,
         server: None,
         arrived: false,
         taken: false,
@@ -85,16 +92,24 @@ pub(crate) fn call(
     if outcome.is_err() {
         // Whatever comes late is for nobody: it does not get in any more, and what has come is closed here.
         socket::refuse_more(connection);
-        while let Ok(Some(late)) = socket::receive(connection, &mut first.buffer) {
+        while let Ok(Some(late)) = socket::receive_past_reset(connection, &mut first.buffer) {
             drop(late);
         }
     }
     outcome
 }
 
+impl Drop for First<'_, '_> {
+    /// Descriptors of a reply that did not come to its end are foreign.
+    fn drop(&mut self) {
+        closer::close(std::mem::take(&mut self.early));
+    }
+}
+
 impl First<'_, '_> {
     fn wait(&mut self, out: &mut Vec<u8>) -> Result<Vec<OwnedFd>, CallCondition> {
         let protocol = deadline(PROTOCOL_DEADLINE);
+        let mut server_is_gone = false;
         loop {
             match socket::receive(self.connection, &mut self.buffer) {
                 Ok(Some(received)) => {
@@ -107,22 +122,20 @@ impl First<'_, '_> {
                     }
                     continue;
                 }
-                Err(Errno::EAGAIN) => {}
-                // The kernel resets a connection whose other end is closed with something unread in it: nobody has
-                // read the call. An end without a reset means that it was read, and it may have begun.
+                // Said once, and before what is still queued for us.
                 Err(Errno::ECONNRESET) => {
-                    return Err(CallCondition::ServerDied {
-                        taken: self.taken || self.arrived,
-                    });
+                    self.reset = true;
+                    continue;
                 }
-                Ok(None) | Err(_) => return Err(CallCondition::ServerDied { taken: true }),
+                // What it said before it exited is in the queue by now.
+                Err(Errno::EAGAIN) if server_is_gone => return Err(self.died()),
+                Err(Errno::EAGAIN) => {}
+                Ok(None) | Err(_) => return Err(self.died()),
             }
-            if self
-                .server
-                .as_ref()
-                .is_some_and(|server| !server.is_alive().unwrap_or(false))
-            {
-                return Err(CallCondition::ServerDied { taken: true });
+            let server = self.server.as_ref();
+            if server.is_some_and(|server| !server.is_alive().unwrap_or(true)) {
+                server_is_gone = true;
+                continue;
             }
             let bound = if self.arrived { None } else { Some(protocol) };
             let until = [bound, self.arguments.until].into_iter().flatten().min();
@@ -130,6 +143,20 @@ impl First<'_, '_> {
                 return self.give_up(out);
             }
         }
+    }
+
+    /// The connection or the server is at its end.
+    ///
+    /// The kernel resets a connection whose other end is closed with something unread in it. If nothing but the call
+    /// can have been in it, nobody has read the call. A petition of another thread, or of a forked child, may lie
+    /// there instead: `shared`, or the mark, was stored before it was sent, thus before the reset came of it. An end without a reset means that the call was
+    /// read.
+    fn died(&self) -> CallCondition {
+        let unread = self.reset
+            && !self.arrived
+            && !self.shared.load(Ordering::Acquire)
+            && !fork::is_marked();
+        CallCondition::ServerDied { taken: !unread }
     }
 
     /// Whether the caller's deadline has passed.
@@ -146,6 +173,7 @@ impl First<'_, '_> {
         poll_until(&mut fds, until).map_err(|source| CallCondition::System {
             op: "wait for the server",
             source,
+            taken: true,
         })
     }
 
@@ -156,7 +184,10 @@ impl First<'_, '_> {
             generation: GENERATION,
         }
         .encode(0);
-        let _told = socket::send(self.connection, &[&packet], &[]);
+        if socket::send(self.connection, &[&packet], &[]) == Err(Errno::ECONNRESET) {
+            // It was not sent. Had it been, the reset might come of it.
+            self.reset = true;
+        }
         let grace = deadline(GIVE_UP_GRACE);
         while !self.taken && self.poll(Some(grace))? {
             match socket::receive(self.connection, &mut self.buffer) {
@@ -165,7 +196,8 @@ impl First<'_, '_> {
                         return Ok(descriptors);
                     }
                 }
-                Err(Errno::EAGAIN) => {}
+                Err(Errno::EAGAIN | Errno::ECONNRESET) => {}
+                Ok(None) | Err(_) if self.reset => return Err(self.died()),
                 Ok(None) | Err(_) => break,
             }
         }
@@ -179,113 +211,4 @@ impl First<'_, '_> {
             })
         }
     }
-
-    /// Takes a packet; the descriptors of the reply if the call is over.
-    fn packet(
-        &mut self,
-        mut received: Received,
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Vec<OwnedFd>>, CallCondition> {
-        let broken = |violation, taken| Err(CallCondition::Protocol { violation, taken });
-        if received.cut || received.fds_lost {
-            return Err(CallCondition::ReplyLost);
-        }
-        self.arrived = true;
-        self.identify(received.pidfd.take(), received.pid)?;
-        let fds = &mut received.fds;
-        let bytes = self.buffer.get(..received.len).unwrap_or_default();
-        let (message, payload) = match Message::decode(bytes) {
-            Ok(decoded) => decoded,
-            Err(violation) => return broken(violation, true),
-        };
-        match message {
-            Message::Queued { .. } => Ok(None),
-            Message::Taken { .. } => {
-                self.taken = true;
-                Ok(None)
-            }
-            Message::Descriptors { index, .. } => {
-                self.taken = true;
-                if index == 0 {
-                    self.early.clear();
-                }
-                let sum = self.early.len().saturating_add(fds.len());
-                if sum > DESCRIPTORS || usize_of(index) != self.early.len() {
-                    return broken(Violation::Descriptors, true);
-                }
-                self.early.append(fds);
-                Ok(None)
-            }
-            Message::Reply {
-                code: 0,
-                descriptors,
-                bytes,
-                ..
-            } => {
-                if self.early.len() != usize_of(descriptors) {
-                    return broken(Violation::Descriptors, true);
-                }
-                take_data(payload, bytes, fds, out)?;
-                Ok(Some(std::mem::take(&mut self.early)))
-            }
-            Message::Reply { code, .. } => match Failure::from_number(code) {
-                Some(Failure::Abandoned) => Err(CallCondition::TimedOut { taken: false }),
-                Some(code) => Err(condition(code, self.arguments)),
-                None => broken(Violation::Value, true),
-            },
-            _ => broken(Violation::Turn, true),
-        }
-    }
-
-    /// Who answers: always the same process.
-    fn identify(&mut self, pidfd: Option<OwnedFd>, pid: i32) -> Result<(), CallCondition> {
-        let sender = match pidfd {
-            Some(pidfd) => Process::from_pidfd(pidfd),
-            None => Process::open(pid),
-        };
-        match (sender, &self.server) {
-            (Ok(sender), None) => {
-                self.server = Some(sender);
-                Ok(())
-            }
-            (Ok(sender), Some(first)) if first.same_as(&sender).unwrap_or(false) => Ok(()),
-            // It answered and died: what it said stands, and the connection will end.
-            (Err(_), _) => Ok(()),
-            (Ok(_), Some(_)) => Err(CallCondition::Protocol {
-                violation: Violation::Sender,
-                taken: true,
-            }),
-        }
-    }
-}
-
-/// The data of a reply: in the packet, or in a frozen memfd.
-fn take_data(
-    payload: &[u8],
-    bytes: u64,
-    fds: &[OwnedFd],
-    out: &mut Vec<u8>,
-) -> Result<(), CallCondition> {
-    let broken = CallCondition::Protocol {
-        violation: Violation::Memory,
-        taken: true,
-    };
-    if u64::try_from(payload.len()) == Ok(bytes) {
-        out.extend_from_slice(payload);
-        return Ok(());
-    }
-    let too_large = CallCondition::ReplyTooLarge { len: bytes };
-    if bytes > LARGEST_CALL_BYTES {
-        return Err(too_large);
-    }
-    let len = usize::try_from(bytes).map_err(|_| too_large.clone())?;
-    let [memory] = fds else {
-        return Err(broken);
-    };
-    let data = memfd::read_frozen(memory, len).map_err(|error| match error {
-        Errno::ENOMEM => too_large,
-        _ => broken,
-    })?;
-    out.extend_from_slice(&data);
-    Ok(())
 }

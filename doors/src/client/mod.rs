@@ -1,10 +1,16 @@
 //! The client's side of a process: its sessions with servers.
 
+mod area;
+pub(crate) mod arguments;
 pub(crate) mod call;
 pub(crate) mod channel;
+pub(crate) mod condition;
+mod descriptors;
 pub(crate) mod establish;
+mod exchange;
 pub(crate) mod first;
 pub(crate) mod gate;
+pub(crate) mod hold;
 pub(crate) mod petition;
 pub(crate) mod process;
 pub(crate) mod session;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::error::DoorError;
-use crate::sys::closer::Shared;
+use crate::error::DoorCondition;
+use crate::sys::closer::{self, Shared};
 use crate::sys::peer::Process;
 use crate::sys::socket;
 use crate::wire::code::Failure;
@@ -33,6 +33,13 @@ pub(crate) struct Answer {
     pub(crate) fds: Vec<OwnedFd>,
 }
 
+impl Drop for Answer {
+    /// What nobody took is foreign.
+    fn drop(&mut self) {
+        closer::close(std::mem::take(&mut self.fds));
+    }
+}
+
 impl<'token> Petition<'token> {
     /// Sends a petition. `NoDoor` if the server's end is closed. The conversation may take as long as the protocol
     /// allows, and no longer than `until`.
@@ -40,7 +47,7 @@ impl<'token> Petition<'token> {
         token: BorrowedFd<'token>,
         message: &Message,
         until: Option<Instant>,
-    ) -> Result<Self, DoorError> {
+    ) -> Result<Self, DoorCondition> {
         let protocol = deadline(PROTOCOL_DEADLINE);
         let until = until.map_or(protocol, |until| until.min(protocol));
         let (ours, theirs) =
@@ -53,9 +60,9 @@ impl<'token> Petition<'token> {
                     wait(token, PollFlags::POLLOUT, until)?;
                 }
                 Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) => {
-                    return Err(DoorError::NoDoor);
+                    return Err(DoorCondition::NoDoor);
                 }
-                Err(Errno::ETOOMANYREFS) => return Err(DoorError::NoRoom),
+                Err(Errno::ETOOMANYREFS) => return Err(DoorCondition::NoRoom),
                 Err(source) => return Err(system("send to the door", source)),
             }
         }
@@ -69,28 +76,28 @@ impl<'token> Petition<'token> {
 
     /// The next answer. `NoDoor` if the server closed its end and that of the token: it died, or the door is gone. If
     /// the token is still connected, the server could not even take the private end that we sent: `NoRoom`.
-    pub(crate) fn receive(&mut self) -> Result<Answer, DoorError> {
+    pub(crate) fn receive(&mut self) -> Result<Answer, DoorCondition> {
         let mut buffer = [0_u8; CONTROL_BYTES];
         let mut received = loop {
-            match socket::receive(&self.private, &mut buffer) {
+            match socket::receive_past_reset(&self.private, &mut buffer) {
                 Ok(Some(received)) => break received,
                 Err(Errno::EAGAIN) => wait(self.private.as_fd(), PollFlags::POLLIN, self.until)?,
-                Ok(None) | Err(Errno::ECONNRESET) => {
+                Ok(None) => {
                     let there = self.token.is_some_and(|token| !socket::is_hung_up(token));
                     return Err(if there {
-                        DoorError::NoRoom
+                        DoorCondition::NoRoom
                     } else {
-                        DoorError::NoDoor
+                        DoorCondition::NoDoor
                     });
                 }
                 Err(source) => return Err(system("receive from the door", source)),
             }
         };
         if received.fds_lost {
-            return Err(DoorError::NoRoom);
+            return Err(DoorCondition::NoRoom);
         }
         let bytes = buffer.get(..received.len).unwrap_or_default();
-        let (message, payload) = Message::decode(bytes).map_err(DoorError::Protocol)?;
+        let (message, payload) = Message::decode(bytes).map_err(DoorCondition::Protocol)?;
         let payload = payload.to_vec();
         self.identify(received.pidfd.take(), received.pid)?;
         if let Message::Refused { code, .. } = message {
@@ -104,7 +111,7 @@ impl<'token> Petition<'token> {
     }
 
     /// Who the server is: the sender of the first answer, and of every other.
-    fn identify(&mut self, pidfd: Option<OwnedFd>, pid: i32) -> Result<(), DoorError> {
+    fn identify(&mut self, pidfd: Option<OwnedFd>, pid: i32) -> Result<(), DoorCondition> {
         let sender = match pidfd {
             Some(pidfd) => Process::from_pidfd(pidfd),
             None => Process::open(pid),
@@ -114,12 +121,12 @@ impl<'token> Petition<'token> {
             Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => {
                 system("open the server's pidfd", error)
             }
-            _ => DoorError::NoDoor,
+            _ => DoorCondition::NoDoor,
         })?;
         match &self.server {
             None => self.server = Some(sender),
             Some(first) if first.same_as(&sender).unwrap_or(false) => {}
-            Some(_) => return Err(DoorError::Protocol(Violation::Sender)),
+            Some(_) => return Err(DoorCondition::Protocol(Violation::Sender)),
         }
         Ok(())
     }
@@ -130,25 +137,27 @@ impl<'token> Petition<'token> {
     }
 
     /// The server and the private socket, after the last answer.
-    pub(crate) fn finish(self) -> Result<(Process, Shared), DoorError> {
-        let server = self.server.ok_or(DoorError::Protocol(Violation::Turn))?;
+    pub(crate) fn finish(self) -> Result<(Process, Shared), DoorCondition> {
+        let server = self
+            .server
+            .ok_or(DoorCondition::Protocol(Violation::Turn))?;
         Ok((server, self.private))
     }
 }
 
 /// What a refusal means to somebody who is not in a call.
-pub(crate) fn refusal(code: u32) -> DoorError {
+pub(crate) fn refusal(code: u32) -> DoorCondition {
     match Failure::from_number(code) {
-        Some(Failure::NotAllowed) => DoorError::NotAllowed,
-        Some(Failure::NoRoom) => DoorError::NoRoom,
-        Some(Failure::Draining) => DoorError::Draining,
-        Some(Failure::NoDoor | Failure::UnknownSession) => DoorError::NoDoor,
-        Some(_) | None => DoorError::Protocol(Violation::Value),
+        Some(Failure::NotAllowed) => DoorCondition::NotAllowed,
+        Some(Failure::NoRoom) => DoorCondition::NoRoom,
+        Some(Failure::Draining) => DoorCondition::Draining,
+        Some(Failure::NoDoor | Failure::UnknownSession) => DoorCondition::NoDoor,
+        Some(_) | None => DoorCondition::Protocol(Violation::Value),
     }
 }
 
-pub(crate) fn system(op: &'static str, source: Errno) -> DoorError {
-    DoorError::System { op, source }
+pub(crate) fn system(op: &'static str, source: Errno) -> DoorCondition {
+    DoorCondition::System { op, source }
 }
 
 /// The time so long from now.
@@ -158,12 +167,12 @@ pub(crate) fn deadline(after: Duration) -> Instant {
 }
 
 /// Waits for a socket; `NotResponding` when the time is over.
-fn wait(fd: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> Result<(), DoorError> {
+fn wait(fd: BorrowedFd<'_>, flags: PollFlags, until: Instant) -> Result<(), DoorCondition> {
     let mut fds = [PollFd::new(fd, flags)];
     if poll_until(&mut fds, Some(until)).map_err(|source| system("wait for the door", source))? {
         Ok(())
     } else {
-        Err(DoorError::NotResponding {
+        Err(DoorCondition::NotResponding {
             within: PROTOCOL_DEADLINE,
         })
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwapOption;
 
 use super::gate::Gate;
+use super::hold::Hold;
 use super::session::Session;
 use super::watcher::Watcher;
 use crate::lock::lock;
@@ -43,15 +44,7 @@ impl ClientProcess {
             process.watch()?;
             return Ok(Arc::clone(process));
         }
-        let watcher = Watcher::new()?;
-        let fresh = Arc::new(Self {
-            life,
-            watcher,
-            sessions: Mutex::new(HashMap::new()),
-            resting: Mutex::new(VecDeque::new()),
-            gates: Mutex::new(HashMap::new()),
-            watched: Mutex::new(false),
-        });
+        let fresh = Arc::new(Self::new(life)?);
         let before = CURRENT.compare_and_swap(&seen, Some(Arc::clone(&fresh)));
         let won = before.as_ref().map(Arc::as_ptr) == seen.as_ref().map(Arc::as_ptr);
         drop(before);
@@ -65,6 +58,17 @@ impl ClientProcess {
         Ok(fresh)
     }
 
+    fn new(life: u64) -> sys::Result<Self> {
+        Ok(Self {
+            life,
+            watcher: Watcher::new()?,
+            sessions: Mutex::new(HashMap::new()),
+            resting: Mutex::new(VecDeque::new()),
+            gates: Mutex::new(HashMap::new()),
+            watched: Mutex::new(false),
+        })
+    }
+
     /// Starts the watcher, unless it runs. Lack of threads may be over when it is tried again: until then there is no
     /// session, whose server could die unnoticed.
     fn watch(&self) -> sys::Result<()> {
@@ -76,15 +80,16 @@ impl ClientProcess {
         Ok(())
     }
 
-    /// The living session with a server process.
-    pub(crate) fn session(&self, server: ProcessId) -> Option<Arc<Session>> {
+    /// The living session with a server process, held.
+    pub(crate) fn session(&self, server: ProcessId) -> Option<Hold> {
         let mut sessions = lock(&self.sessions);
-        let found = sessions.get(&server).cloned()?;
+        let found = sessions.get(&server)?;
         if found.is_dead() {
-            sessions.remove(&server);
+            let dead = sessions.remove(&server);
+            drop((sessions, dead));
             return None;
         }
-        Some(found)
+        Some(Hold::new(found))
     }
 
     /// Enters a session.
@@ -111,8 +116,8 @@ impl ClientProcess {
         drop(resting);
         for session in closing {
             let mut sessions = lock(&self.sessions);
-            // Under the table's lock nobody finds it and begins to use it.
-            if session.links.load(Ordering::Acquire) == 0 {
+            // Under the table's lock nobody finds it and begins to use it; who has found it holds it.
+            if session.holds.load(Ordering::Acquire) == 0 {
                 sessions.retain(|_, other| !Arc::ptr_eq(other, &session));
                 session.die();
             }
@@ -155,4 +160,43 @@ impl ClientProcess {
 )]
 fn keep_inherited(inherited: Arc<ClientProcess>) {
     std::mem::forget(inherited);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{ClientProcess, RESTING_SESSIONS};
+    use crate::client::session::Session;
+    use crate::sys::peer::Process;
+    use crate::sys::{fork, socket};
+
+    fn session(id: u128) -> Arc<Session> {
+        let (ours, _theirs) = socket::pair().unwrap();
+        let server = Process::current().unwrap();
+        Session::new(id, fork::life(), server, ours.into())
+    }
+
+    #[test]
+    fn a_resting_session_that_was_just_found_is_not_closed() {
+        let process = ClientProcess::new(fork::life()).unwrap();
+        let unused = session(1);
+        process.enter(&unused);
+        process.rest(&unused);
+        // Another thread is about to register a door in it.
+        let found = process.session(unused.server.id()).unwrap();
+        for id in 2..10 {
+            process.rest(&session(id));
+        }
+        assert_eq!(process.resting.lock().unwrap().len(), RESTING_SESSIONS);
+        assert!(!found.is_dead());
+        // One that nobody has found is.
+        drop(found);
+        process.rest(&unused);
+        for id in 10..20 {
+            process.rest(&session(id));
+        }
+        assert!(unused.is_dead());
+        assert!(process.session(unused.server.id()).is_none());
+    }
 }

@@ -1,6 +1,8 @@
 //! One server process as the client knows it.
 
-use std::collections::HashMap;
+mod asking;
+mod windows;
+
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -9,11 +11,9 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use nix::errno::Errno;
 
+pub(crate) use self::asking::Granted;
+use self::asking::{Inbox, Wish};
 use super::channel::Channel;
-use super::petition::deadline;
-use crate::channel::ends::{ClientEnd, End};
-use crate::channel::pair::Pair;
-use crate::error::CallCondition;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::closer::Shared;
@@ -21,13 +21,7 @@ use crate::sys::peer::Process;
 use crate::sys::socket;
 use crate::wire::code::Failure;
 use crate::wire::layout::{Shape, usize_of};
-use crate::wire::limits::{PROTOCOL_DEADLINE, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};
-
-/// The first windows come without a request; they carry this number.
-const FIRST_WANTED: u64 = 0;
-/// The windows of more channels are at most this long: what a server creates unasked must not fill our memory.
-const LONGEST_WINDOW_BYTES: usize = 16 * 1024 * 1024;
 
 /// A conversation with one server process.
 pub(crate) struct Session {
@@ -40,10 +34,10 @@ pub(crate) struct Session {
     /// The channels that may be used. Grows only.
     pub(crate) channels: ArcSwap<Vec<Arc<Channel>>>,
     dead: AtomicBool,
-    /// Doors that are called through this session.
-    pub(crate) links: AtomicUsize,
+    /// Doors that are called through this session, or are about to be.
+    pub(crate) holds: AtomicUsize,
     next_wanted: AtomicU64,
-    /// The server has given as many channels as this side can ever use.
+    /// This side can use no more channels than it has, or will have once they are ready.
     pub(crate) no_more_channels: AtomicBool,
     /// Threads that wait until some channel is free.
     pub(crate) starved: AtomicUsize,
@@ -51,87 +45,8 @@ pub(crate) struct Session {
     arrived: Condvar,
 }
 
-/// What has come on the session socket for threads that wait.
-#[derive(Default)]
-struct Inbox {
-    /// Pairs that are mapped here and not sealed yet.
-    offered: HashMap<u32, Offered>,
-    /// What we have asked for and the server has not answered, by request number. Nothing else is taken.
-    asked: HashMap<u64, Asked>,
-    /// Answers for the threads that wait for them, by request number.
-    granted: HashMap<u64, Result<Granted, Failure>>,
-    /// A channel has become free, or there are more.
-    freed: bool,
-}
-
-struct Offered {
-    pair: Arc<Pair>,
-    first: u32,
-    wanted: u64,
-}
-
-/// A request that is on its way.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    what: Wish,
-    /// The windows for it have come.
-    offered: bool,
-    /// A thread waits for the answer.
-    awaited: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wish {
-    /// The first channels (this comes with the session), or more of them.
-    Channels,
-    /// An area of this size for a channel.
-    Area { channel: u32, bytes: u64 },
-    /// A descriptor socket for a channel.
-    Socket { channel: u32 },
-}
-
-impl Asked {
-    fn by(message: &Message) -> Self {
-        let what = match *message {
-            Message::Grow {
-                channel,
-                area_bytes,
-                ..
-            } if area_bytes != 0 => Wish::Area {
-                channel,
-                bytes: area_bytes,
-            },
-            Message::WantSocket { channel, .. } => Wish::Socket { channel },
-            _ => Wish::Channels,
-        };
-        Self {
-            what,
-            offered: false,
-            awaited: true,
-        }
-    }
-}
-
-/// What a request brought.
-#[derive(Clone, Debug)]
-pub(crate) enum Granted {
-    /// A pair that may be used: an area, or more channels.
-    Pair(Arc<Pair>),
-    /// A descriptor socket was installed in its channel.
-    Socket,
-}
-
 impl Session {
     pub(crate) fn new(id: u128, life: u64, server: Process, socket: Shared) -> Arc<Self> {
-        let first = Asked {
-            what: Wish::Channels,
-            offered: false,
-            awaited: false,
-        };
-        let inbox = Inbox {
-            asked: HashMap::from([(FIRST_WANTED, first)]),
-            ..Inbox::default()
-        };
         Arc::new(Self {
             id,
             life,
@@ -139,11 +54,11 @@ impl Session {
             socket,
             channels: ArcSwap::from_pointee(Vec::new()),
             dead: AtomicBool::new(false),
-            links: AtomicUsize::new(0),
+            holds: AtomicUsize::new(0),
             next_wanted: AtomicU64::new(1),
             no_more_channels: AtomicBool::new(false),
             starved: AtomicUsize::new(0),
-            inbox: Mutex::new(inbox),
+            inbox: Mutex::new(Inbox::new()),
             arrived: Condvar::new(),
         })
     }
@@ -178,72 +93,6 @@ impl Session {
         socket::send(&self.socket, &[&message.encode(0)], &[])
     }
 
-    /// Asks the server for something and waits for it, as long as a step of the protocol may take and no longer than
-    /// `until`.
-    pub(crate) fn ask(
-        &self,
-        until: Option<Instant>,
-        message: impl FnOnce(u64) -> Message,
-    ) -> Result<Granted, CallCondition> {
-        let wanted = self.next_wanted.fetch_add(1, Ordering::Relaxed);
-        let message = message(wanted);
-        // Before it is sent: the watcher may have the answer before this thread goes on.
-        lock(&self.inbox).asked.insert(wanted, Asked::by(&message));
-        let granted = self.ask_for(wanted, &message, until);
-        // An answer that comes too late is one that was asked for, and for nobody.
-        let mut inbox = lock(&self.inbox);
-        if let Some(asked) = inbox.asked.get_mut(&wanted) {
-            asked.awaited = false;
-        }
-        let late = inbox.granted.remove(&wanted);
-        drop((inbox, late));
-        granted
-    }
-
-    fn ask_for(
-        &self,
-        wanted: u64,
-        message: &Message,
-        until: Option<Instant>,
-    ) -> Result<Granted, CallCondition> {
-        self.tell(message).map_err(|source| {
-            lock(&self.inbox).asked.remove(&wanted);
-            match source {
-                Errno::EAGAIN => CallCondition::NoRoom,
-                Errno::EPIPE | Errno::ECONNRESET => CallCondition::ServerDied { taken: false },
-                source => CallCondition::System {
-                    op: "send on the session socket",
-                    source,
-                },
-            }
-        })?;
-        let protocol = deadline(PROTOCOL_DEADLINE);
-        let until = until.map_or(protocol, |until| until.min(protocol));
-        let mut inbox = lock(&self.inbox);
-        loop {
-            match inbox.granted.remove(&wanted) {
-                Some(Ok(granted)) => return Ok(granted),
-                Some(Err(_)) => return Err(CallCondition::NoRoom),
-                None => {}
-            }
-            if self.is_dead() {
-                return Err(CallCondition::ServerDied { taken: false });
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(CallCondition::NotResponding {
-                    within: PROTOCOL_DEADLINE,
-                    taken: false,
-                });
-            }
-            inbox = self
-                .arrived
-                .wait_timeout(inbox, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-    }
-
     /// Waits until something has changed that may free a channel or bring a descriptor socket; false when the time
     /// is over.
     pub(crate) fn wait_for_change(&self, until: Option<Instant>, ready: impl Fn() -> bool) -> bool {
@@ -253,7 +102,6 @@ impl Session {
                 return true;
             }
             let left = until.map(|at| at.saturating_duration_since(Instant::now()));
-            inbox.freed = false;
             inbox = match left {
                 Some(left) if left.is_zero() => return false,
                 Some(left) => {
@@ -273,7 +121,8 @@ impl Session {
     /// A channel has become free while somebody waits for one.
     #[cold]
     pub(crate) fn channel_freed(&self) {
-        lock(&self.inbox).freed = true;
+        // Whoever looks and then sleeps has the lock in between.
+        drop(lock(&self.inbox));
         self.arrived.notify_all();
     }
 
@@ -313,81 +162,6 @@ impl Session {
         }
     }
 
-    /// A pair is offered: verify, map, acknowledge. It is not used before it is ready.
-    fn map(
-        &self,
-        wanted: u64,
-        number: u32,
-        first: u32,
-        shape: Shape,
-        fds: &[OwnedFd],
-    ) -> Result<(), Violation> {
-        let [call, reply] = fds else {
-            return Err(Violation::Descriptors);
-        };
-        self.claim_offer(wanted, first, shape)?;
-        let pair = Pair::map(number, shape, call, reply).map_err(|_| Violation::Memory)?;
-        let offered = Offered {
-            pair: Arc::new(pair),
-            first,
-            wanted,
-        };
-        let before = lock(&self.inbox).offered.insert(number, offered);
-        if before.is_some() {
-            return Err(Violation::Turn);
-        }
-        self.tell(&Message::Mapped { pair: number })
-            .map_err(|_| Violation::Turn)
-    }
-
-    /// Whether windows are what was asked for under this number, and come for the first time.
-    fn claim_offer(&self, wanted: u64, first: u32, shape: Shape) -> Result<(), Violation> {
-        let mut inbox = lock(&self.inbox);
-        let asked = inbox.asked.get_mut(&wanted).ok_or(Violation::Turn)?;
-        let bytes = u64::try_from(shape.area_bytes()).unwrap_or(u64::MAX);
-        let fits = match asked.what {
-            Wish::Channels => shape.channels() > 0 && shape.window_bytes() <= LONGEST_WINDOW_BYTES,
-            wish @ Wish::Area { .. } => {
-                let channel = first;
-                shape.channels() == 0 && wish == Wish::Area { channel, bytes }
-            }
-            Wish::Socket { .. } => false,
-        };
-        if !fits || std::mem::replace(&mut asked.offered, true) {
-            return Err(Violation::Value);
-        }
-        Ok(())
-    }
-
-    fn ready(self: &Arc<Self>, wanted: u64, number: u32) -> Result<(), Violation> {
-        let (pair, first, asked) = {
-            let mut inbox = lock(&self.inbox);
-            let offered = inbox.offered.remove(&number).ok_or(Violation::Turn)?;
-            if offered.wanted != wanted {
-                return Err(Violation::Value);
-            }
-            let asked = inbox.asked.remove(&wanted).ok_or(Violation::Turn)?;
-            (offered.pair, offered.first, asked)
-        };
-        if pair.shape.channels() > 0 {
-            let mut channels = Vec::clone(&self.channels.load());
-            let all = channels
-                .len()
-                .saturating_add(usize_of(pair.shape.channels()));
-            if usize_of(first) != channels.len() || all > usize_of(SESSION_CHANNELS) {
-                return Err(Violation::Value);
-            }
-            for place in 0..pair.shape.channels() {
-                let index = u32::try_from(channels.len()).unwrap_or(u32::MAX);
-                let end = ClientEnd(End::new(Arc::clone(&pair), place));
-                channels.push(Arc::new(Channel::new(index, end)));
-            }
-            self.channels.store(Arc::new(channels));
-        }
-        self.granted(wanted, asked, Ok(Granted::Pair(pair)));
-        Ok(())
-    }
-
     fn install(&self, wanted: u64, channel: u32, fds: &mut Vec<OwnedFd>) -> Result<(), Violation> {
         let [socket] = fds.as_slice() else {
             return Err(Violation::Descriptors);
@@ -406,32 +180,6 @@ impl Session {
             return Ok(());
         }
         self.grant(wanted, Some(Wish::Socket { channel }), Ok(Granted::Socket))
-    }
-
-    /// The answer to a request has come; a violation if nothing was asked under this number, or something else.
-    fn grant(
-        &self,
-        wanted: u64,
-        wish: Option<Wish>,
-        granted: Result<Granted, Failure>,
-    ) -> Result<(), Violation> {
-        let asked = lock(&self.inbox).asked.remove(&wanted);
-        let asked = asked.ok_or(Violation::Turn)?;
-        if wish.is_some_and(|wish| wish != asked.what) {
-            return Err(Violation::Value);
-        }
-        self.granted(wanted, asked, granted);
-        Ok(())
-    }
-
-    /// Puts an answer down for the thread that asked, if it still waits, and wakes all that wait for any change.
-    fn granted(&self, wanted: u64, asked: Asked, granted: Result<Granted, Failure>) {
-        let mut inbox = lock(&self.inbox);
-        if asked.awaited {
-            inbox.granted.insert(wanted, granted);
-        }
-        drop(inbox);
-        self.arrived.notify_all();
     }
 
     /// The descriptor socket of a channel.
@@ -453,13 +201,7 @@ impl Session {
         match message {
             Message::Windows {
                 wanted, channels, ..
-            } => {
-                if channels > 0 {
-                    // The server numbers the next ones after these.
-                    self.no_more_channels.store(true, Ordering::Relaxed);
-                }
-                self.grant(wanted, None, Err(Failure::NoRoom))
-            }
+            } => self.cannot_map(wanted, channels),
             Message::Socket { wanted, channel } => {
                 let channels = self.channels.load();
                 let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;

@@ -115,7 +115,11 @@ impl Watcher {
             };
             match event.data().checked_rem(KEYS).unwrap_or(0) {
                 SOCKET => self.receive(number, &session),
-                PROCESS => self.bury(&session),
+                PROCESS => {
+                    // What it said before counts: a reply may wait for it.
+                    self.receive(number, &session);
+                    self.bury(&session);
+                }
                 channel => session.socket_hung_up(channel.saturating_sub(CHANNELS)),
             }
         }
@@ -137,7 +141,8 @@ impl Watcher {
     fn receive(&self, number: u64, session: &Arc<Session>) {
         let mut buffer = [0_u8; CONTROL_BYTES];
         for _ in 0..PACKETS_A_TURN {
-            let done = match socket::receive(&session.socket, &mut buffer) {
+            // A server that ends with a ring of ours unread may have sent something before.
+            let done = match socket::receive_past_reset(&session.socket, &mut buffer) {
                 Ok(Some(mut received)) => {
                     let bytes = buffer.get(..received.len).unwrap_or_default();
                     if received.cut {

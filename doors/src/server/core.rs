@@ -17,6 +17,7 @@ use crate::pool::Pool;
 use crate::primitive::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::fork;
 use crate::wire::code::Failure;
+use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
 
 /// The server procedure of a door.
 pub(crate) type Procedure = Box<dyn Fn(Invocation<'_>) -> Returned + Send + Sync>;
@@ -186,6 +187,24 @@ impl Core {
             return self.refuses_descriptors(descriptors);
         }
         self.closed()
+    }
+
+    /// The limit that a call with so many bytes went beyond, for its caller to read; 0 if it is none of size.
+    #[cold]
+    pub(crate) fn limit(&self, code: Failure, bytes: u64) -> u64 {
+        let least = self.limits.data_min.load(Ordering::Relaxed);
+        match code {
+            Failure::DataSize if bytes < least => least,
+            Failure::DataSize => {
+                let most = self.limits.data_max.load(Ordering::Relaxed);
+                most.min(LARGEST_CALL_BYTES)
+            }
+            Failure::TooManyDescriptors => {
+                let most = self.limits.desc_max.load(Ordering::Relaxed);
+                u64::from(most).min(u64::try_from(DESCRIPTORS).unwrap_or(u64::MAX))
+            }
+            _ => 0,
+        }
     }
 
     /// Why no call may begin at all. A server thread looks again when it has counted its call and passed a fence:

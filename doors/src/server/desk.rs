@@ -159,7 +159,7 @@ impl Desk {
             return Step::Free;
         }
         if let Some(code) = size_refused(core, head) {
-            duty.fail(code);
+            duty.refuse(code, core.limit(code, head.total));
             return Step::Stay(duty);
         }
         core.begin();

@@ -253,12 +253,18 @@ impl Duty {
 
     /// Publishes that the call ended without results.
     pub(crate) fn fail(&mut self, code: Failure) {
+        self.refuse(code, 0);
+    }
+
+    /// As [`Self::fail`], with the limit that the call went beyond.
+    pub(crate) fn refuse(&mut self, code: Failure, limit: u64) {
         self.progress = Progress::Idle;
         self.channel.discard_descriptors(self.generation);
         let head = ReplyHead {
             answer: Answer::Failed.number(),
             generation: self.generation,
             code: code.number(),
+            total: limit,
             ..ReplyHead::default()
         };
         self.answer(&head);

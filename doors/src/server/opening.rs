@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::core::{Core, lock};
 use super::leader::Leader;
-use super::packet::PacketCall;
+use super::packet::{PacketCall, send_failure};
 use super::parked::Matter;
 use super::petition::refused;
 use super::token::{Origin, Token};
@@ -12,11 +12,11 @@ use crate::access::Refusal;
 use crate::cred::Caller;
 use crate::pool::Job;
 use crate::sys::peer::{peer_cred, peer_pidfd};
-use crate::sys::socket::{self, Received, sent_by};
+use crate::sys::socket::{Received, sent_by};
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
 use crate::wire::limits::DESCRIPTORS;
-use crate::wire::message::{Message, Violation};
+use crate::wire::message::Violation;
 
 impl Leader {
     /// The first call of an opener, on its own connection.
@@ -29,15 +29,10 @@ impl Leader {
         mut received: Received,
     ) -> Result<(), Violation> {
         let core = &token.core;
-        let refuse = |code: Failure| {
-            let reply = Message::Reply {
-                generation,
-                code: code.number(),
-                descriptors: 0,
-                bytes: 0,
-            };
-            let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
+        let refuse_beyond = |code: Failure, limit| {
+            let _gone = send_failure(token, generation, code, limit);
         };
+        let refuse = |code| refuse_beyond(code, 0);
         let Origin::Path { .. } = token.origin else {
             return Err(Violation::Turn);
         };
@@ -77,7 +72,7 @@ impl Leader {
         let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
         let turned_down = judged.and_then(|said| turned_down(core, said, bytes, descriptors));
         if let Some(failure) = turned_down {
-            refuse(failure);
+            refuse_beyond(failure, core.limit(failure, bytes));
             return Ok(());
         }
         let data = payload.to_vec();
@@ -104,7 +99,10 @@ impl Leader {
         let bytes = u64::try_from(call.data.len()).unwrap_or(u64::MAX);
         let descriptors = u32::try_from(call.fds.len()).unwrap_or(u32::MAX);
         match turned_down(call.core(), verdict, bytes, descriptors) {
-            Some(code) => call.finish(code),
+            Some(code) => {
+                let limit = call.core().limit(code, bytes);
+                call.refuse(code, limit);
+            }
             None => dispatch(call),
         }
     }
@@ -148,13 +146,7 @@ pub(super) fn give_up(
     let call = lock(&token.call).clone();
     let queued = call.is_some_and(|call| call.generation == generation && call.give_up());
     if queued {
-        let reply = Message::Reply {
-            generation,
-            code: Failure::Abandoned.number(),
-            descriptors: 0,
-            bytes: 0,
-        };
-        let _gone = socket::send(&token.socket, &[&reply.encode(0)], &[]);
+        let _gone = send_failure(token, generation, Failure::Abandoned, 0);
     }
     Ok(())
 }

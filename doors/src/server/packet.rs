@@ -120,7 +120,7 @@ impl PacketCall {
             None => Some(core),
             Some(failure) => {
                 core.end();
-                self.finish(failure);
+                self.refuse(failure, core.limit(failure, bytes));
                 None
             }
         }
@@ -183,6 +183,11 @@ impl PacketCall {
 
     /// Sends the answer. An opener that does not take its packets is not waited for.
     pub(crate) fn finish(&mut self, without: Failure) {
+        self.refuse(without, 0);
+    }
+
+    /// As [`Self::finish`], with the limit that the call went beyond.
+    pub(super) fn refuse(&mut self, without: Failure, limit: u64) {
         self.answered = true;
         self.progress.stage.store(stage::DONE, Ordering::Release);
         let callback = lock(&self.progress.on_cancel).take();
@@ -192,11 +197,11 @@ impl PacketCall {
             Some(Reply::Data { data, descriptors }) => {
                 send_reply(&self.token, generation, &data, descriptors)
             }
-            Some(Reply::Lost) => send_failure(&self.token, generation, Failure::ReplyLost),
-            None => send_failure(&self.token, generation, without),
+            Some(Reply::Lost) => send_failure(&self.token, generation, Failure::ReplyLost, 0),
+            None => send_failure(&self.token, generation, without, limit),
         };
         if sent.is_err() {
-            let _gone = send_failure(&self.token, generation, Failure::ReplyLost);
+            let _gone = send_failure(&self.token, generation, Failure::ReplyLost, 0);
         }
     }
 }
@@ -212,12 +217,18 @@ impl Drop for PacketCall {
     }
 }
 
-fn send_failure(token: &Token, generation: u64, code: Failure) -> crate::sys::Result<()> {
+/// Tells the opener why there are no results, and the limit that its call went beyond, if it did.
+pub(super) fn send_failure(
+    token: &Token,
+    generation: u64,
+    code: Failure,
+    limit: u64,
+) -> crate::sys::Result<()> {
     let packet = Message::Reply {
         generation,
         code: code.number(),
         descriptors: 0,
-        bytes: 0,
+        bytes: limit,
     };
     socket::send(&token.socket, &[&packet.encode(0)], &[])
 }

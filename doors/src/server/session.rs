@@ -133,6 +133,8 @@ struct Windows {
 /// A pair that was sent and is not yet mapped by the client.
 struct Pending {
     wanted: u64,
+    /// The first channel that was promised with it.
+    first: u32,
     shape: Shape,
     area_for: Option<u32>,
     ours: Mapping,
@@ -353,6 +355,7 @@ impl Session {
             pair,
             Pending {
                 wanted,
+                first,
                 shape,
                 area_for,
                 ours,
@@ -368,11 +371,16 @@ impl Session {
         let pending = windows.pending.remove(&number).ok_or(Violation::Turn)?;
         let Pending {
             wanted,
+            first,
             shape,
             area_for,
             ours,
             theirs,
         } = pending;
+        // Channels are numbered in the order of the offers: after ones that the client does not have there are none.
+        if shape.channels() > 0 && usize_of(first) != windows.channels.len() {
+            return Err(Violation::Turn);
+        }
         let pair = Pair::with_peer(number, shape, ours, theirs).map_err(|_| Violation::Memory)?;
         let pair = Arc::new(pair);
         windows.pairs.insert(number, (Arc::clone(&pair), area_for));

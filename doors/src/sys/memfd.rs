@@ -111,8 +111,9 @@ pub(crate) fn frozen(name: &std::ffi::CStr, data: &[u8]) -> Result<OwnedFd> {
     Ok(memfd)
 }
 
-/// Reads memory of exactly `len` bytes that the other side must have frozen; `EINVAL` if it has not.
-pub(crate) fn read_frozen(memfd: impl AsFd, len: usize) -> Result<Vec<u8>> {
+/// Appends memory of exactly `len` bytes that the other side must have frozen; `EINVAL` if it has not, `ENOMEM` if
+/// there is no room for it here. After an error `into` is what it was.
+pub(crate) fn read_frozen(memfd: impl AsFd, len: usize, into: &mut Vec<u8>) -> Result<()> {
     verify(
         &memfd,
         Demand {
@@ -124,16 +125,27 @@ pub(crate) fn read_frozen(memfd: impl AsFd, len: usize) -> Result<Vec<u8>> {
     if !seals.contains(SealFlag::F_SEAL_WRITE) {
         return Err(Errno::EINVAL);
     }
-    let mut data = Vec::new();
-    data.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
-    data.resize(len, 0);
+    // Once, into its place: a second copy might not fit, and a plain growth would then abort the process.
+    into.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
+    let start = into.len();
+    into.resize(start.saturating_add(len), 0);
+    let place = into.get_mut(start..).unwrap_or_default();
+    let read = fill(memfd, place);
+    if read.is_err() {
+        into.truncate(start);
+    }
+    read
+}
+
+/// Reads a file from its beginning until `place` is full; `EINVAL` if it is shorter.
+fn fill(file: impl AsFd, place: &mut [u8]) -> Result<()> {
     let mut filled = 0_usize;
-    while filled < len {
+    while filled < place.len() {
         let at = i64::try_from(filled).map_err(|_| Errno::EFBIG)?;
-        match nix::sys::uio::pread(&memfd, data.get_mut(filled..).unwrap_or_default(), at)? {
+        match nix::sys::uio::pread(&file, place.get_mut(filled..).unwrap_or_default(), at)? {
             0 => return Err(Errno::EINVAL),
             got => filled = filled.saturating_add(got),
         }
     }
-    Ok(data)
+    Ok(())
 }

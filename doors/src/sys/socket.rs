@@ -252,6 +252,17 @@ pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Option<Rec
     })
 }
 
+/// As [`receive`], for those to whom it says nothing how the other end was closed.
+///
+/// An end that is closed with something unread in it resets the connection. The kernel says so once (`sk_err`), and
+/// before what it still has for us: a reset is not the end of the stream.
+pub(crate) fn receive_past_reset(socket: impl AsFd, buffer: &mut [u8]) -> Result<Option<Received>> {
+    match receive(&socket, buffer) {
+        Err(Errno::ECONNRESET) => receive(socket, buffer),
+        other => other,
+    }
+}
+
 /// Walks the control messages; returns whether there was one. Every descriptor found is owned here.
 fn read_control(mut control: &[u8], received: &mut Received) -> bool {
     let mut any = false;

@@ -85,7 +85,10 @@ fn obey(shared: &Arc<Shared>, door: &Door, line: &str) {
             *shared.open.lock().unwrap() = false;
             println!("shut");
         }
-        "revoke" => println!("{:?}", door.revoke()),
+        "revoke" => println!(
+            "{:?}",
+            door.revoke().map_err(|error| error.condition().clone())
+        ),
         "params" => {
             let params = doors::DoorParams {
                 desc_max: words[1].parse().unwrap(),
@@ -94,8 +97,10 @@ fn obey(shared: &Arc<Shared>, door: &Door, line: &str) {
             };
             match door.set_params(params) {
                 Ok(()) => println!("ok"),
-                Err(doors::DoorError::BadParameter { errno, .. }) => println!("{errno:?}"),
-                Err(other) => println!("{other:?}"),
+                Err(error) => match error.condition() {
+                    doors::DoorCondition::BadParameter { errno, .. } => println!("{errno:?}"),
+                    other => println!("{other:?}"),
+                },
             }
         }
         "info" => {

@@ -55,7 +55,7 @@ impl Client {
                     self.doors.insert((*name).to_owned(), door);
                     "open".into()
                 }
-                Err(error) => format!("error {error:?}"),
+                Err(error) => format!("error {:?}", error.condition()),
             },
             // Asks one door for the subject, and keeps the bare descriptor.
             ["take", name, from] => match self.doors[*from].call(b"d", vec![]) {
@@ -76,7 +76,7 @@ impl Client {
                     self.raw.insert((*fresh).to_owned(), descriptor);
                     "minted".into()
                 }
-                Err(error) => format!("error {error:?}"),
+                Err(error) => format!("error {:?}", error.condition()),
             },
             ["door", name] => {
                 let descriptor = self.raw.remove(*name).unwrap();
@@ -164,7 +164,7 @@ impl Client {
             ["join", id] => self.calls.remove(*id).unwrap().join().unwrap(),
             ["info", name] => match self.doors[*name].info() {
                 Ok(info) => format!("target {:?} {:?}", info.target, info.attributes),
-                Err(error) => format!("error {error:?}"),
+                Err(error) => format!("error {:?}", error.condition()),
             },
             ["fork-call", name, data] => {
                 let door = self.doors[*name].clone();

@@ -71,11 +71,11 @@ impl Server {
                     }
                     format!("inherited {count}")
                 }
-                Err(error) => format!("error {error:?}"),
+                Err(error) => format!("error {:?}", error.condition()),
             },
             ["detach", name] => match self.attachments.remove(*name).unwrap().detach() {
                 Ok(removed) => format!("detached {removed}"),
-                Err(error) => format!("error {error:?}"),
+                Err(error) => format!("error {:?}", error.condition()),
             },
             ["fork-detach", name] => {
                 let attachment = self.attachments.remove(*name).unwrap();
@@ -85,7 +85,7 @@ impl Server {
                     drop(attachments);
                     // SAFETY: a bitwise copy that only this child uses; it ends without running a drop of the other.
                     let copy = unsafe { std::ptr::read(&raw const attachment) };
-                    format!("{:?}", copy.detach())
+                    format!("{:?}", plain(copy.detach()))
                 });
                 self.attachments.insert((*name).to_owned(), attachment);
                 said
@@ -104,7 +104,7 @@ impl Server {
                 "closed".into()
             }
             ["self-call"] => format!("{:?}", subject().call(b"i", vec![]).is_ok()),
-            ["revoke"] => format!("{:?}", subject().revoke()),
+            ["revoke"] => format!("{:?}", plain(subject().revoke())),
             ["drop-door"] => {
                 let door = SUBJECT.lock().unwrap().take();
                 drop(door);
@@ -153,7 +153,7 @@ impl Server {
                 self.attachments.insert(name.to_owned(), attachment);
                 "attached".into()
             }
-            Err(error) => format!("error {error:?}"),
+            Err(error) => format!("error {:?}", error.condition()),
         }
     }
 
@@ -161,9 +161,9 @@ impl Server {
     fn fork_use() -> String {
         let door = subject();
         said_by_child(|| {
-            let descriptor = door.descriptor().map(drop);
-            let revoked = door.revoke();
-            let attached = door.attach("/nowhere/at/all", 0o600).map(drop);
+            let descriptor = plain(door.descriptor()).map(drop);
+            let revoked = plain(door.revoke());
+            let attached = plain(door.attach("/nowhere/at/all", 0o600)).map(drop);
             let called = door
                 .call(b"i", vec![])
                 .map(drop)
@@ -298,6 +298,11 @@ fn occupy() -> String {
 }
 
 /// A child that keeps a copy of every descriptor and does nothing.
+/// What happened, without the door to which it did.
+fn plain<T>(result: Result<T, doors::DoorError>) -> Result<T, doors::DoorCondition> {
+    result.map_err(|error| error.condition().clone())
+}
+
 fn fork_idle() -> String {
     // SAFETY: the child calls pause(2) only, which is async-signal-safe.
     match unsafe { fork() }.unwrap() {

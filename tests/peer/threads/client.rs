@@ -106,7 +106,7 @@ fn said(reply: Result<Reply, CallError>, received: &mut Vec<OwnedFd>) -> String 
 fn outcome<T: std::fmt::Debug>(result: Result<T, DoorError>) -> String {
     match result {
         Ok(_) => "ok".into(),
-        Err(error) => format!("error {error:?}"),
+        Err(error) => format!("error {:?}", error.condition()),
     }
 }
 

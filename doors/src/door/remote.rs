@@ -1,0 +1,183 @@
+//! A door as its holder has it.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+
+use crate::client::arguments::Arguments;
+use crate::client::call;
+use crate::client::establish::{Link, establish};
+use crate::client::first;
+use crate::client::petition::{Petition, system};
+use crate::error::{CallCondition, DoorCondition, DoorLabel, Violation};
+use crate::primitive::{AtomicBool, AtomicU64, Ordering};
+use crate::sys::{fork, socket};
+use crate::wire::message::Message;
+
+/// A holder's end.
+pub(crate) struct Remote {
+    token: OwnedFd,
+    /// Where it was opened.
+    pub(crate) path: Option<Arc<Path>>,
+    /// How calls go, once the first petition was answered.
+    link: ArcSwapOption<Link>,
+    /// The first call may travel on the connection itself: it was opened here and used by nobody yet.
+    fresh: AtomicBool,
+    /// Something else than the first call was sent on the connection, or is about to be.
+    shared: AtomicBool,
+    /// The life of the process that opened it.
+    pub(super) life: u64,
+    /// The door's unique id, once known; 0 before.
+    id: AtomicU64,
+}
+
+impl Remote {
+    pub(crate) fn new(token: OwnedFd, path: Option<Arc<Path>>, fresh: bool) -> Self {
+        if fresh {
+            fork::share_mark();
+        }
+        Self {
+            token,
+            path,
+            link: ArcSwapOption::const_empty(),
+            fresh: AtomicBool::new(fresh),
+            shared: AtomicBool::new(false),
+            life: fork::life(),
+            id: AtomicU64::new(0),
+        }
+    }
+
+    #[inline]
+    pub(super) fn call(
+        &self,
+        arguments: &Arguments<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<OwnedFd>, CallCondition> {
+        if let Some(link) = &*self.link.load()
+            && link.is_live()
+        {
+            return call::call(link, arguments, out);
+        }
+        self.first_call(arguments, out)
+    }
+
+    #[cold]
+    fn first_call(
+        &self,
+        arguments: &Arguments<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<OwnedFd>, CallCondition> {
+        let fresh = self.fresh.swap(false, Ordering::AcqRel)
+            && !self.shared.load(Ordering::Relaxed)
+            && self.life == fork::life();
+        if fresh && first::fits(arguments) {
+            return first::call(&self.token, &self.shared, arguments, out);
+        }
+        let connect = || {
+            let link = self.connect(arguments.until);
+            link.map_err(|error| arguments.not_begun(not_connected(error)))
+        };
+        let mut link = connect()?;
+        if !link.is_live() {
+            // Closed as unused at the moment when it was found.
+            link = connect()?;
+        }
+        call::call(&link, arguments, out)
+    }
+
+    /// The way to call: the one we have, or a new one.
+    pub(crate) fn connect(&self, until: Option<Instant>) -> Result<Arc<Link>, DoorCondition> {
+        let known = || self.link.load_full().filter(|link| link.is_live());
+        if let Some(link) = known() {
+            return Ok(link);
+        }
+        establish(self.to_petition(), until, known, |link| {
+            self.id.store(link.door, Ordering::Relaxed);
+            self.link.store(Some(Arc::clone(link)));
+        })
+    }
+
+    /// The connection, for something else than the first call: a call that goes on can no longer tell from a reset
+    /// what lay unread.
+    pub(crate) fn to_petition(&self) -> BorrowedFd<'_> {
+        if self.life != fork::life() {
+            // The connection is our parent's as well, who may be in its first call.
+            fork::set_mark();
+        }
+        self.shared.store(true, Ordering::Release);
+        self.token.as_fd()
+    }
+
+    pub(super) fn remint(&self) -> Result<OwnedFd, DoorCondition> {
+        let minted = Petition::send(self.to_petition(), &Message::Remint {}, None)
+            .and_then(|mut petition| petition.receive());
+        match minted {
+            Ok(mut answer) => match answer.fds.as_slice() {
+                [token] if socket::is_packet_socket(token) => answer.fds.pop(),
+                _ => None,
+            }
+            .ok_or(DoorCondition::Protocol(Violation::Descriptors)),
+            Err(DoorCondition::NoDoor) => {
+                // The connection is shared from now on: nothing may travel on it that expects an answer there.
+                self.fresh.store(false, Ordering::Release);
+                self.to_petition().try_clone_to_owned().map_err(|error| {
+                    let number = error.raw_os_error().unwrap_or(0);
+                    system("copy the descriptor", nix::errno::Errno::from_raw(number))
+                })
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    pub(crate) fn known_id(&self) -> Option<u64> {
+        Some(self.id.load(Ordering::Relaxed)).filter(|id| *id != 0)
+    }
+
+    pub(crate) fn learn_id(&self, id: u64) {
+        self.id.store(id, Ordering::Relaxed);
+    }
+
+    pub(super) fn label(&self) -> DoorLabel {
+        let link = self.link.load();
+        DoorLabel {
+            path: self.path.clone(),
+            id: self.known_id(),
+            pid: link.as_ref().map(|link| link.session().server.pid()),
+        }
+    }
+}
+
+/// A call that never left, because the door could not be reached.
+#[expect(clippy::needless_pass_by_value, reason = "it becomes the other error")]
+fn not_connected(error: DoorCondition) -> CallCondition {
+    match error {
+        DoorCondition::NotAllowed => CallCondition::NotAllowed,
+        DoorCondition::NoRoom => CallCondition::NoRoom,
+        DoorCondition::Draining => CallCondition::Draining,
+        DoorCondition::NotResponding { within } => CallCondition::NotResponding {
+            within,
+            taken: false,
+        },
+        DoorCondition::Protocol(violation) => CallCondition::Protocol {
+            violation,
+            taken: false,
+        },
+        DoorCondition::System { op, source } => CallCondition::System {
+            op,
+            source,
+            taken: false,
+        },
+        // The descriptor is no door's, or no more. The rest is said by verbs other than connecting.
+        DoorCondition::NoDoor
+        | DoorCondition::NotADoor
+        | DoorCondition::NotCreator
+        | DoorCondition::NotPrivate
+        | DoorCondition::BadAttributes(_)
+        | DoorCondition::BadParameter { .. }
+        | DoorCondition::Name(_)
+        | DoorCondition::Inherit(_) => CallCondition::NoDoor,
+    }
+}
