@@ -3,7 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use harness::{Census, Directory, Peer, Watchdog};
+use harness::{Census, Directory, Peer, Watchdog, life};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 /// Clients that are killed.
@@ -34,24 +34,6 @@ fn seed() -> u64 {
     })
 }
 
-trait Ask {
-    /// One command; its answer must be this.
-    fn ask(&mut self, command: &str, answer: &str);
-    /// One command; its answer.
-    fn query(&mut self, command: &str) -> String;
-}
-
-impl Ask for Peer {
-    fn ask(&mut self, command: &str, answer: &str) {
-        assert_eq!(self.query(command), answer, "the answer to {command}");
-    }
-
-    fn query(&mut self, command: &str) -> String {
-        self.say(command);
-        self.hear()
-    }
-}
-
 /// Whether it has not ended by itself.
 fn runs(peer: &Peer) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", peer.pid())).unwrap();
@@ -65,10 +47,8 @@ fn a_hundred_thousand_calls_survive_a_hundred_killed_clients() {
     println!("DOORS_SEED={seed}");
     let mut random = Random(seed);
     let directory = Directory::new("storm");
-    let path = directory.join("control");
-    let mut server = Peer::start(PEER, "life-server", &[]);
-    server.ask(&format!("control {}", path.display()), "attached");
-    server.ask("create multi", "created");
+    let path = directory.join(life::CONTROL);
+    let mut server = life::server(PEER, &directory, "multi");
     let path = path.to_str().unwrap();
     let empty = Census::of(server.pid());
     // One victim in peace makes what the server keeps.
