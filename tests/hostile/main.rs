@@ -13,11 +13,15 @@
 mod closing;
 mod descriptors;
 mod floods;
+mod kinds;
 mod packets;
+mod races;
 mod senders;
 mod served;
 mod server_calls;
 mod server_first;
+mod server_packets;
 mod server_windows;
+mod tables;
 mod windows;
 mod words;
