@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
 use harness::life::{attach, kind_of_error, server_of, subject, try_open};
-use harness::{Census, Directory, Peer, Watchdog, life};
+use harness::{Census, Directory, Peer, Watchdog, life, skipped};
 use nix::unistd::geteuid;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -109,7 +109,7 @@ fn what_is_foreign_is_not_touched() {
 fn a_stale_name_of_another_user_is_not_touched() {
     let _watchdog = Watchdog::new("a_stale_name_of_another_user_is_not_touched");
     if !geteuid().is_root() {
-        eprintln!("skipped: needs the superuser to become somebody else");
+        skipped("needs the superuser to become somebody else");
         return;
     }
     let directory = Directory::new("names");

@@ -4,10 +4,11 @@
     reason = "a test that cannot go on ends"
 )]
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use doors::{CallCondition, CallState, Door};
-use harness::calls::{data, start, warm};
+use doors::{CallCondition, CallError, CallState, Door};
+use harness::calls::{books, data, start, until_idle, warm};
 use harness::{Census, Directory, Watchdog};
 use nix::sys::signal::Signal;
 
@@ -136,6 +137,48 @@ fn calls_given_up_never_mix_with_later_ones() {
     Census::settle(peer.pid(), "no call stays active", |_| {
         door.info().unwrap().figures.unwrap().active == 0
     });
+}
+
+#[test]
+fn case_116_a_call_that_is_said_not_to_have_run_never_ran() {
+    let _watchdog = Watchdog::new("case_116_a_call_that_is_said_not_to_have_run");
+    let directory = Directory::new("marked");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
+    let books = books(&peer, &path).and_mappings(4).and_threads(4);
+    let session = warm(&path);
+    let (mut ran, mut never) = (BTreeSet::new(), BTreeSet::new());
+    for number in 0..4000_usize {
+        // Through a session, and as the packet of a first call; at about the time when the server takes it.
+        let first = number % 8 == 7;
+        let door = if first {
+            Door::open(&path).unwrap()
+        } else {
+            session.clone()
+        };
+        let micros = u64::try_from(number % if first { 800 } else { 120 }).unwrap();
+        let until = Instant::now() + Duration::from_micros(micros);
+        let called = door.call_until(format!("mark {number}").as_bytes(), vec![], until);
+        match called.as_ref().map_err(CallError::call_state) {
+            Ok(_) => ran.insert(number),
+            Err(CallState::NotExecuted) => never.insert(number),
+            Err(CallState::MayHaveExecuted) => false,
+            Err(CallState::Executed) => unreachable!("{called:?}"),
+        };
+    }
+    // One that has all the time it wants: a session is in order after all that.
+    session.call(b"mark 4000", vec![]).unwrap();
+    ran.insert(4000);
+    until_idle(&mut peer);
+    let said = peer.query("marked");
+    let marked: Vec<usize> = said.split(' ').map(|word| word.parse().unwrap()).collect();
+    let all: BTreeSet<usize> = marked.iter().copied().collect();
+    assert_eq!(all.len(), marked.len(), "a call ran twice");
+    assert!(ran.is_subset(&all), "a call was answered and did not run");
+    let both: Vec<_> = never.intersection(&all).collect();
+    assert!(both.is_empty(), "said not to have run, and ran: {both:?}");
+    assert!(!never.is_empty(), "no deadline passed in time");
+    drop(session);
+    books.balance();
 }
 
 #[test]

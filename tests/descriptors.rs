@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use doors::{CallCondition, CallState, DoorDesc};
-use harness::calls::{both, start, warm};
+use harness::calls::{books, both, start, warm};
 use harness::files::{is_close_on_exec, number_in, numbered, pipe, raise_limit};
 use harness::{Census, Directory, Watchdog};
 use nix::fcntl::OFlag;
@@ -221,7 +221,7 @@ fn no_descriptor_is_lost_at_about_the_time_of_the_quiet_switch() {
                 for round in 0..60_u64 {
                     let reply = door.call(b"e", vec![DoorDesc::from(numbered(7))]).unwrap();
                     assert_eq!(reply.descriptors.len(), 1);
-                    // Between 49 and 51 ms after its last call a channel falls quiet: a distance, no synchronisation.
+                    // Time is the subject: a channel falls quiet 50 ms after its last call, and this call comes then.
                     let micros = 49_000 + (caller * 83 + round * 41) % 2_500;
                     std::thread::sleep(std::time::Duration::from_micros(micros));
                 }
@@ -231,4 +231,18 @@ fn no_descriptor_is_lost_at_about_the_time_of_the_quiet_switch() {
     for caller in callers {
         caller.join().unwrap();
     }
+}
+
+#[test]
+fn case_25_a_procedure_need_not_wait_for_what_a_caller_never_writes() {
+    let _watchdog = Watchdog::new("case_25_a_procedure_need_not_wait");
+    let directory = Directory::new("silent");
+    let (peer, path) = start(PEER, &directory, "door", "");
+    let books = books(&peer, &path);
+    for door in both(&path) {
+        let (reader, _silent) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+        let reply = door.call(b"try-read", vec![DoorDesc::from(reader)]);
+        assert_eq!(reply.unwrap().data, b"WouldBlock");
+    }
+    books.balance();
 }

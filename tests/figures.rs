@@ -40,6 +40,7 @@ fn settle(door: &Door, what: &str, wanted: impl Fn(&DoorFigures) -> bool) -> Doo
             return figures;
         }
         assert!(Instant::now() < until, "{what}: {figures:?}");
+        // A pause between two looks: the ages that are looked at grow with time and with nothing else.
         std::thread::sleep(Duration::from_millis(2));
     }
 }

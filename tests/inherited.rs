@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use harness::life::{server_of, try_open};
-use harness::{Census, Directory, Peer, Watchdog, life};
+use harness::{Census, Directory, Peer, Watchdog, life, skipped};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -64,7 +64,7 @@ fn systemd_can_start_a_server() {
         .arg("--version")
         .output();
     if !activate.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: there is no systemd-socket-activate");
+        skipped("there is no systemd-socket-activate");
         return;
     }
     let directory = Directory::new("names");

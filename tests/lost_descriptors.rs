@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 
 use doors::{CallCondition, CallState, Door, DoorDesc};
-use harness::calls::{both, start, warm};
+use harness::calls::{books, both, start, warm};
 use harness::files::{is_at_end, number_in, numbered, pipe, raise_limit, until_at_end};
-use harness::{Census, Directory, Peer, Watchdog};
+use harness::waiting::until_asleep_in_a_call;
+use harness::{Books, Census, Directory, Peer, Watchdog};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -200,4 +201,57 @@ fn a_refusing_door_takes_none_and_keeps_none() {
         }
     }
     drop(peer);
+}
+
+#[test]
+fn case_26_a_client_that_is_killed_before_it_takes_descriptors_costs_the_server_none() {
+    let _watchdog = Watchdog::new("case_26_a_client_that_is_killed");
+    let directory = Directory::new("killed-client");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
+    let books = books(&peer, &path).and_threads(1);
+    for round in 0..20 {
+        let mut client = Peer::start(PEER, "calls-client", &[path.to_str().unwrap()]);
+        client.expect("ready");
+        // As a packet on its connection, and through a session.
+        if round % 2 == 0 {
+            client.ask("e", "1 bytes");
+        }
+        client.say("hold");
+        peer.expect("held");
+        client.stop();
+        peer.ask("answer-with-a-file", "given");
+        peer.expect("answered 1");
+        client.kill();
+    }
+    books.balance();
+}
+
+#[test]
+fn case_26_a_server_that_is_killed_before_it_takes_descriptors_costs_the_client_none() {
+    let _watchdog = Watchdog::new("case_26_a_server_that_is_killed");
+    let directory = Directory::new("killed-server");
+    let mut client = Peer::start(PEER, "customer", &[]);
+    client.expect("ready");
+    let mut books = None;
+    for round in 0..6 {
+        let (mut peer, path) = start(PEER, &directory, &round.to_string(), "");
+        client.ask(&format!("open {}", path.display()), "open");
+        // A session, and a channel that has its socket.
+        for _ in 0..2 {
+            client.ask("send 2", "reply 1 2");
+        }
+        peer.stop();
+        client.say("send 50");
+        until_asleep_in_a_call(client.pid());
+        peer.kill();
+        let heard = client.hear();
+        assert!(heard.starts_with("error not-executed"), "{heard}");
+        client.ask("drop", "dropped");
+        // The first one made the watcher, which stays.
+        let books = books.get_or_insert_with(|| {
+            Census::settle(client.pid(), "a dead server", |now| now.mappings == 0);
+            Books::of(&client)
+        });
+        books.balance();
+    }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
 use harness::life::{attach, kind_of_error, subject, try_open};
-use harness::{Directory, Watchdog, life};
+use harness::{Directory, Watchdog, life, skipped};
 use nix::unistd::{Gid, Uid, chown, geteuid};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -61,7 +61,7 @@ fn the_write_bit_admits() {
 fn the_server_knows_the_user_who_opened() {
     let _watchdog = Watchdog::new("the_server_knows_the_user_who_opened");
     if !geteuid().is_root() {
-        eprintln!("skipped: needs the superuser to become somebody else");
+        skipped("needs the superuser to become somebody else");
         return;
     }
     let directory = Directory::new("names");

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use harness::Watchdog;
 use harness::ids::{Hall, REFUSED, is_root};
+use harness::{Watchdog, skipped};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -11,7 +11,7 @@ const PEER: &str = env!("CARGO_BIN_EXE_peer");
 fn unshared(arguments: &[&str]) -> Option<Command> {
     let works = Command::new("unshare").args(arguments).arg("true").output();
     if !works.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: unshare {arguments:?} does not work here");
+        skipped(&format!("unshare {arguments:?} does not work here"));
         return None;
     }
     let mut command = Command::new("unshare");

@@ -1,8 +1,9 @@
 //! Doors that come out of doors.
 
 use doors::{CallState, Door, DoorDesc};
-use harness::calls::{both, start, warm};
+use harness::calls::{books, both, opened_and_received, start, warm};
 use harness::files::numbered;
+use harness::waiting::calling;
 use harness::{Census, Directory, Peer, Watchdog};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -82,4 +83,27 @@ fn a_new_door_comes_out_of_a_door() {
     Census::settle(peer.pid(), "doors stay", |census| {
         census.descriptors() <= before.descriptors() && census.threads <= before.threads + 4
     });
+}
+
+#[test]
+fn case_119_a_call_runs_though_another_thread_closes_its_door_before_it_is_taken() {
+    let _watchdog = Watchdog::new("case_119_a_call_runs");
+    let directory = Directory::new("closed");
+    let (mut peer, path) = start(PEER, &directory, "door", "single");
+    let books = books(&peer, &path).and_mappings(2);
+    for round in 0..2 {
+        peer.ask("shut", "shut");
+        let busy = Door::open(&path).unwrap();
+        let busy = std::thread::spawn(move || busy.call(b"gate", vec![]).unwrap());
+        peer.expect("begun");
+        // The only thread is in the procedure: this call is published, and not taken.
+        let door = opened_and_received(&path).into_iter().nth(round).unwrap();
+        let another = door.clone();
+        let waiting = calling(move || another.call(b"e", vec![]).unwrap());
+        drop(door);
+        peer.say("open");
+        assert_eq!(waiting.join().unwrap().data, b"e");
+        assert_eq!(busy.join().unwrap().data, b"through");
+    }
+    books.balance();
 }

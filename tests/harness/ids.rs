@@ -6,7 +6,7 @@ use std::process::Command;
 
 use doors::Door;
 
-use crate::{Books, Directory, Peer};
+use crate::{Books, Directory, Peer, skipped};
 
 /// What a client says whose call the policy refused.
 pub const REFUSED: &str = "error NotAllowed";
@@ -134,7 +134,7 @@ impl Client {
 pub fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        eprintln!("skipped: only the superuser can become somebody else");
+        skipped("only the superuser can become somebody else");
     }
     root
 }

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 
 use harness::files::raise_limit;
 use harness::raw::{self, Fields, Packet, Session, kind};
-use harness::{Census, Peer};
+use harness::{Census, Peer, skipped};
 
 use crate::served::Served;
 
@@ -330,13 +330,13 @@ fn case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else() {
     let directory = harness::Directory::new("case_20_user");
     let owner = Some(nix::unistd::Uid::from_raw(OTHER_USER));
     if nix::unistd::chown(directory.path(), owner, None).is_err() {
-        println!("skipped: needs root");
+        skipped("needs root");
         return;
     }
     let path = directory.join("door");
     let path = path.to_str().unwrap();
     let Some(mut server) = as_another_user("serve", &[path]) else {
-        println!("skipped: needs a peer that other users may run");
+        skipped("needs a peer that other users may run");
         return;
     };
     server.expect("ready");

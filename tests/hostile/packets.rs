@@ -196,8 +196,31 @@ fn case_10_areas_outside_the_limits_are_refused() {
 }
 
 #[test]
+fn case_11_a_handshake_that_is_split_anywhere_is_no_handshake() {
+    let served = Served::new("case_11");
+    let connection = served.connect();
+    let whole = hello();
+    for at in 1..whole.len() {
+        for (first, second) in [(0, 1), (1, 0)] {
+            let (ours, theirs) = raw::pair();
+            let end = [theirs.as_fd()];
+            raw::queue(&connection, &whole[..at], &end[..first]).unwrap();
+            raw::queue(&connection, &whole[at..], &end[..second]).unwrap();
+            drop(theirs);
+            raw::is_over(&ours);
+        }
+        // A packet is sent whole or not at all, and the next one is not read together with what came before it.
+        let mut session = Session::open(&connection);
+        assert_eq!(session.call(b"e"), b"e", "after {at} bytes and the rest");
+    }
+    drop(connection);
+    served.is_sound();
+}
+
+#[test]
 fn case_12_answers_to_those_who_do_not_listen_kill_nobody() {
-    let served = Served::new("case_12");
+    // The Rust runtime ignores SIGPIPE; it would kill this server, as it would a C program.
+    let served = Served::with("case_12", "mortal-serve", "");
     let connection = served.connect();
     let petitions = [
         Packet::new(kind::HELLO).u32(1),

@@ -90,12 +90,17 @@ pub(crate) struct Customer {
 
 impl Customer {
     pub(crate) fn new(name: &'static str) -> Self {
+        Self::with(name, "customer")
+    }
+
+    /// A client that another operation of the peer makes.
+    pub(crate) fn with(name: &'static str, operation: &str) -> Self {
         let watchdog = Watchdog::new(name);
         let directory = Directory::new(name);
         let good = directory.join("good");
         let mut served = Peer::start(PEER, "serve", &[good.to_str().unwrap()]);
         served.expect("ready");
-        let mut peer = Peer::start(PEER, "customer", &[]);
+        let mut peer = Peer::start(PEER, operation, &[]);
         peer.expect("ready");
         let mut customer = Self {
             before: Census::of(peer.pid()),

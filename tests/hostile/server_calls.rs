@@ -238,3 +238,41 @@ fn case_14_15_18_descriptors_of_a_reply_that_lie_are_a_lost_reply() {
     }
     customer.is_sound();
 }
+
+#[test]
+fn case_12_a_server_that_closes_its_ends_does_not_kill_its_client() {
+    // The Rust runtime ignores SIGPIPE; it would kill this client, as it would a C program.
+    let mut customer = Customer::with("case_12_client", "mortal-customer");
+    let connection = opened(&mut customer);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                // How often a call begins anew is the client's business.
+                let Ok(Some(hello)) = raw::try_receive(&connection) else {
+                    std::thread::yield_now();
+                    continue;
+                };
+                let mut guest = Guest::of(hello);
+                let offer = guest.honest(0, 4, 16 * 1024);
+                guest.offer(&offer);
+                guest.registered();
+                if guest.hear().is_some() {
+                    guest.say(&Packet::new(kind::READY).u64(0).u32(0));
+                }
+            }
+        });
+        // A call that needs a socket for descriptors, one that needs a larger area, one that only rings.
+        for line in ["send 2", "call 60000", "call 3"].repeat(10) {
+            customer.peer.say(line);
+            customer.hears("error");
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    drop(connection);
+    for line in ["call 3", "send 2"] {
+        customer.peer.say(line);
+        customer.hears("error");
+    }
+    customer.is_sound();
+}
