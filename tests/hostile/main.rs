@@ -1,6 +1,6 @@
 //! Bad input: a hostile client against the library's server, a hostile server against its client.
 //!
-//! The numbers in the names are those of our list of faults. Each test ends with a good client that makes a good
+//! The numbers in the names are those of our list of faults; `tests/faults.rs` has a table of all. Each test ends with a good client that makes a good
 //! call, and with a census that is what it was.
 #![expect(
     clippy::unwrap_used,

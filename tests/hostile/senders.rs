@@ -137,29 +137,3 @@ fn case_107_shutdown_on_a_token_ends_no_reference_and_disturbs_no_other() {
     drop((tokens, connection));
     served.is_sound();
 }
-
-#[test]
-fn case_119_a_published_call_is_answered_though_its_token_closes() {
-    let served = Served::new("case_119");
-    let connection = served.connect();
-    for round in 0..200 {
-        let token = raw::remint(&connection);
-        let session = Session::open(&token);
-        session.call.write(session.area_at(0), b"e");
-        let head = session.head(1);
-        if round % 2 == 0 {
-            session.publish(0, &head, 1);
-            drop(token);
-        } else {
-            drop(token);
-            session.publish(0, &head, 1);
-        }
-        // It runs, or its registration had died before: then it certainly did not.
-        let outcome = session.wait(0, 1);
-        let not_executed = raw::Outcome::Answer(4, 1, 0);
-        let executed = raw::Outcome::Answer(1, 0, 1);
-        assert!([executed, not_executed].contains(&outcome), "{outcome:?}");
-    }
-    drop(connection);
-    served.is_sound();
-}

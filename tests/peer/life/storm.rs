@@ -4,13 +4,15 @@ use std::sync::OnceLock;
 
 use doors::Door;
 
+/// Set when the callers may stop.
+static ENOUGH: OnceLock<()> = OnceLock::new();
+
 /// `life-storm PATH THREADS CALLS SEED`: that many calls in all, and more until a line comes; says how many replies were
 /// right.
 pub(super) fn run(arguments: &[&str]) {
     let [path, threads, calls, seed] = arguments else {
         panic!("PATH THREADS CALLS SEED")
     };
-    static ENOUGH: OnceLock<()> = OnceLock::new();
     let (threads, calls): (u64, u64) = (threads.parse().unwrap(), calls.parse().unwrap());
     let seed: u64 = seed.parse().unwrap();
     let door = Door::open(path).unwrap();
