@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::{TryRecvError, channel};
 
 use doors::{CallCondition, CallState, Door, Reply};
-use harness::calls::{both, start, until_idle};
+use harness::calls::{both, start, until_active, until_idle};
 use harness::{Census, Directory, Peer, Watchdog};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -39,8 +39,7 @@ fn after_door_reply_the_buffer_is_ours_and_the_caller_still_waits() {
         });
         peer.expect("replied");
         // It counts as active, and the caller has nothing yet.
-        peer.say("active");
-        peer.expect("1");
+        until_active(&mut peer, 1);
         assert_eq!(wait.try_recv(), Err(TryRecvError::Empty));
         peer.say("open");
         peer.expect("returns");
@@ -158,8 +157,7 @@ fn a_held_call_is_answered_from_another_thread() {
             reply
         });
         peer.expect("held");
-        peer.say("active");
-        peer.expect("1");
+        until_active(&mut peer, 1);
         // Others are served meanwhile, also with data that would overwrite what is held.
         for _ in 0..20 {
             let data = vec![b'e'; 50_000];
@@ -222,8 +220,7 @@ fn two_hundred_calls_are_held_with_few_threads() {
     for _ in 0..200 {
         peer.expect("held");
     }
-    peer.say("active");
-    peer.expect("200");
+    until_active(&mut peer, 200);
     peer.say("threads");
     let threads: usize = peer.hear().parse().unwrap();
     assert!(threads < 100, "{threads} threads for 200 held calls");

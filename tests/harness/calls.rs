@@ -49,14 +49,16 @@ pub fn books(peer: &Peer, path: &Path) -> Books {
     Books::of(peer)
 }
 
-/// Waits until no call is active. A caller goes on a moment before its call has ended for the accounting.
-pub fn until_idle(peer: &mut Peer) {
-    loop {
-        peer.say("active");
-        if peer.hear() == "0" {
-            return;
-        }
+/// Waits until so many calls are active. A caller goes on a moment before its call has ended for the accounting.
+pub fn until_active(peer: &mut Peer, calls: usize) {
+    while peer.query("active") != calls.to_string() {
+        std::thread::yield_now();
     }
+}
+
+/// Waits until no call is active.
+pub fn until_idle(peer: &mut Peer) {
+    until_active(peer, 0);
 }
 
 /// Data that the server gives back, different at every place.
