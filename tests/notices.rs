@@ -1,6 +1,6 @@
 //! When the notice comes that a door has become unreferenced. Every `ask` asserts the answer that it names.
 
-use harness::Scene;
+use harness::{Books, Scene};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -54,12 +54,14 @@ fn a_new_hand_out_before_delivery_puts_it_off() {
 #[test]
 fn notices_that_wait_are_merged() {
     let mut scene = Scene::new(PEER, "notices_that_wait_are_merged", "multi");
+    let books = Books::of(&scene.server).and_threads(2);
     scene.server.ask("occupy", "occupied");
     for _ in 0..4 {
         scene.come_and_go();
     }
     scene.server.ask("raise vacated", "raised");
     scene.noticed(1);
+    books.balance();
 }
 
 #[test]

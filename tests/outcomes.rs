@@ -1,7 +1,7 @@
 //! What a caller learns about a call that brought no reply.
 
 use doors::{CallCondition, CallState, Door};
-use harness::calls::{start, warm};
+use harness::calls::{books, start, warm};
 use harness::waiting::calling;
 use harness::{Directory, Watchdog};
 
@@ -67,11 +67,13 @@ fn a_server_that_dies_in_the_procedure_may_have_executed_the_call() {
 fn a_panic_is_told_apart_from_a_death() {
     let _watchdog = Watchdog::new("a_panic_is_told_apart_from_a_death");
     let directory = Directory::new("panic");
-    let (_peer, path) = start(PEER, &directory, "door", "");
+    let (peer, path) = start(PEER, &directory, "door", "");
+    let books = books(&peer, &path).and_threads(1);
     for door in [warm(&path), Door::open(&path).unwrap()] {
         let error = door.call(b"panic", vec![]).unwrap_err();
         assert_eq!(error.condition, CallCondition::Panicked);
         assert_eq!(error.call_state(), CallState::MayHaveExecuted);
         assert_eq!(door.call(b"e", vec![]).unwrap().data, b"e");
     }
+    books.balance();
 }

@@ -1,7 +1,7 @@
 //! A server that stands still, and a client that is interrupted all the time. Every `ask` asserts the answer that it names.
 
 use harness::waiting::until_asleep_in_a_call;
-use harness::{Directory, Watchdog, life};
+use harness::{Books, Directory, Watchdog, life};
 use nix::sys::signal::Signal;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -11,6 +11,7 @@ fn a_stopped_server_is_waited_for_until_the_deadline() {
     let _watchdog = Watchdog::new("a_stopped_server_is_waited_for_until_the_deadline");
     let directory = Directory::new("death");
     let server = life::server(PEER, &directory, "none");
+    let books = Books::of(&server).and_threads(4);
     let (mut client, mut first) = (
         life::client_with_session(PEER, &directory),
         life::client(PEER, &directory),
@@ -44,6 +45,8 @@ fn a_stopped_server_is_waited_for_until_the_deadline() {
             );
         }
     }
+    drop((client, first, second));
+    books.balance();
 }
 
 #[test]
