@@ -1,4 +1,5 @@
 # Every recipe but `deny`, `figures` and `aarch64` is a command line that .ci/run also runs; change both together.
+# There the tests must find strace.
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # List the recipes.

@@ -3,7 +3,8 @@
 
 use std::process::{Command, Stdio};
 
-fn run(program: &str, last: &str) {
+/// Asserts that a program succeeds, and which line it says last.
+fn assert_last_line(program: &str, last: &str) {
     let ran = Command::new(program).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8(ran.stdout).unwrap();
     assert!(
@@ -29,17 +30,17 @@ fn hello_greets_its_client() {
 fn descriptors_come_back() {
     let program = env!("CARGO_BIN_EXE_descriptors");
     let bytes = std::fs::metadata(program).unwrap().len();
-    run(program, &format!("and has {bytes} bytes"));
+    assert_last_line(program, &format!("and has {bytes} bytes"));
 }
 
 #[test]
 fn objects_end_when_nobody_holds_them() {
-    run(env!("CARGO_BIN_EXE_object"), "nobody holds books any more");
+    assert_last_line(env!("CARGO_BIN_EXE_object"), "nobody holds books any more");
 }
 
 #[test]
 fn a_reply_is_handed_over_before_the_caller_goes_on() {
-    run(
+    assert_last_line(
         env!("CARGO_BIN_EXE_reply"),
         "when the caller has its 1000000 bytes, the server has: handed over, freed",
     );
@@ -58,7 +59,7 @@ fn held_calls_are_answered_together() {
 
 #[test]
 fn outcomes_are_told_apart() {
-    run(
+    assert_last_line(
         env!("CARGO_BIN_EXE_outcome"),
         "a call after the end of the door: the door is revoked or its server is gone; open or obtain it anew (NotExecuted)",
     );

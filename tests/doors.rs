@@ -1,44 +1,14 @@
-//! Making, asking, limiting and revoking doors.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+//! Making, asking and limiting doors.
 
 use std::os::fd::AsFd;
-use std::path::PathBuf;
-use std::sync::mpsc::{TryRecvError, channel};
 
 use doors::{
     CallCondition, CallState, Door, DoorAttributes, DoorCondition, DoorDesc, DoorError, DoorParams,
-    Options, Unreferenced,
 };
-use harness::{Directory, Peer, Watchdog};
+use harness::calls::{books, opened_and_received, start};
+use harness::{Books, Directory, Peer, Watchdog};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
-
-fn start(directory: &Directory, name: &str, words: &str) -> (Peer, PathBuf) {
-    let path = directory.join(name);
-    let mut peer = Peer::start(PEER, "calls-serve", &[path.to_str().unwrap(), words]);
-    peer.expect("ready");
-    (peer, path)
-}
-
-fn both(path: &PathBuf) -> [Door; 2] {
-    let door = Door::open(path).unwrap();
-    door.info().unwrap();
-    // A door of which only the descriptor is known: every call goes through a session.
-    [
-        Door::open(path).unwrap(),
-        Door::from_descriptor(door.descriptor().unwrap()).unwrap(),
-    ]
-}
-
-/// Waits until no call is active. A caller goes on a moment before its call has ended for the accounting.
-fn until_idle(peer: &mut Peer) {
-    loop {
-        peer.say("active");
-        if peer.hear() == "0" {
-            return;
-        }
-    }
-}
 
 #[test]
 fn only_three_attributes_can_be_asked_for_by_flag() {
@@ -64,11 +34,11 @@ fn only_three_attributes_can_be_asked_for_by_flag() {
 fn errors_name_the_door_and_what_was_beyond_its_limits() {
     let _watchdog = Watchdog::new("errors_name_the_door");
     let directory = Directory::new("labels");
-    let (mut peer, path) = start(&directory, "door", "");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
     peer.say("params 2 4 100");
     peer.expect("ok");
     let pid = peer.pid();
-    let [opened, received] = both(&path);
+    let [opened, received] = opened_and_received(&path);
     let name = path.display();
     let said = |error: &dyn std::error::Error| error.to_string();
     // Both by packet and through a session.
@@ -115,7 +85,7 @@ fn errors_name_the_door_and_what_was_beyond_its_limits() {
 fn a_door_tells_the_same_to_everybody() {
     let _watchdog = Watchdog::new("a_door_tells_the_same_to_everybody");
     let directory = Directory::new("info");
-    let (mut peer, path) = start(&directory, "door", "no-cancel,private");
+    let (mut peer, path) = start(PEER, &directory, "door", "no-cancel,private");
     peer.say("info");
     let own = peer.hear();
     let pid = i32::try_from(peer.pid()).unwrap();
@@ -125,6 +95,7 @@ fn a_door_tells_the_same_to_everybody() {
         own,
         format!("{id} Some({pid}) {:?}", wanted | DoorAttributes::LOCAL)
     );
+    let books = books(&peer, &path);
     // By name, by a descriptor of its own, and by one that came out of another process.
     let by_name = Door::open(&path).unwrap();
     let by_token = Door::from_descriptor(by_name.descriptor().unwrap()).unwrap();
@@ -151,6 +122,9 @@ fn a_door_tells_the_same_to_everybody() {
         assert_eq!((info.params.data_min, info.params.data_max), (0, u64::MAX));
     }
     assert_ne!(giver.info().unwrap().id, id);
+    drop((by_name, by_token, received, giver));
+    second_server.kill();
+    books.balance();
 }
 
 #[test]
@@ -159,8 +133,10 @@ fn ids_grow_and_differ_between_processes() {
     let directory = Directory::new("ids");
     let mut ids = Vec::new();
     for at in 0..5 {
-        let (_peer, path) = start(&directory, &at.to_string(), "");
+        let (peer, path) = start(PEER, &directory, &at.to_string(), "");
+        let books = Books::of(&peer).and_threads(1);
         ids.push(Door::open(path).unwrap().info().unwrap().id);
+        books.balance();
     }
     let mut own = Vec::new();
     for _ in 0..5 {
@@ -182,8 +158,8 @@ fn ids_grow_and_differ_between_processes() {
 fn a_door_whose_server_was_killed_has_no_target() {
     let _watchdog = Watchdog::new("a_door_whose_server_was_killed");
     let directory = Directory::new("killed");
-    let (mut peer, path) = start(&directory, "door", "");
-    let [called, asked] = both(&path);
+    let (mut peer, path) = start(PEER, &directory, "door", "");
+    let [called, asked] = opened_and_received(&path);
     let unknown = Door::open(&path).unwrap();
     called.call(b"e", vec![]).unwrap();
     called.call(b"e", vec![]).unwrap();
@@ -214,8 +190,10 @@ fn a_door_whose_server_was_killed_has_no_target() {
 fn parameters_are_checked_as_door_setparam_does() {
     let _watchdog = Watchdog::new("parameters_are_checked");
     let directory = Directory::new("params");
-    let (mut peer, path) = start(&directory, "door", "");
-    let (mut refusing, refusing_path) = start(&directory, "refusing", "refuse");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
+    let (mut refusing, refusing_path) = start(PEER, &directory, "refusing", "refuse");
+    // Whoever only asks has no session; the pool's first thread may be on its way.
+    let books = [&peer, &refusing].map(|peer| Books::of(peer).and_threads(1));
     let most = u64::MAX;
     for (words, outcome) in [
         (format!("params 2147483647 0 {most}"), "ok"),
@@ -254,15 +232,20 @@ fn parameters_are_checked_as_door_setparam_does() {
     peer.expect("NoDoor");
     // Readable still, from everywhere.
     assert_eq!(door.params().unwrap(), params);
+    drop(door);
+    for books in books {
+        books.balance();
+    }
 }
 
 #[test]
 fn the_limits_of_a_door_hold_at_their_very_ends() {
     let _watchdog = Watchdog::new("the_limits_of_a_door");
     let directory = Directory::new("limits");
-    let (mut peer, path) = start(&directory, "door", "");
-    peer.say("params 2 4 20000");
-    peer.expect("ok");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
+    // The session keeps an area for the large calls, and one for the large results.
+    let books = books(&peer, &path).and_mappings(4);
+    peer.ask("params 2 4 20000", "ok");
     let null = std::fs::File::open("/dev/null").unwrap();
     let call = |door: &Door, size: usize, count: usize| {
         let fds = (0..count).map(|_| DoorDesc::Lent(null.as_fd())).collect();
@@ -293,7 +276,7 @@ fn the_limits_of_a_door_hold_at_their_very_ends() {
             (4, 1000, Err(many(1000))),
         ] {
             // Anew for each: the first call of an opened door is a packet.
-            let door = &both(&path)[at];
+            let door = &opened_and_received(&path)[at];
             match (call(door, bytes, count), wanted) {
                 (Ok(came), Ok(())) => assert_eq!(came, (bytes, count)),
                 (Err(error), Err((condition, errno))) => {
@@ -323,153 +306,24 @@ fn the_limits_of_a_door_hold_at_their_very_ends() {
     let error = call(&door, 5, 1).unwrap_err();
     let none = CallCondition::TooManyDescriptors { count: 1, limit: 0 };
     assert_eq!((error.condition, call(&door, 5, 0).unwrap().0), (none, 5));
-}
-
-#[test]
-fn a_revoked_door_finishes_what_runs_and_takes_nothing_more() {
-    let _watchdog = Watchdog::new("a_revoked_door_finishes_what_runs");
-    for words in ["", "private"] {
-        let directory = Directory::new("revoked");
-        let (mut peer, path) = start(&directory, "door", words);
-        let [_, session] = both(&path);
-        let opened = Door::open(&path).unwrap();
-        let active: Vec<_> = [session.clone(), Door::open(&path).unwrap()]
-            .into_iter()
-            .map(|door| std::thread::spawn(move || door.call(b"gate", vec![]).unwrap()))
-            .collect();
-        peer.expect("begun");
-        peer.expect("begun");
-        peer.say("revoke");
-        peer.expect("Ok(())");
-        peer.say("revoke");
-        peer.expect("Ok(())");
-        for door in [&session, &opened] {
-            for _ in 0..2 {
-                let error = door.call(b"e", vec![]).unwrap_err();
-                assert_eq!(error.condition, CallCondition::NoDoor);
-                assert_eq!(
-                    (error.call_state(), error.errno()),
-                    (CallState::NotExecuted, libc::EBADF)
-                );
-            }
-            assert!(
-                door.info()
-                    .unwrap()
-                    .attributes
-                    .contains(DoorAttributes::REVOKED)
-            );
-            let error = door.revoke().unwrap_err();
-            assert_eq!(*error.condition(), DoorCondition::NotCreator);
-        }
-        peer.say("open");
-        for active in active {
-            assert_eq!(active.join().unwrap().data, b"through");
-        }
-        let error = session.call(b"e", vec![]).unwrap_err();
-        assert_eq!(error.condition, CallCondition::NoDoor);
-        until_idle(&mut peer);
-    }
-}
-
-#[test]
-fn a_revocation_wakes_the_callers_that_wait_for_a_thread() {
-    let _watchdog = Watchdog::new("a_revocation_wakes_the_callers_that_wait");
-    for words in ["single", "single,private"] {
-        let directory = Directory::new("waiting");
-        let (mut peer, path) = start(&directory, "door", words);
-        let [_, session] = both(&path);
-        let busy = session.clone();
-        let active = std::thread::spawn(move || busy.call(b"gate", vec![]).unwrap());
-        peer.expect("begun");
-        let waiting: Vec<_> = [session.clone(), Door::open(&path).unwrap()]
-            .into_iter()
-            .map(|door| std::thread::spawn(move || door.call(b"e", vec![]).unwrap_err()))
-            .collect();
-        // They have no sign of their own that they wait: give them the time to, so that both orders come about.
-        std::thread::sleep(std::time::Duration::from_millis(30));
-        peer.say("revoke");
-        peer.expect("Ok(())");
-        // While the only thread is in the procedure still.
-        for waiting in waiting {
-            assert_eq!(
-                waiting.join().unwrap().condition,
-                CallCondition::NoDoor,
-                "{words}"
-            );
-        }
-        peer.say("open");
-        assert_eq!(active.join().unwrap().data, b"through");
-    }
-}
-
-#[test]
-fn large_results_of_a_door_that_is_revoked_meanwhile_arrive() {
-    let _watchdog = Watchdog::new("large_results_of_a_revoked_door");
-    for words in ["", "private"] {
-        let directory = Directory::new("large");
-        let (mut peer, path) = start(&directory, "door", words);
-        let [_, session] = both(&path);
-        let call = std::thread::spawn(move || {
-            let mut data = b"hold ".to_vec();
-            data.resize(30 << 20, b'x');
-            session.call(&data, vec![]).unwrap()
-        });
-        peer.expect("held");
-        peer.say("revoke");
-        peer.expect("Ok(())");
-        // The answer needs many turns, on a channel of a door that is revoked.
-        peer.say("answer");
-        peer.expect("answered 1");
-        assert_eq!(call.join().unwrap().data.len(), (30 << 20) + 5);
-    }
-}
-
-#[test]
-fn a_revoked_door_gives_no_notice() {
-    let _watchdog = Watchdog::new("a_revoked_door_gives_no_notice");
-    let directory = Directory::new("notice");
-    let (mut peer, path) = start(&directory, "door", "");
-    let holder = Door::open(&path).unwrap();
-    let (tell, told) = channel();
-    let make = |name: &'static str| {
-        let tell = tell.clone();
-        let notice = Unreferenced::multi(move || tell.send(name).unwrap());
-        let options = Options {
-            unreferenced: Some(notice),
-            ..Options::default()
-        };
-        let door = Door::create_with(|call| call.door_return(b"", vec![]), options).unwrap();
-        // Another process has it.
-        holder.call(b"keep", vec![door.to_desc().unwrap()]).unwrap();
-        door
-    };
-    let (revoked, sound) = (make("revoked"), make("sound"));
-    revoked.revoke().unwrap();
-    assert!(
-        revoked
-            .info()
-            .unwrap()
-            .attributes
-            .contains(DoorAttributes::REVOKED)
-    );
-    peer.say("unkeep");
-    peer.expect("unkept");
-    // Notices of one process come one at a time, in order: when the later one is there the earlier will not come.
-    assert_eq!(told.recv(), Ok("sound"));
-    assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
-    drop(sound);
+    drop(door);
+    books.balance();
 }
 
 #[test]
 fn private_doors_that_come_and_go_use_no_channel_up() {
     let _watchdog = Watchdog::new("private_doors_that_come_and_go");
     let directory = Directory::new("private");
-    let (_peer, path) = start(&directory, "door", "");
-    let [_, door] = both(&path);
+    let (peer, path) = start(PEER, &directory, "door", "");
+    // Channels of pools that have ended are used again once the session may have no more: 256, in seven pairs.
+    let books = books(&peer, &path).and_mappings(12);
+    let [_, door] = opened_and_received(&path);
     // More than a session has channels, each with a pool of its own; all callers in one session.
     for _ in 0..300 {
         let mut reply = door.call(b"new-private-door", vec![]).unwrap();
         let new = Door::from_descriptor(reply.descriptors.remove(0)).unwrap();
         assert_eq!(new.call(b"", vec![]).unwrap().data, b"new");
     }
+    drop(door);
+    books.balance();
 }

@@ -1,6 +1,6 @@
 //! Forked children of a client and of a server, and programs that they execute.
 
-use harness::{Census, Directory, Peer, Watchdog};
+use harness::{Census, Directory, Peer, Watchdog, life};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -8,31 +8,8 @@ const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 /// A server, and a client that has opened its door.
 fn pair(directory: &Directory) -> (Peer, Peer) {
-    let mut server = Peer::start(PEER, "life-server", &[]);
-    let path = directory.join("control");
-    server.ask(&format!("control {}", path.display()), "attached");
-    server.ask("create none", "created");
-    let mut client = Peer::start(PEER, "life-client", &[]);
-    client.ask(&format!("open control {}", path.display()), "open");
-    (server, client)
-}
-
-trait Ask {
-    /// One command; its answer must be this.
-    fn ask(&mut self, command: &str, answer: &str);
-    /// One command; its answer.
-    fn query(&mut self, command: &str) -> String;
-}
-
-impl Ask for Peer {
-    fn ask(&mut self, command: &str, answer: &str) {
-        assert_eq!(self.query(command), answer, "the answer to {command}");
-    }
-
-    fn query(&mut self, command: &str) -> String {
-        self.say(command);
-        self.hear()
-    }
+    let server = life::server(PEER, directory, "none");
+    (server, life::client(PEER, directory))
 }
 
 /// What a forked child of a client said: its pid, and who the server took it for.
@@ -198,8 +175,7 @@ fn the_death_of_a_server_is_seen_while_its_child_lives() {
         "join one",
         "error ServerDied { taken: true } MayHaveExecuted",
     );
-    let child = child.strip_prefix("child ").unwrap().parse().unwrap();
-    kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+    life::end(&child);
     let said = client.query("call control ehello");
     assert!(said.ends_with(" NotExecuted"), "{said}");
 }

@@ -4,28 +4,13 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::mpsc::{TryRecvError, channel};
 
 use doors::{CallCondition, CallState, Door, Reply};
+use harness::calls::{both, start, until_active, until_idle};
 use harness::{Census, Directory, Peer, Watchdog};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
-
-fn start(directory: &Directory, words: &str) -> (Peer, PathBuf) {
-    let path = directory.join("door");
-    let mut peer = Peer::start(PEER, "calls-serve", &[path.to_str().unwrap(), words]);
-    peer.expect("ready");
-    (peer, path)
-}
-
-/// One door whose next call is a packet, one whose next goes through a session.
-fn both(path: &PathBuf) -> [Door; 2] {
-    let door = Door::open(path).unwrap();
-    door.call(b"", vec![]).unwrap();
-    door.call(b"", vec![]).unwrap();
-    [Door::open(path).unwrap(), door]
-}
 
 fn text(fd: OwnedFd) -> String {
     let mut text = String::new();
@@ -38,21 +23,11 @@ fn only_text(reply: Reply) -> String {
     text(fd)
 }
 
-/// Waits until no call is active. A caller goes on a moment before its call has ended for the accounting.
-fn until_idle(peer: &mut Peer) {
-    loop {
-        peer.say("active");
-        if peer.hear() == "0" {
-            return;
-        }
-    }
-}
-
 #[test]
 fn after_door_reply_the_buffer_is_ours_and_the_caller_still_waits() {
     let _watchdog = Watchdog::new("after_door_reply");
     let directory = Directory::new("reply");
-    let (mut peer, path) = start(&directory, "");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
     for door in both(&path) {
         peer.say("shut");
         peer.expect("shut");
@@ -64,8 +39,7 @@ fn after_door_reply_the_buffer_is_ours_and_the_caller_still_waits() {
         });
         peer.expect("replied");
         // It counts as active, and the caller has nothing yet.
-        peer.say("active");
-        peer.expect("1");
+        until_active(&mut peer, 1);
         assert_eq!(wait.try_recv(), Err(TryRecvError::Empty));
         peer.say("open");
         peer.expect("returns");
@@ -83,7 +57,7 @@ fn after_door_reply_the_buffer_is_ours_and_the_caller_still_waits() {
 fn a_second_reply_is_an_error_and_the_first_counts() {
     let _watchdog = Watchdog::new("a_second_reply_is_an_error");
     let directory = Directory::new("twice");
-    let (mut peer, path) = start(&directory, "");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
     for door in both(&path) {
         assert_eq!(door.call(b"reply-twice", vec![]).unwrap().data, b"first");
         peer.expect("Err(AlreadyReplied)");
@@ -94,7 +68,7 @@ fn a_second_reply_is_an_error_and_the_first_counts() {
 fn a_reply_that_was_handed_over_survives_a_panic() {
     let _watchdog = Watchdog::new("a_reply_survives_a_panic");
     let directory = Directory::new("panic");
-    let (_peer, path) = start(&directory, "");
+    let (_peer, path) = start(PEER, &directory, "door", "");
     for door in both(&path) {
         for _ in 0..3 {
             assert_eq!(
@@ -111,7 +85,7 @@ fn a_reply_that_was_handed_over_survives_a_panic() {
 fn door_reply_now_lets_the_caller_go_and_keeps_the_thread() {
     let _watchdog = Watchdog::new("door_reply_now");
     let directory = Directory::new("now");
-    let (mut peer, path) = start(&directory, "");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
     for door in both(&path) {
         peer.say("shut");
         peer.expect("shut");
@@ -140,7 +114,7 @@ fn door_reply_now_lets_the_caller_go_and_keeps_the_thread() {
 fn many_replies_now_are_answered_while_all_their_threads_stay_busy() {
     let _watchdog = Watchdog::new("many_replies_now");
     let directory = Directory::new("busy");
-    let (mut peer, path) = start(&directory, "");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
     let [_, door] = both(&path);
     for _ in 0..40 {
         assert_eq!(door.call(b"reply-now", vec![]).unwrap().data, b"now");
@@ -157,7 +131,7 @@ fn many_replies_now_are_answered_while_all_their_threads_stay_busy() {
 fn an_answer_that_cannot_be_handed_over_may_be_replaced() {
     let _watchdog = Watchdog::new("an_answer_that_cannot_be_handed_over");
     let directory = Directory::new("again");
-    let (_peer, path) = start(&directory, "");
+    let (_peer, path) = start(PEER, &directory, "door", "");
     let why = b"1025 descriptors are more than the 1024 that a reply may bring";
     for word in ["too-many", "too-many-now"] {
         for door in both(&path) {
@@ -170,7 +144,7 @@ fn an_answer_that_cannot_be_handed_over_may_be_replaced() {
 fn a_held_call_is_answered_from_another_thread() {
     let _watchdog = Watchdog::new("a_held_call_is_answered");
     let directory = Directory::new("hold");
-    let (mut peer, path) = start(&directory, "");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
     for door in both(&path) {
         let (done, wait) = channel();
         let call = door.clone();
@@ -183,8 +157,7 @@ fn a_held_call_is_answered_from_another_thread() {
             reply
         });
         peer.expect("held");
-        peer.say("active");
-        peer.expect("1");
+        until_active(&mut peer, 1);
         // Others are served meanwhile, also with data that would overwrite what is held.
         for _ in 0..20 {
             let data = vec![b'e'; 50_000];
@@ -205,7 +178,7 @@ fn a_held_call_is_answered_from_another_thread() {
 fn a_held_call_that_is_forgotten_tells_its_caller() {
     let _watchdog = Watchdog::new("a_held_call_that_is_forgotten");
     let directory = Directory::new("forget");
-    let (mut peer, path) = start(&directory, "");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
     for door in both(&path) {
         let call = door.clone();
         let call = std::thread::spawn(move || call.call(b"hold", vec![]).unwrap_err());
@@ -232,7 +205,7 @@ fn a_held_call_that_is_forgotten_tells_its_caller() {
 fn two_hundred_calls_are_held_with_few_threads() {
     let _watchdog = Watchdog::new("two_hundred_calls_are_held");
     let directory = Directory::new("many");
-    let (mut peer, path) = start(&directory, "");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
     let [_, door] = both(&path);
     let calls: Vec<_> = (0..200)
         .map(|number| {
@@ -247,8 +220,7 @@ fn two_hundred_calls_are_held_with_few_threads() {
     for _ in 0..200 {
         peer.expect("held");
     }
-    peer.say("active");
-    peer.expect("200");
+    until_active(&mut peer, 200);
     peer.say("threads");
     let threads: usize = peer.hear().parse().unwrap();
     assert!(threads < 100, "{threads} threads for 200 held calls");
@@ -269,8 +241,8 @@ fn two_hundred_calls_are_held_with_few_threads() {
 fn a_held_call_sees_that_its_client_was_killed() {
     let _watchdog = Watchdog::new("a_held_call_sees_that_its_client_was_killed");
     let directory = Directory::new("gone");
-    let (mut peer, path) = start(&directory, "");
-    both(&path);
+    let (mut peer, path) = start(PEER, &directory, "door", "");
+    drop(both(&path));
     let before = Census::of(peer.pid());
     for first in [true, false] {
         let mut client = Peer::start(PEER, "calls-client", &[path.to_str().unwrap()]);
@@ -305,7 +277,7 @@ fn a_held_call_sees_that_its_client_was_killed() {
 fn a_callback_runs_when_the_client_is_killed() {
     let _watchdog = Watchdog::new("a_callback_runs_when_the_client_is_killed");
     let directory = Directory::new("callback");
-    let (mut peer, path) = start(&directory, "");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
     for first in [true, false] {
         let mut client = Peer::start(PEER, "calls-client", &[path.to_str().unwrap()]);
         client.expect("ready");
@@ -330,7 +302,7 @@ fn a_callback_runs_when_the_client_is_killed() {
 fn ten_thousand_replies_leave_nothing() {
     let _watchdog = Watchdog::new("ten_thousand_replies_leave_nothing");
     let directory = Directory::new("nothing");
-    let (mut peer, path) = start(&directory, "");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
     peer.say("open");
     let [_, door] = both(&path);
     let round = |count: usize| {

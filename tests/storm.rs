@@ -3,7 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use harness::{Census, Directory, Peer, Watchdog};
+use harness::{Books, Census, Directory, Peer, Watchdog, life};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 /// Clients that are killed.
@@ -34,24 +34,6 @@ fn seed() -> u64 {
     })
 }
 
-trait Ask {
-    /// One command; its answer must be this.
-    fn ask(&mut self, command: &str, answer: &str);
-    /// One command; its answer.
-    fn query(&mut self, command: &str) -> String;
-}
-
-impl Ask for Peer {
-    fn ask(&mut self, command: &str, answer: &str) {
-        assert_eq!(self.query(command), answer, "the answer to {command}");
-    }
-
-    fn query(&mut self, command: &str) -> String {
-        self.say(command);
-        self.hear()
-    }
-}
-
 /// Whether it has not ended by itself.
 fn runs(peer: &Peer) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", peer.pid())).unwrap();
@@ -65,10 +47,8 @@ fn a_hundred_thousand_calls_survive_a_hundred_killed_clients() {
     println!("DOORS_SEED={seed}");
     let mut random = Random(seed);
     let directory = Directory::new("storm");
-    let path = directory.join("control");
-    let mut server = Peer::start(PEER, "life-server", &[]);
-    server.ask(&format!("control {}", path.display()), "attached");
-    server.ask("create multi", "created");
+    let path = directory.join(life::CONTROL);
+    let mut server = life::server(PEER, &directory, "multi");
     let path = path.to_str().unwrap();
     let empty = Census::of(server.pid());
     // One victim in peace makes what the server keeps.
@@ -84,6 +64,9 @@ fn a_hundred_thousand_calls_survive_a_hundred_killed_clients() {
         &[path, "8", "100000", &seed.to_string()],
     );
     caller.expect("begun");
+    // Its windows grow, and nothing else does: eight threads need at most 16 channels, which are two more pairs, and each
+    // channel gets a larger area.
+    let books = Books::of(&caller).and_mappings(2 * (2 + 16));
     let mut victims = Vec::new();
     for number in 0..VICTIMS {
         let mut victim = Peer::start(PEER, "life-victim", &[path]);
@@ -102,7 +85,11 @@ fn a_hundred_thousand_calls_survive_a_hundred_killed_clients() {
             victim.kill();
         }
     }
-    caller.expect("right 100000");
+    // It has called all the time, however long the killing took.
+    let right = caller.query("enough");
+    let right: u64 = right.strip_prefix("right ").unwrap().parse().unwrap();
+    assert!(right >= 100_000, "{right} calls");
+    books.balance();
     for victim in &mut victims {
         assert!(
             runs(victim),

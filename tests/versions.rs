@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use doors::Door;
-use harness::{Directory, Peer, Watchdog};
+use harness::{Books, Directory, Peer, Watchdog};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, recvmsg,
     sendmsg, socket, socketpair,
@@ -53,18 +53,20 @@ fn header(major: u8, minor: u8, number: u8, fields: &[u8]) -> Vec<u8> {
     packet
 }
 
-fn server(directory: &Directory) -> (Peer, std::path::PathBuf) {
+/// A server, and what it holds: whoever only sends petitions adds nothing to that.
+fn server(directory: &Directory) -> (Books, Peer, std::path::PathBuf) {
     let path = directory.join("door");
     let mut peer = Peer::start(PEER, "serve", &[path.to_str().unwrap()]);
     peer.expect("ready");
-    (peer, path)
+    // The pool's first thread may be on its way; the second comes with the first call.
+    (Books::of(&peer).and_threads(2), peer, path)
 }
 
 #[test]
 fn a_petition_of_another_major_version_is_told_so() {
     let _watchdog = Watchdog::new("a_petition_of_another_major_version_is_told_so");
     let directory = Directory::new("major");
-    let (_peer, path) = server(&directory);
+    let (books, _peer, path) = server(&directory);
     // The header is all that the versions share.
     let answer = petition(&path, &header(7, 0, 1, &[0xff; 40]));
     assert_eq!(answer[..5], *b"door\0", "under the server's own version");
@@ -74,34 +76,38 @@ fn a_petition_of_another_major_version_is_told_so() {
         Door::open(&path).unwrap().call(&[], vec![]).unwrap().data,
         b""
     );
+    books.balance();
 }
 
 #[test]
 fn a_petition_of_a_later_minor_version_that_is_not_known_is_told_so() {
     let _watchdog = Watchdog::new("a_petition_of_a_later_minor_version_that_is_not_known");
     let directory = Directory::new("type");
-    let (_peer, path) = server(&directory);
+    let (books, _peer, path) = server(&directory);
     let answer = petition(&path, &header(0, 9, 77, &[1, 2, 3]));
     assert_eq!(answer[6..8], REFUSED);
     assert_eq!(answer[24..28], VIOLATION);
+    books.balance();
 }
 
 #[test]
 fn a_known_petition_of_a_later_minor_version_is_answered() {
     let _watchdog = Watchdog::new("a_known_petition_of_a_later_minor_version_is_answered");
     let directory = Directory::new("minor");
-    let (_peer, path) = server(&directory);
+    let (books, _peer, path) = server(&directory);
     // `Info` with fields of which we know nothing: `Described`.
     let answer = petition(&path, &header(0, 9, 3, &[1, 2, 3]));
     assert_eq!(answer[6..8], [19, 0]);
+    books.balance();
 }
 
 #[test]
 fn a_packet_that_is_no_petition_is_told_so() {
     let _watchdog = Watchdog::new("a_packet_that_is_no_petition_is_told_so");
     let directory = Directory::new("turn");
-    let (_peer, path) = server(&directory);
+    let (books, _peer, path) = server(&directory);
     let answer = petition(&path, &header(0, 1, 33, &[]));
     assert_eq!(answer[6..8], REFUSED);
     assert_eq!(answer[24..28], VIOLATION);
+    books.balance();
 }

@@ -4,7 +4,8 @@
 //! one process come one at a time; one that is queued twice before it begins comes once.
 //!
 //! A door is *unreferenced* when no reference of any kind is left after there has been one: no handed-out pair, no
-//! connection through a name, no name. Each row is a test in `tests/unref.rs`.
+//! connection through a name, no name. Each row is a test in `tests/unref.rs`, `tests/notices.rs` or
+//! `tests/owner.rs`.
 //!
 //! | what happens | notices |
 //! |---|---|

@@ -71,6 +71,14 @@ impl Census {
         self.descriptors.values().sum()
     }
 
+    /// Whether it has no more descriptors of any kind than another, and at most so many mappings.
+    #[must_use]
+    pub fn holds_no_more_than(&self, before: &Self, mappings: usize) -> bool {
+        let mut kinds = self.descriptors.iter();
+        let no_more = kinds.all(|(kind, count)| before.descriptors.get(kind) >= Some(count));
+        no_more && self.mappings <= mappings
+    }
+
     /// Waits until `look` is content with a census of `pid`; fails with the last one when it never is.
     ///
     /// What is counted settles after a peer has gone: a hang-up has to arrive.
@@ -82,6 +90,7 @@ impl Census {
                 return census;
             }
             assert!(Instant::now() < until, "{what}: {census:#?}");
+            // A pause between two looks: what is looked at costs the machine some time itself.
             std::thread::sleep(Duration::from_millis(5));
         }
     }

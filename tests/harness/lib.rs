@@ -8,13 +8,25 @@
     reason = "a test that cannot go on ends"
 )]
 
+mod books;
+pub mod calls;
 mod census;
 mod directory;
+pub mod files;
+pub mod ids;
+pub mod life;
 mod peer;
 pub mod raw;
+mod scene;
+mod skip;
+pub mod typed;
+pub mod waiting;
 mod watchdog;
 
+pub use books::Books;
 pub use census::Census;
 pub use directory::Directory;
 pub use peer::Peer;
+pub use scene::Scene;
+pub use skip::skipped;
 pub use watchdog::Watchdog;

@@ -68,6 +68,17 @@ impl Peer {
         input.flush().expect("write to the peer");
     }
 
+    /// Tells it one command; what it says to that.
+    pub fn query(&mut self, command: &str) -> String {
+        self.say(command);
+        self.hear()
+    }
+
+    /// Tells it one command, and asserts that it says this to it.
+    pub fn ask(&mut self, command: &str, answer: &str) {
+        assert_eq!(self.query(command), answer, "the answer to {command}");
+    }
+
     /// Closes its input, which tells it to finish.
     pub fn finish(&mut self) -> ExitStatus {
         drop(self.input.take());
@@ -78,6 +89,22 @@ impl Peer {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid fits"));
         kill(pid, signal).expect("signal the peer");
+    }
+
+    /// Stops it; comes back when all of its threads stand still.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        let stands = |task: std::fs::DirEntry| {
+            let status = std::fs::read_to_string(task.path().join("status")).unwrap();
+            status.contains("State:\tT")
+        };
+        loop {
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+            if tasks.flatten().all(stands) {
+                return;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Kills it without warning, and reaps it.

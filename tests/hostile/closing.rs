@@ -6,7 +6,7 @@ use doors::Door;
 use harness::raw::{self, Outcome, Session};
 use harness::{Census, Directory, Peer, Watchdog};
 
-use crate::served::{Served, holds_no_more};
+use crate::served::Served;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -161,7 +161,7 @@ fn case_119_a_call_that_is_owed_ends_with_the_session_of_its_caller() {
     closed.peer.say("go");
     closed.peer.expect("unreferenced");
     Census::settle(closed.peer.pid(), "the server holds more", |now| {
-        holds_no_more(now, &closed.before)
+        now.holds_no_more_than(&closed.before, closed.before.mappings)
     });
 }
 

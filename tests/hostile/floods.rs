@@ -3,17 +3,11 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 
+use harness::files::raise_limit;
 use harness::raw::{self, Fields, Packet, Session, kind};
-use harness::{Census, Peer};
+use harness::{Census, Peer, skipped};
 
 use crate::served::Served;
-
-/// As many descriptors as this process may have at all.
-fn raise_limit() {
-    let resource = nix::sys::resource::Resource::RLIMIT_NOFILE;
-    let (_, hard) = nix::sys::resource::getrlimit(resource).unwrap();
-    nix::sys::resource::setrlimit(resource, hard, hard).unwrap();
-}
 
 /// Resident memory of a process in KiB.
 fn resident(peer: &Peer) -> u64 {
@@ -144,7 +138,7 @@ fn case_20_tokens_that_nobody_collects_are_limited_and_come_back() {
     raise_limit();
     let served = Served::new("case_20");
     let pid = served.peer.pid();
-    crate::descriptors::limit_descriptors(pid, 400);
+    crate::tables::limit_descriptors(pid, 400);
     let connection = served.connect();
     let mut private = Vec::new();
     let mut refused = 0;
@@ -304,7 +298,7 @@ fn calls_of_those_who_have_gone_hold_nothing_while_all_threads_are_busy() {
         let _socket = session.hear();
     }
     Census::settle(served.peer.pid(), "calls of those who left", |now| {
-        crate::served::holds_no_more(now, &with_one_busy)
+        now.holds_no_more_than(&with_one_busy, with_one_busy.mappings)
     });
     served.peer.say("go");
     while raw::receive(&busy).unwrap().bytes[6] != 82 {}
@@ -336,13 +330,13 @@ fn case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else() {
     let directory = harness::Directory::new("case_20_user");
     let owner = Some(nix::unistd::Uid::from_raw(OTHER_USER));
     if nix::unistd::chown(directory.path(), owner, None).is_err() {
-        println!("skipped: needs root");
+        skipped("needs root");
         return;
     }
     let path = directory.join("door");
     let path = path.to_str().unwrap();
     let Some(mut server) = as_another_user("serve", &[path]) else {
-        println!("skipped: needs a peer that other users may run");
+        skipped("needs a peer that other users may run");
         return;
     };
     server.expect("ready");

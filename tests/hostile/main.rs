@@ -1,6 +1,6 @@
 //! Bad input: a hostile client against the library's server, a hostile server against its client.
 //!
-//! The numbers in the names are those of our list of faults. Each test ends with a good client that makes a good
+//! The numbers in the names are those of our list of faults; `tests/faults.rs` has a table of all. Each test ends with a good client that makes a good
 //! call, and with a census that is what it was.
 #![expect(
     clippy::unwrap_used,
@@ -13,12 +13,16 @@
 mod closing;
 mod descriptors;
 mod floods;
+mod kinds;
 mod packets;
+mod races;
 mod senders;
 mod served;
 mod server_calls;
 mod server_first;
+mod server_packets;
 mod server_requests;
 mod server_windows;
+mod tables;
 mod windows;
 mod words;

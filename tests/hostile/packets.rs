@@ -196,8 +196,31 @@ fn case_10_areas_outside_the_limits_are_refused() {
 }
 
 #[test]
+fn case_11_a_handshake_that_is_split_anywhere_is_no_handshake() {
+    let served = Served::new("case_11");
+    let connection = served.connect();
+    let whole = hello();
+    for at in 1..whole.len() {
+        for (first, second) in [(0, 1), (1, 0)] {
+            let (ours, theirs) = raw::pair();
+            let end = [theirs.as_fd()];
+            raw::queue(&connection, &whole[..at], &end[..first]).unwrap();
+            raw::queue(&connection, &whole[at..], &end[..second]).unwrap();
+            drop(theirs);
+            raw::is_over(&ours);
+        }
+        // A packet is sent whole or not at all, and the next one is not read together with what came before it.
+        let mut session = Session::open(&connection);
+        assert_eq!(session.call(b"e"), b"e", "after {at} bytes and the rest");
+    }
+    drop(connection);
+    served.is_sound();
+}
+
+#[test]
 fn case_12_answers_to_those_who_do_not_listen_kill_nobody() {
-    let served = Served::new("case_12");
+    // The Rust runtime ignores SIGPIPE; it would kill this server, as it would a C program.
+    let served = Served::with("case_12", "mortal-serve", "");
     let connection = served.connect();
     let petitions = [
         Packet::new(kind::HELLO).u32(1),
@@ -218,13 +241,14 @@ fn case_12_answers_to_those_who_do_not_listen_kill_nobody() {
 
 #[test]
 fn case_53_a_second_first_call_while_one_runs_is_refused() {
-    let served = Served::new("case_53");
+    let mut served = Served::with("case_53", "single", "");
     let connection = served.connect();
     let call = |generation: u64, text: &[u8]| {
         let packet = Packet::new(kind::CALL).u64(generation).u32(0);
         raw::queue(&connection, &packet.payload(text).bytes(), &[]).unwrap();
     };
-    call(1, b"s300");
+    call(1, b"wait");
+    served.peer.expect("running");
     call(2, b"e");
     raw::queue(
         &connection,
@@ -232,18 +256,21 @@ fn case_53_a_second_first_call_while_one_runs_is_refused() {
         &[],
     )
     .unwrap();
-    let mut codes = Vec::new();
-    while codes.len() < 2 {
-        let heard = raw::receive(&connection).unwrap();
-        if heard.bytes[6] == 82 {
-            let mut fields = raw::Fields::of(&heard.bytes, kind::REPLY);
-            codes.push((fields.u64(), fields.u32()));
+    let reply = || {
+        loop {
+            let heard = raw::receive(&connection).unwrap();
+            if heard.bytes[6] == 82 {
+                let mut fields = raw::Fields::of(&heard.bytes, kind::REPLY);
+                return (fields.u64(), fields.u32());
+            }
         }
-    }
-    assert_eq!(codes, [(2, 11), (1, 0)]);
-    call(3, b"exyz");
-    let heard = raw::receive(&connection).unwrap();
-    assert!(heard.bytes.ends_with(b"exyz"));
+    };
+    // Refused while the first still runs.
+    assert_eq!(reply(), (2, 11));
+    served.peer.say("go");
+    assert_eq!(reply(), (1, 0));
+    call(3, b"xyz");
+    assert_eq!(reply(), (3, 0));
     drop(connection);
     served.is_sound();
 }
@@ -252,6 +279,7 @@ fn case_53_a_second_first_call_while_one_runs_is_refused() {
 fn a_first_call_is_told_of_its_waiting_a_few_times_only() {
     let served = Served::new("untold");
     let connection = served.connect();
+    // Long enough for many notices: how they space themselves out is the subject.
     let call = Packet::new(kind::CALL).u64(1).u32(0).payload(b"s400");
     raw::queue(&connection, &call.bytes(), &[]).unwrap();
     let mut notices = 0;

@@ -9,13 +9,6 @@ use nix::sys::signal::Signal;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
-/// Less may be: what the first look found on its way out.
-pub(crate) fn holds_no_more(now: &Census, before: &Census) -> bool {
-    let mut kinds = now.descriptors.iter();
-    let no_more = kinds.all(|(kind, count)| before.descriptors.get(kind) >= Some(count));
-    no_more && now.mappings <= before.mappings
-}
-
 /// A server process, a good client of it in this process, and what the server held at the start.
 pub(crate) struct Served {
     pub(crate) peer: Peer,
@@ -80,7 +73,7 @@ impl Served {
     /// The server holds again what it held at the start.
     pub(crate) fn holds_nothing_more(&self) {
         Census::settle(self.peer.pid(), "the server holds more", |now| {
-            holds_no_more(now, &self.before)
+            now.holds_no_more_than(&self.before, self.before.mappings)
         });
     }
 }
@@ -98,12 +91,17 @@ pub(crate) struct Customer {
 
 impl Customer {
     pub(crate) fn new(name: &'static str) -> Self {
+        Self::with(name, "customer")
+    }
+
+    /// A client that another operation of the peer makes.
+    pub(crate) fn with(name: &'static str, operation: &str) -> Self {
         let watchdog = Watchdog::new(name);
         let directory = Directory::new(name);
         let good = directory.join("good");
         let mut served = Peer::start(PEER, "serve", &[good.to_str().unwrap()]);
         served.expect("ready");
-        let mut peer = Peer::start(PEER, "customer", &[]);
+        let mut peer = Peer::start(PEER, operation, &[]);
         peer.expect("ready");
         let mut customer = Self {
             before: Census::of(peer.pid()),
@@ -167,7 +165,7 @@ impl Customer {
         self.good_call();
         let before = &self.before;
         Census::settle(self.peer.pid(), "the client holds more", |now| {
-            holds_no_more(now, before) && now.threads <= before.threads
+            now.holds_no_more_than(before, before.mappings) && now.threads <= before.threads
         });
     }
 }

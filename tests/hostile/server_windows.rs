@@ -45,6 +45,20 @@ fn case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused() {
         file.into()
     };
     let secret = || memory(LEN, closed());
+    let in_shared_memory = || -> OwnedFd {
+        // Where that file system is not mounted there, it is a file like the one above.
+        let place = std::path::Path::new("/dev/shm");
+        let place = place.is_dir().then(|| place.to_path_buf());
+        let (fd, path) = nix::unistd::mkstemp(
+            &place
+                .unwrap_or_else(std::env::temp_dir)
+                .join("doors-XXXXXX"),
+        )
+        .unwrap();
+        nix::unistd::unlink(&path).unwrap();
+        nix::unistd::ftruncate(&fd, i64::try_from(LEN).unwrap()).unwrap();
+        fd
+    };
     let pairs: Vec<Vec<OwnedFd>> = vec![
         vec![],
         vec![memory(LEN, base())],
@@ -75,6 +89,9 @@ fn case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused() {
             std::fs::File::open("/dev/zero").unwrap().into(),
         ],
         vec![std::fs::File::open("/").unwrap().into(), secret()],
+        // A file of the same file system as a memfd, which says that it cannot be sealed.
+        vec![in_shared_memory(), in_shared_memory()],
+        vec![memory(LEN, base()), in_shared_memory()],
         vec![raw::pair().0, raw::pair().1],
         vec![
             nix::sys::eventfd::EventFd::new().unwrap().into(),
@@ -94,6 +111,56 @@ fn case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused() {
         });
         guest.registered();
         customer.hears(PROTOCOL);
+    }
+    customer.is_sound();
+}
+
+#[test]
+fn case_29_windows_of_huge_pages_and_of_secret_memory_are_refused() {
+    // One channel of this area makes a pair of exactly one huge page.
+    const HUGE: usize = 2 << 20;
+    const AREA: u64 = (2 << 20) - 4096;
+    let mut customer = Customer::new("case_29_client");
+    let host = Host::new(&customer.path);
+    let connection = second_call(&mut customer, &host);
+    drop(Guest::greet(&connection));
+    customer.hears("error not-executed");
+    let mut pairs = vec![vec![raw::memfd(HUGE, base()), raw::memfd(HUGE, closed())]];
+    match [base(), closed()].map(|seals| raw::huge_memfd(HUGE, seals)) {
+        [Some(call), Some(reply)] => {
+            pairs.push(vec![call, raw::memfd(HUGE, closed())]);
+            pairs.push(vec![raw::memfd(HUGE, base()), reply]);
+        }
+        _ => harness::skipped("no memfd of huge pages here"),
+    }
+    match [HUGE, HUGE].map(raw::secret_memory) {
+        [Some(call), Some(reply)] => {
+            pairs.push(vec![call, raw::memfd(HUGE, closed())]);
+            pairs.push(vec![raw::memfd(HUGE, base()), reply]);
+        }
+        _ => harness::skipped("no secret memory here"),
+    }
+    for (number, fds) in pairs.into_iter().enumerate() {
+        customer.peer.say("call 1");
+        let guest = Guest::greet(&connection);
+        guest.offer(&raw::Offer {
+            wanted: 0,
+            pair: 0,
+            first: 0,
+            channels: 1,
+            area: AREA,
+            fds,
+        });
+        guest.registered();
+        if number == 0 {
+            // The same shape in ordinary memory is what a window may be.
+            let mapped = guest.hear().expect("MAPPED");
+            let _mapped = raw::Fields::of(&mapped.bytes, kind::MAPPED);
+            drop(guest);
+            customer.hears("error not-executed");
+        } else {
+            customer.hears(PROTOCOL);
+        }
     }
     customer.is_sound();
 }

@@ -40,6 +40,17 @@ fn case_27_30_35_36_windows_cannot_be_cut_grown_or_mapped_by_others() {
 }
 
 #[test]
+fn case_27_memory_that_is_cut_kills_whoever_looks_at_it() {
+    // Why no window without these seals is accepted: this is what one would do.
+    let _watchdog = harness::Watchdog::new("case_27_cut");
+    let mut victim = harness::Peer::start(env!("CARGO_BIN_EXE_peer"), "cut", &[]);
+    victim.expect("mapped, and cut");
+    let status = victim.finish();
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    assert_eq!(signal, Some(libc::SIGBUS));
+}
+
+#[test]
 fn case_34_a_hole_that_was_punched_before_the_seal_reads_as_zeros() {
     let served = Served::new("case_34");
     let connection = served.connect();

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 
-use doors::{CallCondition, Door, DoorError};
+use doors::{CallCondition, Door, DoorCondition};
 use harness::{Census, Peer};
 
 use crate::{PEER, Scene, calling, soon};
@@ -94,7 +94,8 @@ fn a_predicate_that_panics_refuses() {
         let error = door.call(b"ein", vec![]).unwrap_err();
         assert_eq!(error.condition, CallCondition::NotAllowed);
     }
-    assert_eq!(door.info().map(drop), Err(DoorError::NotAllowed));
+    let error = door.info().unwrap_err();
+    assert_eq!(*error.condition(), DoorCondition::NotAllowed);
     assert_eq!(scene.ask("figures"), "calls 0 refused 3");
     scene.others_are_served();
 }
@@ -153,11 +154,16 @@ fn what_is_judged_is_charged_to_its_user() {
     let askers: Vec<_> = (0..40)
         .map(|_| {
             let (door, sender) = (door.clone(), sender.clone());
-            std::thread::spawn(move || sender.send(door.info().map(drop)).unwrap())
+            let asked = move || {
+                door.info()
+                    .map(drop)
+                    .map_err(|error| error.condition().clone())
+            };
+            std::thread::spawn(move || sender.send(asked()).unwrap())
         })
         .collect();
     // Nobody has been admitted yet.
-    assert_eq!(receiver.recv().unwrap(), Err(DoorError::NoRoom));
+    assert_eq!(receiver.recv().unwrap(), Err(DoorCondition::NoRoom));
     scene.wait("waiting", 8);
     scene.tell("raise go");
     for asker in askers {
@@ -165,7 +171,7 @@ fn what_is_judged_is_charged_to_its_user() {
     }
     let heard: Vec<_> = receiver.try_iter().collect();
     assert!(heard.contains(&Ok(())), "{heard:?}");
-    let known = |said: &_| matches!(said, Ok(()) | Err(DoorError::NoRoom));
+    let known = |said: &_| matches!(said, Ok(()) | Err(DoorCondition::NoRoom));
     assert!(heard.iter().all(known), "{heard:?}");
     door.info().unwrap();
     scene.others_are_served();

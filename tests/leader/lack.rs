@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use doors::{CallCondition, Door, DoorError};
+use doors::{CallCondition, Door, DoorCondition};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -87,7 +87,8 @@ fn without_threads_nobody_is_admitted_and_nothing_is_lost() {
     scene.tell("limit threads 1");
     let error = door.call(b"ein", vec![]).unwrap_err();
     assert_eq!(error.condition, CallCondition::NoRoom);
-    assert_eq!(door.info().map(drop), Err(DoorError::NoRoom));
+    let error = door.info().unwrap_err();
+    assert_eq!(*error.condition(), DoorCondition::NoRoom);
     // The notice of a door that nobody refers to any more, then its end.
     scene.tell("end noticed nothing");
     let reply = plain.call(b"d", vec![]).unwrap();

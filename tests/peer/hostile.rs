@@ -18,6 +18,7 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
         "customer" => customer(),
         "intruder" => intruder(Path::new(arguments[0]), arguments[1]),
         "knot" => knot(Path::new(arguments[0])),
+        "cut" => cut(),
         "park" => park(arguments[0].parse().unwrap()),
         "relay" => relay(Path::new(arguments[0])),
         _ => return false,
@@ -249,4 +250,13 @@ fn park(mut count: usize) {
     }
     println!("parked");
     wait_for_end();
+}
+
+/// `cut`: looks at memory that was made shorter after it was mapped.
+fn cut() {
+    let memory = raw::memfd(8192, nix::fcntl::SealFlag::empty());
+    let window = raw::Window::map(&memory, 8192, false).unwrap();
+    nix::unistd::ftruncate(&memory, 4096).unwrap();
+    println!("mapped, and cut");
+    println!("{}", window.load(4096));
 }

@@ -6,6 +6,8 @@
 mod activate;
 pub(crate) mod board;
 mod client;
+mod notices;
+mod procedure;
 mod server;
 mod storm;
 mod ticks;

@@ -14,6 +14,7 @@ mod closing;
 mod hostile;
 mod leader;
 mod life;
+mod mortal;
 mod restart;
 mod serve;
 mod threads;
@@ -23,7 +24,12 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let operation = arguments.first().expect("an operation code");
     let rest: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    assert!(run(operation, &rest), "unknown operation {operation}");
+}
+
+fn run(operation: &str, arguments: &[&str]) -> bool {
     let areas = [
+        mortal::run,
         serve::run,
         calls::run,
         closing::run,
@@ -34,6 +40,5 @@ fn main() {
         restart::run,
         typed::run,
     ];
-    let known = areas.iter().any(|area| area(operation, &rest));
-    assert!(known, "unknown operation {operation}");
+    areas.iter().any(|area| area(operation, arguments))
 }

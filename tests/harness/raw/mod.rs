@@ -17,4 +17,4 @@ pub use client::{Head, Ledger, Outcome, Session, remint};
 pub use packet::{Fields, Packet, kind};
 pub use server::{Guest, Host, Offer};
 pub use socket::{Heard, connect, is_over, listen, pair, queue, receive, send, try_receive};
-pub use window::{Window, memfd};
+pub use window::{Window, huge_memfd, memfd, secret_memory};

@@ -87,7 +87,12 @@ impl Guest {
     /// Receives a HELLO on a connection.
     #[must_use]
     pub fn greet(connection: &OwnedFd) -> Self {
-        let heard = receive(connection).expect("a HELLO");
+        Self::of(receive(connection).expect("a HELLO"))
+    }
+
+    /// Whose HELLO this is.
+    #[must_use]
+    pub fn of(heard: Heard) -> Self {
         let _hello = Fields::of(&heard.bytes, kind::HELLO);
         Self {
             socket: heard.fds.into_iter().next().unwrap(),

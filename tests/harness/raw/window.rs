@@ -7,7 +7,7 @@
 )]
 
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
@@ -29,6 +29,28 @@ pub fn memfd(len: usize, seals: SealFlag) -> OwnedFd {
         fcntl(&memory, FcntlArg::F_ADD_SEALS(seals)).unwrap();
     }
     memory
+}
+
+/// A memfd of huge pages, sealed; `None` where the kernel has none. Its pages are allocated when they are touched.
+#[must_use]
+pub fn huge_memfd(len: usize, seals: SealFlag) -> Option<OwnedFd> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING | MFdFlags::MFD_HUGETLB;
+    let memory = memfd_create(c"huge", flags).ok()?;
+    nix::unistd::ftruncate(&memory, i64::try_from(len).unwrap()).ok()?;
+    fcntl(&memory, FcntlArg::F_ADD_SEALS(seals)).unwrap();
+    Some(memory)
+}
+
+/// Memory that is hidden from the kernel itself (`memfd_secret(2)`); `None` where there is none.
+#[must_use]
+pub fn secret_memory(len: usize) -> Option<OwnedFd> {
+    // SAFETY: takes a flag word, touches no memory.
+    let number = unsafe { libc::syscall(libc::SYS_memfd_secret, libc::O_CLOEXEC) };
+    let number = i32::try_from(number).ok().filter(|number| *number >= 0)?;
+    // SAFETY: the kernel has just installed this number for us alone.
+    let memory = unsafe { OwnedFd::from_raw_fd(number) };
+    nix::unistd::ftruncate(&memory, i64::try_from(len).unwrap()).ok()?;
+    Some(memory)
 }
 
 /// A mapped window.

@@ -80,6 +80,11 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
             shared.wait();
             call.door_return(b"through", vec![])
         }
+        // Notes that the call with this number runs.
+        "mark" => {
+            shared.marked.lock().unwrap().push(number(1));
+            call.door_return(b"", vec![])
+        }
         "sleep" => {
             std::thread::sleep(Duration::from_millis(u64::try_from(number(1)).unwrap()));
             call.door_return(words[1].as_bytes(), vec![])
@@ -158,6 +163,13 @@ fn descriptors(shared: &Arc<Shared>, mut call: Invocation<'_>, words: &[&str]) -
             let mut all = Vec::new();
             from.read_to_end(&mut all).unwrap();
             call.door_return(&all, vec![])
+        }
+        // Reads from a descriptor that may never have anything.
+        "try-read" => {
+            let mut file = std::fs::File::from(call.take_descriptors().remove(0));
+            doors::set_nonblocking(&file).unwrap();
+            let error = file.read(&mut [0]).unwrap_err();
+            call.door_return(format!("{:?}", error.kind()).as_bytes(), vec![])
         }
         "keep" => {
             shared.kept.lock().unwrap().extend(call.take_descriptors());

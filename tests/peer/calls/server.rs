@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) held: Mutex<Vec<Held>>,
     /// Doors and other descriptors that were told to stay.
     pub(crate) kept: Mutex<Vec<OwnedFd>>,
+    /// The numbers of the calls that ran, in order.
+    pub(crate) marked: Mutex<Vec<usize>>,
     /// Doors of other processes, by path.
     others: Mutex<HashMap<String, Door>>,
     /// The door itself.
@@ -136,6 +138,11 @@ fn obey(shared: &Arc<Shared>, door: &Door, line: &str) {
         "room" => {
             raise_limit();
             println!("room");
+        }
+        "marked" => {
+            let marked = shared.marked.lock().unwrap();
+            let words: Vec<String> = marked.iter().map(usize::to_string).collect();
+            println!("{}", words.join(" "));
         }
         "unkeep" => {
             shared.kept.lock().unwrap().clear();

@@ -6,24 +6,20 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
-use doors::{
-    Attachment, Caller, Door, DoorAttributes, Held, Invocation, Options, Returned, Unreferenced,
-};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{ForkResult, Pid, fork, getpid, pause};
+use doors::{Attachment, Door, DoorAttributes, Held, Invocation, Options, Unreferenced};
+use nix::unistd::{ForkResult, fork, getpid, pause};
 
+use super::notices::{barrier, notice, occupy, set_manner};
+use super::procedure::procedure;
 use super::{board, interpret};
 
 /// The door under test.
-static SUBJECT: Mutex<Option<Door>> = Mutex::new(None);
+pub(super) static SUBJECT: Mutex<Option<Door>> = Mutex::new(None);
 /// Calls that were taken off their threads.
-static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
+pub(super) static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
 /// A lock that a call holds and the notice takes.
-static SHARED: Mutex<()> = Mutex::new(());
-/// What the notice is to do besides counting.
-static MANNER: Mutex<String> = Mutex::new(String::new());
+pub(super) static SHARED: Mutex<()> = Mutex::new(());
 
 /// Tells when the procedure that owns it is dropped.
 struct Guard;
@@ -120,7 +116,7 @@ impl Server {
             }
             ["attributes"] => format!("{:?}", subject().info().unwrap().attributes),
             ["manner", manner] => {
-                (*manner).clone_into(&mut MANNER.lock().unwrap());
+                set_manner(manner);
                 "so be it".into()
             }
             ["raise", name] => {
@@ -185,11 +181,11 @@ impl Server {
     }
 }
 
-fn text(data: &[u8]) -> String {
+pub(super) fn text(data: &[u8]) -> String {
     String::from_utf8_lossy(data).into_owned()
 }
 
-fn subject() -> Door {
+pub(super) fn subject() -> Door {
     SUBJECT
         .lock()
         .unwrap()
@@ -239,64 +235,6 @@ fn create(kind: &str, rest: &[&str]) -> String {
     "created".into()
 }
 
-/// The notice that the subject has become unreferenced.
-fn notice() {
-    board::raise("begun");
-    let manner = MANNER.lock().unwrap().clone();
-    match manner.as_str() {
-        "slow" => {
-            let turn = board::count("begun");
-            board::wait("go-on", turn);
-        }
-        "locking" => drop(SHARED.lock()),
-        // A reference that comes and goes, and the owner's end, all while the notice runs.
-        "last-will" => {
-            let door = SUBJECT.lock().unwrap().take();
-            if let Some(door) = door {
-                let mark = door.info().unwrap().figures.unwrap().references;
-                drop(door.descriptor().unwrap());
-                while door.info().unwrap().figures.unwrap().references > mark {
-                    std::thread::yield_now();
-                }
-            }
-        }
-        _ => {}
-    }
-    board::raise("notices");
-}
-
-/// Comes back when every notice that was due before has been over.
-///
-/// Notices of a process are delivered one at a time in the order in which they fell due, and hang-ups are seen in the
-/// order in which they happened: when the notice of a door of its own has come, so have all before it.
-fn barrier() -> String {
-    let number = board::count("barrier") + 1;
-    let options = Options {
-        unreferenced: Some(Unreferenced::once(|| board::raise("barrier"))),
-        ..Options::default()
-    };
-    let door = Door::create_with(procedure, options).unwrap();
-    drop(door.descriptor().unwrap());
-    board::wait("barrier", number);
-    "barrier".into()
-}
-
-/// Keeps the thread of the notices busy until "vacated" is raised.
-fn occupy() -> String {
-    let notice = Unreferenced::once(|| {
-        board::raise("occupied");
-        board::wait("vacated", 1);
-    });
-    let options = Options {
-        unreferenced: Some(notice),
-        ..Options::default()
-    };
-    let door = Door::create_with(procedure, options).unwrap();
-    drop(door.descriptor().unwrap());
-    board::wait("occupied", 1);
-    "occupied".into()
-}
-
 /// A child that keeps a copy of every descriptor and does nothing.
 /// What happened, without the door to which it did.
 fn plain<T>(result: Result<T, doors::DoorError>) -> Result<T, doors::DoorCondition> {
@@ -337,95 +275,5 @@ pub(super) fn said_by_child(work: impl FnOnce() -> String) -> String {
             // SAFETY: `_exit` ends the process without running anything of the parent's.
             unsafe { libc::_exit(0) }
         }
-    }
-}
-
-/// Waits until a child sleeps or has ended; which of the two.
-fn rest_of(child: Pid) -> &'static str {
-    loop {
-        let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
-        if status.contains("State:\tS") {
-            return "sleeps";
-        }
-        if status.contains("State:\tZ") {
-            return "ended";
-        }
-        std::thread::yield_now();
-    }
-}
-
-/// What the first byte of the data asks for.
-pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
-    match call.data().first() {
-        None => call.door_return(&[], vec![]),
-        Some(b'e') => {
-            let data = &call.data()[1..];
-            call.door_return(data, vec![])
-        }
-        Some(b'i') => call.door_return(getpid().to_string().as_bytes(), vec![]),
-        // Who calls.
-        Some(b'c') => {
-            let said = match &*call.caller() {
-                Caller::Known(caller) => format!("{} {}", caller.pid(), caller.uid()),
-                _ => "unknown".into(),
-            };
-            call.door_return(said.as_bytes(), vec![])
-        }
-        // A descriptor of the subject.
-        Some(b'd') => match subject().to_desc() {
-            Ok(descriptor) => call.door_return(b"here", vec![descriptor]),
-            Err(error) => call.door_return(format!("{error:?}").as_bytes(), vec![]),
-        },
-        // Stays until it is released or cancelled.
-        Some(b'b') => {
-            call.on_cancel(|| {
-                board::raise("cancelled");
-                board::raise("released");
-            });
-            let number = board::count("released") + 1;
-            board::raise("entered");
-            board::wait("released", number);
-            if call.is_cancelled() {
-                board::raise("saw");
-            }
-            call.door_return(b"released", vec![])
-        }
-        // Takes so many milliseconds.
-        Some(b's') => {
-            let millis = text(&call.data()[1..]).parse().unwrap();
-            std::thread::sleep(Duration::from_millis(millis));
-            call.door_return(format!("slept {millis}").as_bytes(), vec![])
-        }
-        // The same as `b`, with a lock held.
-        Some(b'l') => {
-            let lock = SHARED.lock();
-            board::raise("entered");
-            board::wait("released", 1);
-            drop(lock);
-            call.door_return(b"unlocked", vec![])
-        }
-        Some(b'h') => {
-            let (held, returned) = call.hold();
-            HELD.lock().unwrap().push(held);
-            board::raise("held");
-            returned
-        }
-        // Dies in the middle of the call.
-        Some(b'k') => {
-            kill(Pid::this(), Signal::SIGKILL).unwrap();
-            call.door_return(b"cannot be", vec![])
-        }
-        // Forks, and the child returns from the procedure as if it were the server.
-        Some(b'f') => {
-            // SAFETY: that the child goes on in the library is what is under test.
-            match unsafe { fork() }.unwrap() {
-                ForkResult::Parent { child } => {
-                    let said = format!("{child} {}", rest_of(child));
-                    call.door_return(said.as_bytes(), vec![])
-                }
-                ForkResult::Child => call.door_return(b"from the child", vec![]),
-            }
-        }
-        Some(_) => call.door_return(b"?", vec![]),
     }
 }

@@ -1,8 +1,14 @@
 //! Calls without pause, checked one by one.
 
+use std::sync::OnceLock;
+
 use doors::Door;
 
-/// `life-storm PATH THREADS CALLS SEED`: that many calls in all; says how many replies were right.
+/// Set when the callers may stop.
+static ENOUGH: OnceLock<()> = OnceLock::new();
+
+/// `life-storm PATH THREADS CALLS SEED`: that many calls in all, and more until a line comes; says how many replies were
+/// right.
 pub(super) fn run(arguments: &[&str]) {
     let [path, threads, calls, seed] = arguments else {
         panic!("PATH THREADS CALLS SEED")
@@ -10,7 +16,8 @@ pub(super) fn run(arguments: &[&str]) {
     let (threads, calls): (u64, u64) = (threads.parse().unwrap(), calls.parse().unwrap());
     let seed: u64 = seed.parse().unwrap();
     let door = Door::open(path).unwrap();
-    // One call by packet, so that the others meet a door that is no longer fresh.
+    // One call by packet and one that makes the session, so that the others meet a door that is no longer fresh.
+    one(&door, 0, 0);
     one(&door, 0, 0);
     println!("begun");
     let workers: Vec<_> = (0..threads)
@@ -18,22 +25,29 @@ pub(super) fn run(arguments: &[&str]) {
             let door = door.clone();
             std::thread::spawn(move || {
                 let mut random = Random(seed.wrapping_add(thread.wrapping_mul(0x9E37)) | 1);
-                for number in 0..calls / threads {
+                let mut number = 0;
+                while number < calls.div_ceil(threads) || ENOUGH.get().is_none() {
                     let size = if random.next().is_multiple_of(64) {
                         random.next() % 40_000
                     } else {
                         random.next() % 100
                     };
                     one(&door, number << 8 | thread, size);
+                    number += 1;
                 }
+                number
             })
         })
         .collect();
-    for worker in workers {
-        worker.join().unwrap();
-    }
-    println!("right {}", calls / threads * threads);
-    std::io::stdin().lines().for_each(drop);
+    let mut lines = std::io::stdin().lines();
+    lines.next().unwrap().unwrap();
+    ENOUGH.set(()).unwrap();
+    let right: u64 = workers
+        .into_iter()
+        .map(|worker| worker.join().unwrap())
+        .sum();
+    println!("right {right}");
+    lines.for_each(drop);
 }
 
 /// `life-victim PATH`: calls until it is killed.

@@ -159,7 +159,8 @@ impl Session {
     }
 }
 
-fn model(calls: u64, afterwards: Afterwards) {
+/// Asserts that each of so many calls is served, once and in its turn.
+fn assert_served_once(calls: u64, afterwards: Afterwards) {
     let session = Rc::new(Session::new(calls, afterwards));
     let thread = {
         let session = Rc::clone(&session);
@@ -177,15 +178,15 @@ fn model(calls: u64, afterwards: Afterwards) {
 
 #[test]
 fn a_call_is_served_once_while_the_thread_leaves() {
-    explore(Some(4), || model(1, Afterwards::Sleep));
+    explore(Some(4), || assert_served_once(1, Afterwards::Sleep));
 }
 
 #[test]
 fn the_next_call_finds_whoever_served_the_first() {
-    explore(Some(3), || model(2, Afterwards::Sleep));
+    explore(Some(3), || assert_served_once(2, Afterwards::Sleep));
 }
 
 #[test]
 fn the_next_call_finds_the_leader_when_all_have_left_again() {
-    explore(Some(3), || model(2, Afterwards::Leave));
+    explore(Some(3), || assert_served_once(2, Afterwards::Leave));
 }

@@ -1,0 +1,80 @@
+//! A server whose table of descriptors is full.
+
+use std::os::fd::AsFd;
+
+use harness::raw::{self, Outcome, Packet, Session, kind};
+
+use crate::descriptors::{LOST, bring, channel_socket, first_call, null};
+use crate::served::Served;
+
+/// Sets how many descriptors a process may have.
+#[expect(unsafe_code, reason = "prlimit has no wrapper")]
+pub(crate) fn limit_descriptors(pid: u32, soft: u64) -> u64 {
+    let pid = i32::try_from(pid).unwrap();
+    let mut old = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: a null pointer for the new limit and a live structure for the old one.
+    let got = unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut old) };
+    assert_eq!(got, 0);
+    let new = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: old.rlim_max,
+    };
+    // SAFETY: a live structure for the new limit and a null pointer for the old one.
+    let set = unsafe {
+        libc::prlimit(
+            pid,
+            libc::RLIMIT_NOFILE,
+            &raw const new,
+            std::ptr::null_mut(),
+        )
+    };
+    assert_eq!(set, 0);
+    old.rlim_cur
+}
+
+#[test]
+fn case_16_a_call_whose_descriptors_do_not_fit_the_servers_table_does_not_run() {
+    let served = Served::new("case_16");
+    let connection = served.connect();
+    let mut session = Session::open(&connection);
+    let socket = channel_socket(&session);
+    let open = u64::try_from(harness::Census::of(served.peer.pid()).descriptors()).unwrap();
+    let before = limit_descriptors(served.peer.pid(), open + 4);
+    assert_eq!(first_call(&connection, 20, 20), LOST);
+    let null = null();
+    bring(&socket, 1, 0, 20, &[null.as_fd(); 20]).unwrap();
+    session.call.write(session.area_at(0), b"e");
+    let mut head = session.head(1);
+    head.descriptors = 20;
+    assert_eq!(session.turn(&head), Outcome::Answer(4, LOST, 0));
+    // Calls without descriptors go on all the while.
+    assert_eq!(session.call(b"e"), b"e");
+    served.still_serves();
+    limit_descriptors(served.peer.pid(), before);
+    assert_eq!(first_call(&connection, 20, 20), 0);
+    drop((session, socket, connection));
+    served.is_sound();
+}
+
+#[test]
+fn case_72_a_full_table_costs_new_connections_only() {
+    let served = Served::new("case_72");
+    let open = u64::try_from(harness::Census::of(served.peer.pid()).descriptors()).unwrap();
+    let before = limit_descriptors(served.peer.pid(), open + 3);
+    let flood: Vec<_> = (0..50).map(|_| served.connect()).collect();
+    // All but a few are closed again.
+    let hello = Packet::new(kind::HELLO).u32(1).bytes();
+    for connection in flood.iter().skip(3) {
+        let (ours, theirs) = raw::pair();
+        let _closed = raw::send(connection, &hello, &[theirs.as_fd()]);
+        drop(theirs);
+        raw::is_over(&ours);
+    }
+    served.still_serves();
+    limit_descriptors(served.peer.pid(), before);
+    drop(flood);
+    served.is_sound();
+}
