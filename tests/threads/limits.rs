@@ -1,0 +1,89 @@
+//! Floor and ceiling.
+
+use std::collections::BTreeSet;
+
+use doors::Door;
+use harness::Watchdog;
+
+use crate::server::{Server, assert_waits, call, calling, soon, text};
+
+#[test]
+fn at_the_ceiling_a_third_call_waits_for_the_first_two() {
+    let _watchdog = Watchdog::new("ceiling");
+    let mut server = Server::start("ceiling", &["ceiling=2"]);
+    let calls: Vec<_> = (0..3).map(|_| calling(&server.door, "w")).collect();
+    server.wait_entered(2);
+    // The third cannot have come in, nor can a fourth.
+    assert_waits(&server.door);
+    assert_eq!(server.ask("count"), "2");
+    assert_eq!(server.threads(), 2);
+    server.open_gate(1);
+    server.wait_entered(3);
+    server.open_gate(2);
+    let tids: BTreeSet<String> = calls.into_iter().map(|c| text(c.join().unwrap())).collect();
+    assert_eq!(tids.len(), 2);
+}
+
+#[test]
+fn a_call_that_finds_no_free_thread_takes_one_from_an_idle_channel() {
+    let _watchdog = Watchdog::new("eviction");
+    let mut server = Server::start("eviction", &["ceiling=2", "floor=2"]);
+    // One thread is busy for the whole test; the other must serve all the other channels.
+    let busy = calling(&server.door, "w");
+    server.wait_entered(1);
+    let doors: Vec<Door> = (0..4).map(|_| Door::open(server.path()).unwrap()).collect();
+    let callers: Vec<_> = doors
+        .into_iter()
+        .map(|door| {
+            std::thread::spawn(move || {
+                for _ in 0..200 {
+                    door.call_until(b"t", vec![], soon(20_000)).unwrap();
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.join().unwrap();
+    }
+    assert_eq!(server.threads(), 2);
+    server.open_gate(1);
+    text(busy.join().unwrap());
+}
+
+#[test]
+fn a_busy_channel_does_not_starve_the_others() {
+    let _watchdog = Watchdog::new("starve");
+    let server = Server::start("starve", &["ceiling=1"]);
+    // Two callers back to back on one thread: both get on.
+    let callers: Vec<_> = (0..2)
+        .map(|_| {
+            let door = server.door.clone();
+            std::thread::spawn(move || {
+                for _ in 0..3000 {
+                    door.call_until(b"t", vec![], soon(20_000)).unwrap();
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.join().unwrap();
+    }
+}
+
+#[test]
+fn a_procedure_may_call_its_own_door() {
+    let _watchdog = Watchdog::new("recursion");
+    let mut server = Server::start("recursion", &[]);
+    assert_eq!(call(&server.door, "n50"), "bottom");
+    assert!(server.threads() <= 52);
+}
+
+#[test]
+fn recursion_beyond_the_ceiling_ends_at_its_deadline() {
+    let _watchdog = Watchdog::new("recursion ceiling");
+    let mut server = Server::start("recursion", &["ceiling=3"]);
+    // Levels 5, 4 and 3 have the three threads; the call to level 2 waits in vain.
+    assert_eq!(call(&server.door, "n5"), "TimedOut { taken: false } at 3");
+    assert_eq!(call(&server.door, "n2"), "bottom");
+    assert_eq!(server.threads(), 3);
+}
