@@ -10,7 +10,8 @@ use crate::door::Door;
 use crate::error::DoorError;
 use crate::invocation::{Invocation, Returned};
 use crate::pool::{Pool, PoolLimits, ServerThread};
-use crate::server::core::{Core, Notice, Parts, Procedure};
+use crate::server::core::{Core, Notice, Parts};
+use crate::server::procedure::Procedure;
 use crate::server::runtime::Runtime;
 
 /// What runs when a door has become unreferenced: no handed-out descriptor, no connection through a name and no name

@@ -79,6 +79,7 @@ mod cred;
 mod desc;
 mod error;
 mod event;
+mod foreign;
 mod lock;
 mod primitive;
 

@@ -5,18 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use super::ages::Oldest;
 use super::meter::Meter;
+use super::procedure::{Kept, Procedure};
 use super::runtime::Runtime;
 use crate::access::Access;
 use crate::attributes::DoorAttributes;
-use crate::invocation::{Invocation, Returned};
 pub(super) use crate::lock::lock;
 use crate::pool::Pool;
 use crate::primitive::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::fork;
 use crate::wire::code::Failure;
 
-/// The server procedure of a door.
-pub(crate) type Procedure = Box<dyn Fn(Invocation<'_>) -> Returned + Send + Sync>;
 /// What runs when the door has become unreferenced.
 pub(crate) type Notice = Box<dyn FnMut() + Send>;
 
@@ -27,7 +25,7 @@ pub(crate) struct Core {
     /// The life of the process that made it (`sys::fork::life`).
     pub(crate) life: u64,
     /// The procedure.
-    pub(crate) procedure: Procedure,
+    pub(crate) procedure: Kept,
     /// Who may call.
     pub(crate) access: Access,
     /// The threads that serve it.
@@ -113,7 +111,7 @@ impl Core {
         let core = Arc::new(Self {
             id,
             life: fork::life(),
-            procedure: parts.procedure,
+            procedure: Kept::new(parts.procedure),
             access: parts.access,
             pool: parts.pool,
             limits: Limits {

@@ -304,9 +304,10 @@ impl Desk {
         self.running.begin(core.id);
         let invocation = Invocation::new(&mut self.line, &self.data, fds, core, &self.running);
         // A procedure that panics must not take the thread, or the peers of its channel, with it.
-        let outcome = catch_unwind(AssertUnwindSafe(|| (core.procedure)(invocation)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| core.procedure.run(invocation)));
         Line::disown(&mut self.line, core);
         if pool.is_some() && core.is_inherited() {
+            // No answer of the parent's call may come from here.
             stay_out();
         }
         self.running.end();

@@ -11,6 +11,7 @@ pub(crate) mod line;
 pub(crate) mod meter;
 pub(crate) mod packet;
 pub(crate) mod petition;
+pub(crate) mod procedure;
 pub(crate) mod promise;
 pub(crate) mod quota;
 pub(crate) mod runtime;

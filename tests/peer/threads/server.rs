@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use doors::{
-    AttachOptions, Attachment, Caller, Door, DoorAttributes, Held, Invocation, Options, Returned,
-    ServerThread, ThreadCreator,
+    AttachOptions, Attachment, Caller, Door, DoorAttributes, Held, Invocation, Options, PoolLimits,
+    Returned, ServerThread, ThreadCreator,
 };
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Uid, gettid};
@@ -23,6 +23,7 @@ static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
 static CREATED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Places in the pool that the callback has put aside.
 static KEPT: Mutex<Vec<ServerThread>> = Mutex::new(Vec::new());
+static MINED: Mutex<Option<(Door, Attachment)>> = Mutex::new(None);
 
 fn gate() -> &'static Gate {
     GATE.get_or_init(Gate::default)
@@ -112,6 +113,9 @@ fn creator(mode: &str) -> ThreadCreator {
             "one" | "panic" if !depletion => start(thread),
             "panic" => panic!("a creation callback that fails"),
             "keep" => KEPT.lock().unwrap().push(thread),
+            // The value of the panic panics as well.
+            "mine" if depletion => std::panic::panic_any(Mine),
+            "mine" => start(thread),
             _ => drop(thread),
         }
     })
@@ -160,6 +164,20 @@ fn obey(door: &Door, words: &[&str]) {
                 start(thread);
             }
         }
+        "limits" => {
+            let limits = PoolLimits::new(number(1), number(2));
+            doors::set_pool_limits(limits).unwrap();
+            println!("set");
+        }
+        "mine" => {
+            let mined = mine(words[1]);
+            *MINED.lock().unwrap() = Some(mined);
+            println!("mined");
+        }
+        "leave-mine" => {
+            drop(MINED.lock().unwrap().take());
+            println!("left");
+        }
         "revoke" => {
             door.revoke().unwrap();
             println!("revoked");
@@ -170,6 +188,27 @@ fn obey(door: &Door, words: &[&str]) {
             println!("limited");
         }
         other => panic!("unknown command {other}"),
+    }
+}
+
+/// A door of the process pool whose procedure owns what panics when it is dropped.
+fn mine(path: &str) -> (Door, Attachment) {
+    let mine = Mine;
+    let procedure = move |call: Invocation<'_>| {
+        let _owned = &mine;
+        procedure(call)
+    };
+    let door = Door::create(procedure, DoorAttributes::empty()).unwrap();
+    let attachment = door.attach(path, 0o666).unwrap();
+    (door, attachment)
+}
+
+/// Panics at its end.
+struct Mine;
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        panic!("as told");
     }
 }
 
