@@ -103,7 +103,11 @@ impl Desk {
                     }
                 }
                 Event::Leave => match duty.go_quiet() {
-                    Some(same) => duty = same,
+                    Some(same) => {
+                        // If somebody called it away, another has to go instead.
+                        pool.pass_eviction_on();
+                        duty = same;
+                    }
                     None => break,
                 },
                 Event::Dead => break,
