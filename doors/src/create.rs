@@ -1,5 +1,8 @@
 //! Making a door out of a server procedure.
 
+#[cfg(test)]
+mod pools;
+
 use std::fmt;
 use std::sync::Arc;
 

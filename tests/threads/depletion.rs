@@ -108,3 +108,13 @@ fn a_callback_that_panics_declines() {
     }
     assert_eq!(server.threads(), 1);
 }
+
+#[test]
+fn a_callback_that_panics_with_a_value_that_panics_declines() {
+    let _watchdog = Watchdog::new("callback panics twice");
+    let mut server = Server::start("twice", &["creator=mine"]);
+    for _ in 0..20 {
+        call(&server.door, "t");
+    }
+    assert_eq!(server.threads(), 1);
+}

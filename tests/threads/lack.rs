@@ -54,3 +54,34 @@ fn without_a_thread_for_the_library_a_side_says_so_and_tries_again() {
     let answer = ask("call 0 x");
     assert_eq!(answer, "error ServerDied { taken: true }");
 }
+
+#[test]
+fn a_call_that_waits_for_want_of_threads_is_served_when_there_are_some_again() {
+    let _watchdog = Watchdog::new("heals");
+    let mut server = Server::start_as(51237, "heals", &[]);
+    assert_eq!(server.ask("nproc 1"), "limited");
+    let first = calling(&server.door, "w");
+    server.wait_entered(1);
+    let second = calling(&server.door, "w");
+    assert_waits(&server.door);
+    assert_eq!(server.ask("nproc 4096"), "limited");
+    // No further call comes, and the one thread stays busy.
+    server.wait_entered(2);
+    server.open_gate(2);
+    text(first.join().unwrap());
+    text(second.join().unwrap());
+}
+
+#[test]
+fn a_pool_that_its_last_thread_left_in_want_of_threads_is_filled_afterwards() {
+    let _watchdog = Watchdog::new("heals bare");
+    let mut server = Server::start_as(51238, "bare", &["private"]);
+    assert_eq!(server.ask("nproc 1"), "limited");
+    call(&server.door, "u");
+    server.settle_threads(0);
+    let waiting = calling(&server.door, "t");
+    assert_waits(&server.door);
+    assert_eq!(server.ask("nproc 4096"), "limited");
+    text(waiting.join().unwrap());
+    call(&server.door, "t");
+}

@@ -87,3 +87,43 @@ fn recursion_beyond_the_ceiling_ends_at_its_deadline() {
     assert_eq!(call(&server.door, "n2"), "bottom");
     assert_eq!(server.threads(), 3);
 }
+
+#[test]
+fn a_pool_whose_threads_have_all_retired_is_filled_when_a_call_waits() {
+    let _watchdog = Watchdog::new("retired");
+    let words: [&[&str]; 3] = [
+        &["private", "floor=0"],
+        &["floor=0"],
+        &["floor=0", "creator=start"],
+    ];
+    let mut servers = words.map(|words| Server::start("retired", words));
+    // One of them had no call before.
+    for server in &servers[..2] {
+        call(&server.door, "t");
+        call(&server.door, "t");
+    }
+    for server in &mut servers {
+        server.settle_threads(0);
+        call(&server.door, "t");
+        assert!(server.threads() > 0);
+    }
+    // Its callback was asked again, for want of threads.
+    let created = servers[2].created();
+    assert!(!created[0].1 && created[1].1, "{created:?}");
+}
+
+#[test]
+fn a_ceiling_that_is_raised_lets_a_waiting_call_in() {
+    let _watchdog = Watchdog::new("ceiling raised");
+    let mut server = Server::start("raised", &["ceiling=1"]);
+    let first = calling(&server.door, "w");
+    server.wait_entered(1);
+    let second = calling(&server.door, "w");
+    assert_waits(&server.door);
+    assert_eq!(server.ask("limits 1 2"), "set");
+    // Nobody has left.
+    server.wait_entered(2);
+    server.open_gate(2);
+    text(first.join().unwrap());
+    text(second.join().unwrap());
+}

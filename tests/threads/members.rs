@@ -73,3 +73,59 @@ fn private_and_public_doors_of_a_process_share_no_thread() {
         "{created:?}"
     );
 }
+
+#[test]
+fn threads_that_all_leave_at_once_leave_no_call_behind() {
+    let _watchdog = Watchdog::new("all leave");
+    // One pool of each kind; every call takes its thread away.
+    for words in [&["private"][..], &[]] {
+        let server = Server::start("leave", words);
+        let callers: Vec<_> = (0..4)
+            .map(|_| {
+                let door = server.door.clone();
+                std::thread::spawn(move || {
+                    for _ in 0..300 {
+                        call(&door, "u");
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_pool_that_its_last_thread_has_left_is_filled_when_a_call_waits() {
+    let _watchdog = Watchdog::new("last leaves");
+    // At the ceiling nobody is asked for a thread while the last one is there.
+    for words in [&["private", "ceiling=1"][..], &["ceiling=1"]] {
+        let mut server = Server::start("left", words);
+        for _ in 0..5 {
+            call(&server.door, "u");
+            server.settle_threads(0);
+            call(&server.door, "t");
+            call(&server.door, "t");
+            assert_eq!(server.threads(), 1);
+        }
+    }
+}
+
+#[test]
+fn the_callback_is_asked_once_for_a_pool_that_all_have_left() {
+    let _watchdog = Watchdog::new("asked once");
+    let mut server = Server::start("once", &["private", "ceiling=1", "creator=one"]);
+    call(&server.door, "u");
+    server.settle_threads(0);
+    // It declines: callers wait, until a thread joins.
+    for _ in 0..3 {
+        assert_waits(&server.door);
+    }
+    let created = server.created();
+    let depleted: Vec<bool> = created.iter().map(|(_, depletion, _)| *depletion).collect();
+    assert_eq!(depleted, [false, true], "{created:?}");
+    assert_eq!(server.ask("bind"), "binds");
+    assert_eq!(call(&server.door, "u"), server.peer.pid().to_string());
+    server.peer.expect("left");
+}

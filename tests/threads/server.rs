@@ -66,6 +66,13 @@ impl Server {
         self.ask("threads").parse().unwrap()
     }
 
+    /// Waits until the pool has so many threads.
+    pub(crate) fn settle_threads(&mut self, count: usize) {
+        while self.threads() != count {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// The thread, depletion flag and pool of each call of the creation callback.
     pub(crate) fn created(&mut self) -> Vec<(String, bool, u64)> {
         let line = self.ask("created");

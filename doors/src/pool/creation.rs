@@ -1,13 +1,13 @@
 //! Asking for a thread.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
-use super::{Pool, ServerThread};
+use super::{Pool, ServerThread, State};
 use crate::event;
+use crate::foreign::shielded;
 use crate::lock::lock;
-use crate::primitive::Ordering;
+use crate::server::runtime::Runtime;
 
 /// Makes a thread for a pool.
 pub(crate) type Creator = Arc<dyn Fn(ServerThread) + Send + Sync>;
@@ -21,34 +21,98 @@ impl Pool {
     /// Runs the creation callback, unless a thread is on its way or the ceiling is reached.
     #[cold]
     pub(crate) fn create_thread(self: &Arc<Self>, depleted: bool) {
-        {
-            let state = lock(&self.state);
-            if state.closed || state.threads >= state.limits.ceiling {
-                return;
-            }
+        let asked = lock(&self.state).ask();
+        if asked {
+            self.run_creator(ServerThread::asked(self, depleted));
         }
-        if self.creating.swap(true, Ordering::AcqRel) {
+    }
+
+    /// The calling thread has taken a call that leaves nobody parked. 
+    #[cold]
+    pub(crate) fn tell_depletion(self: &Arc<Self>) {
+        self.create_thread(true);
+    }
+
+    /// Asks for the thread that is owed, if a call waits for it.
+    ///
+    /// On a thread of its own: the calling one may be the leader, and a callback may do what needs the leader.
+    #[cold]
+    pub(crate) fn create_owed(self: &Arc<Self>) {
+        let asked = {
+            let mut state = lock(&self.state);
+            state.owed && !state.queue.is_empty() && self.is_depleted() && state.ask()
+        };
+        if !asked {
             return;
         }
+        let (pool, place) = (Arc::clone(self), ServerThread::asked(self, true));
+        let started = thread::Builder::new()
+            .name("door-creator".into())
+            .spawn(move || pool.run_creator(place));
+        if let Err(error) = started {
+            self.creation_failed(&error);
+        }
+    }
+
+    /// The callback is foreign, run on a thread that may have somebody's call in its hands: one that panics has
+    /// declined.
+    fn run_creator(&self, place: ServerThread) {
         let creator = Arc::clone(&lock(&self.creator));
-        let place = ServerThread {
-            pool: Arc::clone(self),
-            depleted,
-            asked: true,
+        shielded(move || creator(place));
+    }
+
+    /// Whoever was asked for a thread makes none.
+    pub(super) fn declined(self: &Arc<Self>) {
+        lock(&self.state).creating = false;
+        // The last thread may have left in the meantime.
+        self.create_owed();
+    }
+
+    /// A thread could not be started: the lack may be over when it is tried again.
+    fn creation_failed(self: &Arc<Self>, error: &std::io::Error) {
+        event::no_thread(error);
+        let waited_for = {
+            let mut state = lock(&self.state);
+            state.owed = true;
+            !state.queue.is_empty()
         };
-        // Foreign code, run on a thread that has somebody's call in its hands: one that panics has declined.
-        let _panic = catch_unwind(AssertUnwindSafe(|| creator(place)));
+        if waited_for && let Some(runtime) = Runtime::existing() {
+            runtime.starved.add(self);
+            runtime.wake();
+        }
+    }
+}
+
+impl State {
+    /// Whether the callback is to be asked now; it then has to be.
+    fn ask(&mut self) -> bool {
+        if self.closed || self.creating {
+            return false;
+        }
+        // A ceiling of 0 would be a door that never answers.
+        let room = self.threads < self.limits.ceiling.max(1);
+        self.creating = room;
+        self.owed = !room;
+        room
+    }
+}
+
+/// Some code of the program's has forked, and this is the child: no call of the parent's comes here, and the state of
+/// its pool may be locked for ever by a thread that does not exist here.
+#[cold]
+pub(crate) fn stay_out() -> ! {
+    loop {
+        thread::park();
     }
 }
 
 /// The default creation callback: one detached thread. Lack of threads is not reported; callers wait.
-pub(super) fn start_default(request: ServerThread) {
-    let pool = Arc::clone(&request.pool);
+pub(super) fn start_default(place: ServerThread) {
+    let pool = Arc::clone(&place.pool);
     let started = thread::Builder::new()
         .name("door-server".into())
-        .spawn(move || request.serve());
-    pool.failed.store(started.is_err(), Ordering::Relaxed);
+        .spawn(move || place.serve());
     if let Err(error) = started {
-        event::no_thread(&error);
+        pool.creation_failed(&error);
     }
 }

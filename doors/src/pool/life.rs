@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use super::place::leave_asked;
 use super::{Job, Pool, ServerThread};
+use crate::event;
+use crate::foreign::shielded;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, Ordering};
 use crate::server::desk::Desk;
 use crate::server::meter::Running;
 
 /// An idle thread above the floor ends after this time.
-const RETIRE_AFTER: Duration = Duration::from_secs(10);
+pub(super) const RETIRE_AFTER: Duration = Duration::from_secs(10);
 
 /// An idle thread.
 pub(super) struct Parker {
@@ -21,6 +23,23 @@ pub(super) struct Parker {
     pub(super) dismissed: AtomicBool,
     /// It never ends by itself.
     stays: bool,
+}
+
+#[cfg(test)]
+impl Pool {
+    /// Changes the time after which idle threads end: a test does not wait for the real one.
+    pub(crate) fn retire_after(&self, idle: Duration) {
+        let mut state = lock(&self.state);
+        state.retire_after = idle;
+        for parker in &state.idle {
+            parker.thread.unpark();
+        }
+    }
+
+    /// How many threads are idle.
+    pub(crate) fn idle(&self) -> usize {
+        lock(&self.state).idle.len()
+    }
 }
 
 impl Pool {
@@ -37,21 +56,32 @@ impl Pool {
         let mut desk = Desk::new(Arc::clone(&running));
         let stays = !place.asked;
         let mut place = Some(place);
-        while let Some(job) = self.next_job(&mut desk, &mut place, stays) {
-            desk.serve(self, job);
-            if leave_asked() {
-                break;
+        let mut unbound = false;
+        while !unbound && let Some(job) = self.next_job(&mut desk, &mut place, stays) {
+            // A procedure's panic is caught where it runs. Nothing else is known to panic; if something does, it
+            // must not take a thread that is counted.
+            if !shielded(|| desk.serve(self, job)) {
+                event::panicked("door-server");
             }
+            unbound = leave_asked();
         }
+        self.leave(&mut desk, &running, unbound);
+    }
+
+    /// The calling thread is none of the pool's any more.
+    fn leave(self: &Arc<Self>, desk: &mut Desk, running: &Arc<Running>, unbound: bool) {
         let last = desk.unpark(self);
-        // Who leaves may be the one that stood behind the busy threads, or make room below the ceiling.
-        let depleted = {
+        let asks = {
             let mut state = lock(&self.state);
             state.threads = state.threads.saturating_sub(1);
-            state.desks.retain(|other| !Arc::ptr_eq(other, &running));
-            !state.queue.is_empty() || (last && state.threads > 0)
+            state.desks.retain(|other| !Arc::ptr_eq(other, running));
+            let empty = state.threads == 0;
+            // It may have stood behind busy threads that found the pool not depleted, or have been waited for.
+            state.owed |= last || empty;
+            let waited_for = !state.queue.is_empty() && self.is_depleted();
+            waited_for || (unbound && last && !empty)
         };
-        if depleted {
+        if asks {
             self.create_thread(true);
         }
     }
@@ -69,11 +99,13 @@ impl Pool {
             if state.closed {
                 return None;
             }
+            // As if parked for an instant, even if there is a call: depletion is judged when it is taken.
+            desk.park(self);
+            if let Some(place) = place.take() {
+                place.arrive(&mut state);
+            }
             if let Some(job) = state.queue.pop_front() {
                 self.queued.store(state.queue.len(), Ordering::SeqCst);
-                // As if parked for an instant: depletion is judged when the call is taken.
-                desk.park(self);
-                drop(place.take());
                 return Some(job);
             }
             let parker = Arc::new(Parker {
@@ -83,8 +115,6 @@ impl Pool {
                 stays,
             });
             state.idle.push(Arc::clone(&parker));
-            desk.park(self);
-            drop(place.take());
             parker
         };
         self.wait_idle(&parker)
@@ -99,32 +129,29 @@ impl Pool {
             if parker.dismissed.load(Ordering::Acquire) {
                 return None;
             }
-            if self.stays(parker) {
+            let Some(stays_for) = self.stays_for(parker) else {
                 thread::park();
-            } else if since.elapsed() >= RETIRE_AFTER {
-                if self.retire(parker) {
-                    return None;
-                }
-                // A job was put down at this very moment: the next turn finds it.
-            } else {
-                thread::park_timeout(RETIRE_AFTER.saturating_sub(since.elapsed()));
+                continue;
+            };
+            let left = stays_for.saturating_sub(since.elapsed());
+            if !left.is_zero() {
+                thread::park_timeout(left);
+            } else if self.retire(parker) {
+                return None;
             }
+            // Else a job was put down at this very moment: the next turn finds it.
         }
     }
 
-    /// Whether this idle thread is among the floor's: those parked first stay.
-    fn stays(&self, parker: &Arc<Parker>) -> bool {
-        if parker.stays {
-            return true;
-        }
+    /// How long this idle thread stays; `None` for good. Of those above the floor, the ones parked first do.
+    fn stays_for(&self, parker: &Arc<Parker>) -> Option<Duration> {
         let state = lock(&self.state);
-        state
-            .idle
-            .iter()
-            .take(state.limits.floor)
-            .any(|other| Arc::ptr_eq(other, parker))
+        let mut floor = state.idle.iter().take(state.limits.floor);
+        let stays = parker.stays || floor.any(|other| Arc::ptr_eq(other, parker));
+        (!stays).then_some(state.retire_after)
     }
 
+    /// Takes an idle thread out of the list of those that get jobs; false if it is not there any more.
     fn retire(&self, parker: &Arc<Parker>) -> bool {
         let mut state = lock(&self.state);
         let before = state.idle.len();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::State;
 use super::{PROCESS_POOL, Pool};
-use crate::primitive::Ordering;
 
 /// A thread that a pool asks for; the creation callback receives it.
 ///
@@ -29,6 +29,10 @@ impl ServerThread {
     /// For as long as it serves. A panic of a server procedure ends its call and not the thread.
     #[doc(alias = "door_return")]
     pub fn serve(self) {
+        // In a forked child it is a place among threads that do not exist.
+        if self.pool.is_inherited() {
+            return;
+        }
         let pool = Arc::clone(&self.pool);
         pool.serve(self);
     }
@@ -39,6 +43,22 @@ impl ServerThread {
             pool: Arc::clone(pool),
             depleted: false,
             asked: false,
+        }
+    }
+
+    /// A place for a thread that the pool asks for.
+    pub(super) fn asked(pool: &Arc<Pool>, depleted: bool) -> Self {
+        Self {
+            pool: Arc::clone(pool),
+            depleted,
+            asked: true,
+        }
+    }
+
+    /// The thread is there: no other is on its way.
+    pub(super) fn arrive(mut self, state: &mut State) {
+        if std::mem::take(&mut self.asked) {
+            state.creating = false;
         }
     }
 
@@ -59,8 +79,8 @@ impl ServerThread {
 
 impl Drop for ServerThread {
     fn drop(&mut self) {
-        if self.asked {
-            self.pool.creating.store(false, Ordering::Release);
+        if self.asked && !self.pool.is_inherited() {
+            self.pool.declined();
         }
     }
 }

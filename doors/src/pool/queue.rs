@@ -24,15 +24,12 @@ impl Pool {
         state.queue.push_back(job);
         self.queued.store(state.queue.len(), Ordering::SeqCst);
         let victim = state.evict();
-        let bare = state.threads == 0;
+        let owed = state.owed;
         drop(state);
         if let Some((channel, round)) = victim {
             channel.call_away(round);
-        }
-        // Without a thread nobody would ever find the pool depleted. A callback that declined is not asked again;
-        // a lack of threads may be over.
-        if bare && self.failed.load(Ordering::Relaxed) {
-            self.create_thread(true);
+        } else if owed {
+            self.create_owed();
         }
     }
 

@@ -11,7 +11,7 @@ use super::packet::PacketCall;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, low};
 use crate::invocation::Invocation;
-use crate::pool::{Job, Pool};
+use crate::pool::{Job, Pool, stay_out};
 use crate::wire::code::{Failure, Move};
 use crate::wire::layout::usize_of;
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
@@ -183,7 +183,7 @@ impl Desk {
             return Step::Stay(duty);
         }
         if depleted {
-            pool.create_thread(true);
+            pool.tell_depletion();
         }
         self.data.clear();
         if !duty.area.theirs.load(duty.area_at(), part, &mut self.data) {
@@ -255,7 +255,7 @@ impl Desk {
         } = *call;
         if depleted {
             // Others may have taken the last parked threads since the first part came.
-            pool.create_thread(true);
+            pool.tell_depletion();
         }
         self.data = data;
         // From here on the call is counted by hand, as one that came in a single part.
@@ -342,7 +342,7 @@ impl Desk {
         let depleted = self.unpark(pool);
         let Some(core) = call.take() else { return };
         if depleted {
-            pool.create_thread(true);
+            pool.tell_depletion();
         }
         self.data = std::mem::take(&mut call.data);
         let fds = std::mem::take(&mut call.fds);
@@ -351,15 +351,6 @@ impl Desk {
         if self.line.take().is_some() {
             core.end();
         }
-    }
-}
-
-/// The server procedure has forked, and this is the child: no call of the parent's comes here, and the state of its
-/// pool may be locked for ever by a thread that does not exist here.
-#[cold]
-fn stay_out() -> ! {
-    loop {
-        std::thread::park();
     }
 }
 

@@ -120,6 +120,7 @@ impl Leader {
             self.end_session(id);
         }
         self.calls_away = self.runtime.repeat_wakes();
+        self.runtime.starved.try_again();
         self.tell();
         self.recheck();
         for (token, uid) in self.runtime.newcomers() {
@@ -137,7 +138,8 @@ impl Leader {
         let unfinished = self.unfinished.due();
         let deaf = self.deaf.iter().map(|(_, at)| *at);
         let looks = told.chain(rechecked).chain(repeated);
-        match looks.chain(unfinished).chain(deaf).min() {
+        let starved = self.runtime.starved.due();
+        match looks.chain(unfinished).chain(deaf).chain(starved).min() {
             None => EpollTimeout::NONE,
             Some(at) => {
                 let left = at.saturating_duration_since(Instant::now());

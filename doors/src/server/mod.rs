@@ -16,5 +16,6 @@ pub(crate) mod promise;
 pub(crate) mod quota;
 pub(crate) mod runtime;
 pub(crate) mod session;
+pub(crate) mod starved;
 pub(crate) mod token;
 pub(crate) mod unfinished;

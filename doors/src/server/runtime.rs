@@ -17,6 +17,7 @@ use super::channel::Channel;
 use super::core::{Core, Kind, lock};
 use super::quota::{Charge, Quotas};
 use super::session::Session;
+use super::starved::Starved;
 use super::token::{Origin, Token};
 use crate::access::Access;
 use crate::name::{BACKLOG, Name};
@@ -73,6 +74,7 @@ pub(crate) struct Runtime {
     pub(crate) pool: Arc<Pool>,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) notices: unref::Queue,
+    pub(crate) starved: Starved,
     next_door: AtomicU64,
     next_key: AtomicU64,
     sources: Mutex<HashMap<u64, Source>>,
@@ -156,6 +158,7 @@ impl Runtime {
             pool: Pool::new(PROCESS_POOL, PoolLimits::default(), None),
             quotas: Arc::new(Quotas::default()),
             notices: unref::Queue::default(),
+            starved: Starved::default(),
             next_door: AtomicU64::new(base | 1),
             next_key: AtomicU64::new(2),
             sources: Mutex::new(HashMap::new()),
