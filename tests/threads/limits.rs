@@ -113,6 +113,23 @@ fn a_pool_whose_threads_have_all_retired_is_filled_when_a_call_waits() {
 }
 
 #[test]
+fn a_floor_that_is_lowered_reaches_threads_that_are_parked() {
+    let _watchdog = Watchdog::new("floor lowered");
+    let mut server = Server::start("lowered", &["floor=4"]);
+    let calls: Vec<_> = (0..8).map(|_| calling(&server.door, "w")).collect();
+    server.wait_entered(8);
+    server.open_gate(8);
+    for call in calls {
+        text(call.join().unwrap());
+    }
+    // Those that are left are the floor's, and sleep for good.
+    server.settle_threads(4);
+    assert_eq!(server.ask("limits 1 8"), "set");
+    server.settle_threads(1);
+    call(&server.door, "t");
+}
+
+#[test]
 fn a_ceiling_that_is_raised_lets_a_waiting_call_in() {
     let _watchdog = Watchdog::new("ceiling raised");
     let mut server = Server::start("raised", &["ceiling=1"]);

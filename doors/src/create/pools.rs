@@ -82,3 +82,15 @@ fn a_thread_that_retires_and_a_call_that_comes_never_miss_each_other() {
         until(|| pool.threads() == 0);
     }
 }
+
+#[test]
+fn the_floor_stays_and_a_lower_one_does_not() {
+    let (door, pool) = door(PoolLimits::new(2, 4), Duration::from_millis(1));
+    call(&door, b"");
+    until(|| pool.threads() == 2 && pool.idle() == 2);
+    pool.set_limits(PoolLimits::new(1, 4));
+    until(|| pool.threads() == 1);
+    pool.set_limits(PoolLimits::new(0, 4));
+    until(|| pool.threads() == 0);
+    call(&door, b"");
+}

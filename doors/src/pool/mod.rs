@@ -116,7 +116,12 @@ impl Pool {
     /// Changes floor and ceiling: for threads that are parked, and for calls that wait, too.
     pub(crate) fn set_limits(self: &Arc<Self>, limits: PoolLimits) {
         {
-            lock(&self.state).limits = limits;
+            let mut state = lock(&self.state);
+            state.limits = limits;
+            // Those that were the floor's sleep without an end.
+            for parker in state.idle.iter().skip(limits.floor) {
+                parker.thread.unpark();
+            }
         }
         self.create_owed();
     }
