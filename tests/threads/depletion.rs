@@ -118,3 +118,15 @@ fn a_callback_that_panics_with_a_value_that_panics_declines() {
     }
     assert_eq!(server.threads(), 1);
 }
+
+#[test]
+fn a_callback_that_forks_has_the_call_executed_once() {
+    let _watchdog = Watchdog::new("callback forks");
+    let mut server = Server::start("forks", &["creator=fork"]);
+    // By the connection, then by a session.
+    for _ in 0..3 {
+        call(&server.door, "k");
+        assert_eq!(server.ask("child"), "S", "the child has run the procedure");
+    }
+    assert_eq!(server.threads(), 1);
+}

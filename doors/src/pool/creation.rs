@@ -27,10 +27,14 @@ impl Pool {
         }
     }
 
-    /// The calling thread has taken a call that leaves nobody parked. 
+    /// The calling thread has taken a call that leaves nobody parked. The callback may fork: the child must not go on
+    /// with the parent's call.
     #[cold]
     pub(crate) fn tell_depletion(self: &Arc<Self>) {
         self.create_thread(true);
+        if self.is_inherited() {
+            stay_out();
+        }
     }
 
     /// Asks for the thread that is owed, if a call waits for it.

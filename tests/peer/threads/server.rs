@@ -108,14 +108,15 @@ fn creator(mode: &str) -> ThreadCreator {
             thread.private_to().unwrap_or(0)
         ));
         match mode.as_str() {
-            "start" => start(thread),
             // The first thread is made, no other.
             "one" | "panic" if !depletion => start(thread),
             "panic" => panic!("a creation callback that fails"),
             "keep" => KEPT.lock().unwrap().push(thread),
+            // The child goes on from here, the parent makes no thread.
+            "fork" if depletion => super::forks::go_on_twice(),
             // The value of the panic panics as well.
             "mine" if depletion => std::panic::panic_any(Mine),
-            "mine" => start(thread),
+            "start" | "fork" | "mine" => start(thread),
             _ => drop(thread),
         }
     })
@@ -169,6 +170,7 @@ fn obey(door: &Door, words: &[&str]) {
             doors::set_pool_limits(limits).unwrap();
             println!("set");
         }
+        "child" => println!("{}", super::forks::fate_of_child()),
         "mine" => {
             let mined = mine(words[1]);
             *MINED.lock().unwrap() = Some(mined);
@@ -229,6 +231,13 @@ pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
         Some(b't') => call.door_return(tid.as_bytes(), vec![]),
         Some(b'w') => {
             gate().pass();
+            call.door_return(tid.as_bytes(), vec![])
+        }
+        // Nothing that a child of this process may run.
+        Some(b'k') => {
+            if super::forks::is_child() {
+                std::process::exit(7);
+            }
             call.door_return(tid.as_bytes(), vec![])
         }
         Some(b'p') => panic!("as told"),
