@@ -1,6 +1,5 @@
 //! Pools whose threads go as soon as they can.
 #![expect(
-    clippy::unwrap_used,
     clippy::arithmetic_side_effects,
     reason = "a test that cannot go on ends"
 )]
@@ -10,7 +9,15 @@ use std::time::{Duration, Instant};
 
 use crate::door::{Door, Inner};
 use crate::pool::{Pool, PoolLimits};
+use crate::primitive::{AtomicUsize, Ordering};
 use crate::{DoorAttributes, Options};
+
+/// Procedures of the doors of this test that run at the moment, at most.
+#[derive(Debug, Default)]
+struct Crowd {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
 
 /// A private door whose threads have to go after so long without a call; its procedure unbinds when it is asked to.
 fn door(limits: PoolLimits, retire_after: Duration) -> (Door, Arc<Pool>) {
@@ -22,7 +29,7 @@ fn door(limits: PoolLimits, retire_after: Duration) -> (Door, Arc<Pool>) {
     let door = Door::create_with(
         |call| {
             if call.data() == b"unbind" {
-                crate::unbind();
+                crate::pool::unbind();
             }
             call.door_return(&[], vec![])
         },
@@ -81,6 +88,37 @@ fn a_thread_that_retires_and_a_call_that_comes_never_miss_each_other() {
         }
         until(|| pool.threads() == 0);
     }
+}
+
+#[test]
+fn the_ceiling_holds_while_threads_come_and_go() {
+    let crowd = Arc::new(Crowd::default());
+    let seen = Arc::clone(&crowd);
+    let options = Options {
+        attributes: DoorAttributes::PRIVATE,
+        threads: PoolLimits::new(0, 2),
+        ..Options::default()
+    };
+    let door = Door::create_with(
+        move |call| {
+            let now = seen.now.fetch_add(1, Ordering::SeqCst) + 1;
+            seen.most.fetch_max(now, Ordering::SeqCst);
+            std::thread::yield_now();
+            crate::pool::unbind();
+            seen.now.fetch_sub(1, Ordering::SeqCst);
+            call.door_return(&[], vec![])
+        },
+        options,
+    )
+    .unwrap();
+    let callers = [(); 6].map(|()| {
+        let door = door.clone();
+        std::thread::spawn(move || (0..500).for_each(|_| call(&door, b"")))
+    });
+    for caller in callers {
+        caller.join().unwrap();
+    }
+    assert!(crowd.most.load(Ordering::SeqCst) <= 2, "{crowd:?}");
 }
 
 #[test]

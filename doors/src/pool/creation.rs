@@ -12,6 +12,17 @@ use crate::server::runtime::Runtime;
 /// Makes a thread for a pool.
 pub(crate) type Creator = Arc<dyn Fn(ServerThread) + Send + Sync>;
 
+/// What is known about the next thread of a pool.
+#[derive(Debug, Default)]
+pub(super) struct Creation {
+    /// A thread was asked for and has not parked for the first time.
+    pub(super) under_way: bool,
+    /// The callback is to be asked once a call waits: see the table in the module's comment.
+    pub(super) owed: bool,
+    /// A thread could not be started, and none has come since.
+    pub(super) lacking: bool,
+}
+
 impl Pool {
     /// Replaces the creation callback; returns the one before.
     pub(crate) fn replace_creator(&self, creator: Creator) -> Creator {
@@ -44,7 +55,7 @@ impl Pool {
     pub(crate) fn create_owed(self: &Arc<Self>) {
         let asked = {
             let mut state = lock(&self.state);
-            state.owed && !state.queue.is_empty() && self.is_depleted() && state.ask()
+            state.creation.owed && !state.queue.is_empty() && self.is_depleted() && state.ask()
         };
         if !asked {
             return;
@@ -67,19 +78,22 @@ impl Pool {
 
     /// Whoever was asked for a thread makes none.
     pub(super) fn declined(self: &Arc<Self>) {
-        lock(&self.state).creating = false;
+        lock(&self.state).creation.under_way = false;
         // The last thread may have left in the meantime.
         self.create_owed();
     }
 
     /// A thread could not be started: the lack may be over when it is tried again.
     fn creation_failed(self: &Arc<Self>, error: &std::io::Error) {
-        event::no_thread(error);
-        let waited_for = {
+        let (told, waited_for) = {
             let mut state = lock(&self.state);
-            state.owed = true;
-            !state.queue.is_empty()
+            state.creation.owed = true;
+            let told = std::mem::replace(&mut state.creation.lacking, true);
+            (told, !state.queue.is_empty())
         };
+        if !told {
+            event::no_thread(error);
+        }
         if waited_for && let Some(runtime) = Runtime::existing() {
             runtime.starved.add(self);
             runtime.wake();
@@ -90,13 +104,13 @@ impl Pool {
 impl State {
     /// Whether the callback is to be asked now; it then has to be.
     fn ask(&mut self) -> bool {
-        if self.closed || self.creating {
+        if self.closed || self.creation.under_way {
             return false;
         }
         // A ceiling of 0 would be a door that never answers.
         let room = self.threads < self.limits.ceiling.max(1);
-        self.creating = room;
-        self.owed = !room;
+        self.creation.under_way = room;
+        self.creation.owed = !room;
         room
     }
 }

@@ -77,7 +77,7 @@ impl Pool {
             state.desks.retain(|other| !Arc::ptr_eq(other, running));
             let empty = state.threads == 0;
             // It may have stood behind busy threads that found the pool not depleted, or have been waited for.
-            state.owed |= last || empty;
+            state.creation.owed |= last || empty;
             let waited_for = !state.queue.is_empty() && self.is_depleted();
             waited_for || (unbound && last && !empty)
         };

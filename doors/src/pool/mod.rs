@@ -20,7 +20,6 @@
 //! | the callback declined or panicked | any that ends its call, or joins: it is not asked again before the next depletion |
 //! | ... and the last thread of all has left since it was asked | owed: its answer was about another state |
 //! | the library's own callback found no thread to start | any that ends its call, or joins; owed, and the leader tries again while a call waits |
-//! | the thread of the first creation has retired | as above: owed |
 //! | the first creation declined | whoever joins |
 //! | the pool is closed | nobody: callers are told at once |
 //!
@@ -54,6 +53,7 @@ use crate::server::ages::Oldest;
 use crate::server::channel::Channel;
 use crate::server::meter::Running;
 use crate::sys::fork;
+use creation::Creation;
 use life::Parker;
 
 /// The id of the pool of all doors that are not private.
@@ -81,10 +81,7 @@ struct State {
     sleepers: Vec<Arc<Channel>>,
     threads: usize,
     desks: Vec<Arc<Running>>,
-    /// A thread was asked for and has not parked for the first time.
-    creating: bool,
-    /// The callback is to be asked once a call waits: see the table.
-    owed: bool,
+    creation: Creation,
     /// An idle thread above the floor ends after this time.
     retire_after: Duration,
     closed: bool,
@@ -105,8 +102,7 @@ impl Pool {
                 sleepers: Vec::new(),
                 threads: 0,
                 desks: Vec::new(),
-                creating: false,
-                owed: false,
+                creation: Creation::default(),
                 retire_after: life::RETIRE_AFTER,
                 closed: false,
             }),

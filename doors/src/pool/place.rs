@@ -25,6 +25,8 @@ impl ServerThread {
     /// A thread that the pool asked for also ends when it is above the floor and was idle for long. One that joined
     /// by [`join_pool`](crate::join_pool) or [`Door::bind`](crate::Door::bind) stays: it may be the main thread.
     ///
+    /// In a forked child it returns at once: the pool is the parent's.
+    ///
     /// # Blocking
     /// For as long as it serves. A panic of a server procedure ends its call and not the thread.
     #[doc(alias = "door_return")]
@@ -58,7 +60,8 @@ impl ServerThread {
     /// The thread is there: no other is on its way.
     pub(super) fn arrive(mut self, state: &mut State) {
         if std::mem::take(&mut self.asked) {
-            state.creating = false;
+            state.creation.under_way = false;
+            state.creation.lacking = false;
         }
     }
 

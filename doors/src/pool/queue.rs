@@ -24,7 +24,7 @@ impl Pool {
         state.queue.push_back(job);
         self.queued.store(state.queue.len(), Ordering::SeqCst);
         let victim = state.evict();
-        let owed = state.owed;
+        let owed = state.creation.owed;
         drop(state);
         if let Some((channel, round)) = victim {
             channel.call_away(round);
