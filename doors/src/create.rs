@@ -1,5 +1,8 @@
 //! Making a door out of a server procedure.
 
+#[cfg(test)]
+mod pools;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -282,7 +285,10 @@ fn core(id: Option<u64>, procedure: Procedure, options: Options) -> Result<Arc<C
 /// first.
 ///
 /// It is called once when the first door that is not private is created, on the creating thread, and then by the server
-/// thread whose call leaves nobody parked, before the server procedure runs.
+/// thread whose call leaves nobody parked, before the server procedure runs. It may also be called by a thread that
+/// leaves the pool, and by a thread made for that when a call waits and nobody else could ask (all threads of the pool
+/// have ended, or the ceiling was raised). One that makes no thread is not called again before the pool runs out of
+/// threads once more.
 ///
 /// # Blocking
 /// Never. A callback that makes no thread is legal: callers then wait for the threads that there are.
@@ -311,8 +317,8 @@ pub fn replace_thread_creator(creator: ThreadCreator) -> Result<ThreadCreator, D
     Ok(runtime.pool.replace_creator(creator))
 }
 
-/// Sets floor and ceiling of the process pool, for what happens from now on: threads that there are end when they have
-/// been idle for long.
+/// Sets floor and ceiling of the process pool, for the threads and calls that are there too: threads above a lower
+/// floor end when they have been idle for long, and a call that waits below a higher ceiling gets a thread.
 ///
 /// # Blocking
 /// Never.

@@ -2,6 +2,7 @@
 
 mod client;
 pub(crate) mod counting;
+mod forks;
 mod gate;
 mod options;
 mod server;

@@ -10,6 +10,7 @@ use super::meter::{Running, coarse_ns};
 use super::packet::PacketCall;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, low};
+use crate::foreign::stay_out;
 use crate::invocation::Invocation;
 use crate::pool::{Job, Pool};
 use crate::wire::code::{Failure, Move};
@@ -103,7 +104,11 @@ impl Desk {
                     }
                 }
                 Event::Leave => match duty.go_quiet() {
-                    Some(same) => duty = same,
+                    Some(same) => {
+                        // If somebody called it away, another has to go instead.
+                        pool.pass_eviction_on();
+                        duty = same;
+                    }
                     None => break,
                 },
                 Event::Dead => break,
@@ -179,7 +184,7 @@ impl Desk {
             return Step::Stay(duty);
         }
         if depleted {
-            pool.create_thread(true);
+            pool.tell_depletion();
         }
         self.data.clear();
         if !duty.area.theirs.load(duty.area_at(), part, &mut self.data) {
@@ -251,7 +256,7 @@ impl Desk {
         } = *call;
         if depleted {
             // Others may have taken the last parked threads since the first part came.
-            pool.create_thread(true);
+            pool.tell_depletion();
         }
         self.data = data;
         // From here on the call is counted by hand, as one that came in a single part.
@@ -307,6 +312,7 @@ impl Desk {
         let outcome = catch_unwind(AssertUnwindSafe(|| (core.procedure)(invocation)));
         Line::disown(&mut self.line, core);
         if pool.is_some() && core.is_inherited() {
+            // No answer of the parent's call may come from here.
             stay_out();
         }
         self.running.end();
@@ -337,7 +343,7 @@ impl Desk {
         let depleted = self.unpark(pool);
         let Some(core) = call.take() else { return };
         if depleted {
-            pool.create_thread(true);
+            pool.tell_depletion();
         }
         self.data = std::mem::take(&mut call.data);
         let fds = std::mem::take(&mut call.fds);
@@ -346,15 +352,6 @@ impl Desk {
         if self.line.take().is_some() {
             core.end();
         }
-    }
-}
-
-/// The server procedure has forked, and this is the child: no call of the parent's comes here, and the state of its
-/// pool may be locked for ever by a thread that does not exist here.
-#[cold]
-fn stay_out() -> ! {
-    loop {
-        std::thread::park();
     }
 }
 

@@ -131,6 +131,7 @@ impl Leader {
             self.decided(decided);
         }
         self.calls_away = inbox.repeat_wakes();
+        self.runtime.starved.try_again();
         self.untold.tell();
         for token in self.hangups.come_true() {
             self.end_token(&token);
@@ -165,6 +166,7 @@ impl Leader {
             self.unfinished.due(),
             self.deaf.iter().map(|(_, at)| *at).min(),
             self.short.then(|| later(THREADS_AFTER)),
+            self.runtime.starved.due(),
         ];
         match looks.into_iter().flatten().min() {
             None => EpollTimeout::NONE,

@@ -17,6 +17,7 @@ use super::inbox::Inbox;
 use super::names::Looker;
 use super::quota::Quotas;
 use super::session::Session;
+use super::starved::Starved;
 use super::token::Token;
 use crate::access::Access;
 use crate::foreign;
@@ -86,6 +87,7 @@ pub(crate) struct Runtime {
     pub(crate) pool: Arc<Pool>,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) notices: unref::Queue,
+    pub(crate) starved: Starved,
     next_door: AtomicU64,
     next_key: AtomicU64,
     pub(super) sources: Mutex<HashMap<u64, Source>>,
@@ -165,6 +167,7 @@ impl Runtime {
             pool: Pool::new(PROCESS_POOL, PoolLimits::default(), None),
             quotas: Arc::new(Quotas::default()),
             notices: unref::Queue::default(),
+            starved: Starved::default(),
             next_door: AtomicU64::new(base | 1),
             next_key: AtomicU64::new(2),
             sources: Mutex::new(HashMap::new()),

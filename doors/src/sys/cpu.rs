@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use std::sync::OnceLock;
+use crate::primitive::{AtomicU32, Ordering};
 
 /// The number of the processor that runs the calling thread at this moment.
 ///
@@ -23,26 +23,37 @@ pub(crate) fn yield_now() {
 
 /// How many `pause` instructions pass in about one microsecond on this machine (at least 1).
 ///
-/// Measured once: the instruction takes 4 to 140 cycles depending on the model.
+/// Measured once, or a few times if several threads are the first: the instruction takes 4 to 140 cycles depending on
+/// the model. No lock keeps them apart, since a child that is forked while one measures would find it locked for ever.
 pub(crate) fn pauses_per_microsecond() -> u32 {
-    static MEASURED: OnceLock<u32> = OnceLock::new();
-    *MEASURED.get_or_init(|| {
-        const ROUNDS: u32 = 2_000;
-        // The smallest of three, so that one preemption does not pass for a slow instruction.
-        let fastest = (0..3)
-            .map(|_| {
-                let start = Instant::now();
-                for _ in 0..ROUNDS {
-                    std::hint::spin_loop();
-                }
-                start.elapsed().as_nanos().max(1)
-            })
-            .min()
-            .unwrap_or(1);
-        let pauses = u128::from(ROUNDS)
-            .saturating_mul(1_000)
-            .checked_div(fastest)
-            .unwrap_or(1);
-        u32::try_from(pauses).unwrap_or(u32::MAX).max(1)
-    })
+    static MEASURED: AtomicU32 = AtomicU32::new(0);
+    // Relaxed: the number is all there is.
+    let known = MEASURED.load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
+    let measured = measure();
+    MEASURED.store(measured, Ordering::Relaxed);
+    measured
+}
+
+#[cold]
+fn measure() -> u32 {
+    const ROUNDS: u32 = 2_000;
+    // The smallest of three, so that one preemption does not pass for a slow instruction.
+    let fastest = (0..3)
+        .map(|_| {
+            let start = Instant::now();
+            for _ in 0..ROUNDS {
+                std::hint::spin_loop();
+            }
+            start.elapsed().as_nanos().max(1)
+        })
+        .min()
+        .unwrap_or(1);
+    let pauses = u128::from(ROUNDS)
+        .saturating_mul(1_000)
+        .checked_div(fastest)
+        .unwrap_or(1);
+    u32::try_from(pauses).unwrap_or(u32::MAX).max(1)
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use doors::{
-    AttachOptions, Attachment, Caller, Door, DoorAttributes, Held, Invocation, Options, Returned,
-    ServerThread, ThreadCreator,
+    AttachOptions, Attachment, Caller, Door, DoorAttributes, Held, Invocation, Options, PoolLimits,
+    Returned, ServerThread, ThreadCreator,
 };
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Uid, gettid};
@@ -23,6 +23,7 @@ static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
 static CREATED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Places in the pool that the callback has put aside.
 static KEPT: Mutex<Vec<ServerThread>> = Mutex::new(Vec::new());
+static MINED: Mutex<Option<(Door, Attachment)>> = Mutex::new(None);
 
 fn gate() -> &'static Gate {
     GATE.get_or_init(Gate::default)
@@ -107,11 +108,15 @@ fn creator(mode: &str) -> ThreadCreator {
             thread.private_to().unwrap_or(0)
         ));
         match mode.as_str() {
-            "start" => start(thread),
             // The first thread is made, no other.
             "one" | "panic" if !depletion => start(thread),
             "panic" => panic!("a creation callback that fails"),
             "keep" => KEPT.lock().unwrap().push(thread),
+            // The child goes on from here, the parent makes no thread.
+            "fork" if depletion => super::forks::go_on_twice(),
+            // The value of the panic panics as well.
+            "mine" if depletion => std::panic::panic_any(Mine),
+            "start" | "fork" | "mine" => start(thread),
             _ => drop(thread),
         }
     })
@@ -160,6 +165,21 @@ fn obey(door: &Door, words: &[&str]) {
                 start(thread);
             }
         }
+        "limits" => {
+            let limits = PoolLimits::new(number(1), number(2));
+            doors::set_pool_limits(limits).unwrap();
+            println!("set");
+        }
+        "child" => println!("{}", super::forks::fate_of_child()),
+        "mine" => {
+            let mined = mine(words[1]);
+            *MINED.lock().unwrap() = Some(mined);
+            println!("mined");
+        }
+        "leave-mine" => {
+            drop(MINED.lock().unwrap().take());
+            println!("left");
+        }
         "revoke" => {
             door.revoke().unwrap();
             println!("revoked");
@@ -170,6 +190,27 @@ fn obey(door: &Door, words: &[&str]) {
             println!("limited");
         }
         other => panic!("unknown command {other}"),
+    }
+}
+
+/// A door of the process pool whose procedure owns what panics when it is dropped.
+fn mine(path: &str) -> (Door, Attachment) {
+    let mine = Mine;
+    let procedure = move |call: Invocation<'_>| {
+        let _owned = &mine;
+        procedure(call)
+    };
+    let door = Door::create(procedure, DoorAttributes::empty()).unwrap();
+    let attachment = door.attach(path, 0o666).unwrap();
+    (door, attachment)
+}
+
+/// Panics at its end.
+struct Mine;
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        panic!("as told");
     }
 }
 
@@ -190,6 +231,13 @@ pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
         Some(b't') => call.door_return(tid.as_bytes(), vec![]),
         Some(b'w') => {
             gate().pass();
+            call.door_return(tid.as_bytes(), vec![])
+        }
+        // Nothing that a child of this process may run.
+        Some(b'k') => {
+            if super::forks::is_child() {
+                std::process::exit(7);
+            }
             call.door_return(tid.as_bytes(), vec![])
         }
         Some(b'p') => panic!("as told"),

@@ -1,0 +1,127 @@
+//! Asking for a thread.
+
+use std::sync::Arc;
+use std::thread;
+
+use super::{Pool, ServerThread, State};
+use crate::event;
+use crate::foreign::{shielded, stay_out};
+use crate::lock::lock;
+use crate::server::runtime::Runtime;
+
+/// Makes a thread for a pool.
+pub(crate) type Creator = Arc<dyn Fn(ServerThread) + Send + Sync>;
+
+/// What is known about the next thread of a pool.
+#[derive(Debug, Default)]
+pub(super) struct Creation {
+    /// A thread was asked for and has not parked for the first time.
+    pub(super) under_way: bool,
+    /// The callback is to be asked once a call waits: see the table in the module's comment.
+    pub(super) owed: bool,
+    /// A thread could not be started, and none has come since.
+    pub(super) lacking: bool,
+}
+
+impl Pool {
+    /// Replaces the creation callback; returns the one before.
+    pub(crate) fn replace_creator(&self, creator: Creator) -> Creator {
+        std::mem::replace(&mut lock(&self.creator), creator)
+    }
+
+    /// Runs the creation callback, unless a thread is on its way or the ceiling is reached.
+    #[cold]
+    pub(crate) fn create_thread(self: &Arc<Self>, depleted: bool) {
+        let asked = lock(&self.state).ask();
+        if asked {
+            self.run_creator(ServerThread::asked(self, depleted));
+        }
+    }
+
+    /// The calling thread has taken a call that leaves nobody parked. The callback may fork: the child must not go on
+    /// with the parent's call.
+    #[cold]
+    pub(crate) fn tell_depletion(self: &Arc<Self>) {
+        self.create_thread(true);
+        if self.is_inherited() {
+            stay_out();
+        }
+    }
+
+    /// Asks for the thread that is owed, if a call waits for it.
+    ///
+    /// On a thread of its own: the calling one may be the leader, and a callback may do what needs the leader.
+    #[cold]
+    pub(crate) fn create_owed(self: &Arc<Self>) {
+        let asked = {
+            let mut state = lock(&self.state);
+            state.creation.owed && !state.queue.is_empty() && self.is_depleted() && state.ask()
+        };
+        if !asked {
+            return;
+        }
+        let (pool, place) = (Arc::clone(self), ServerThread::asked(self, true));
+        let started = thread::Builder::new()
+            .name("door-creator".into())
+            .spawn(move || pool.run_creator(place));
+        if let Err(error) = started {
+            self.creation_failed(&error);
+        }
+    }
+
+    /// The callback is foreign, run on a thread that may have somebody's call in its hands: one that panics has
+    /// declined.
+    fn run_creator(&self, place: ServerThread) {
+        let creator = Arc::clone(&lock(&self.creator));
+        let _declined = shielded(move || creator(place));
+    }
+
+    /// Whoever was asked for a thread makes none.
+    pub(super) fn declined(self: &Arc<Self>) {
+        lock(&self.state).creation.under_way = false;
+        // The last thread may have left in the meantime.
+        self.create_owed();
+    }
+
+    /// A thread could not be started: the lack may be over when it is tried again.
+    fn creation_failed(self: &Arc<Self>, error: &std::io::Error) {
+        let (told, waited_for) = {
+            let mut state = lock(&self.state);
+            state.creation.owed = true;
+            let told = std::mem::replace(&mut state.creation.lacking, true);
+            (told, !state.queue.is_empty())
+        };
+        if !told {
+            event::no_thread(error);
+        }
+        if waited_for && let Some(runtime) = Runtime::existing() {
+            runtime.starved.add(self);
+            runtime.wake();
+        }
+    }
+}
+
+impl State {
+    /// Whether the callback is to be asked now; it then has to be.
+    fn ask(&mut self) -> bool {
+        if self.closed || self.creation.under_way {
+            return false;
+        }
+        // A ceiling of 0 would be a door that never answers.
+        let room = self.threads < self.limits.ceiling.max(1);
+        self.creation.under_way = room;
+        self.creation.owed = !room;
+        room
+    }
+}
+
+/// The default creation callback: one detached thread. Lack of threads is not reported; callers wait.
+pub(super) fn start_default(place: ServerThread) {
+    let pool = Arc::clone(&place.pool);
+    let started = thread::Builder::new()
+        .name("door-server".into())
+        .spawn(move || place.serve());
+    if let Err(error) = started {
+        pool.creation_failed(&error);
+    }
+}

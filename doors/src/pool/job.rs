@@ -1,0 +1,55 @@
+//! What a thread is given to do.
+
+use std::sync::Arc;
+
+use crate::server::core::Core;
+use crate::server::duty::{Duty, Progress};
+use crate::server::packet::PacketCall;
+
+/// What a thread is given to do.
+pub(crate) enum Job {
+    /// A call is there on a quiet channel: staff it.
+    Channel(Box<Duty>),
+    /// A first call that came as a packet.
+    Packet(Box<PacketCall>),
+}
+
+impl Job {
+    /// Whether it is a call on this door that has not begun: of one that has, the rest of the results may be wanted.
+    pub(super) fn begins_on(&self, core: &Arc<Core>) -> bool {
+        match self {
+            Self::Packet(call) => Arc::ptr_eq(call.core(), core),
+            Self::Channel(duty) => {
+                !matches!(duty.progress, Progress::Sending(_))
+                    && duty
+                        .calls()
+                        .is_some_and(|found| Arc::ptr_eq(&found.core, core))
+            }
+        }
+    }
+
+    /// Whether it is a first call that was given up before it began.
+    pub(crate) fn is_given_up(&self) -> bool {
+        match self {
+            Self::Packet(call) => call.is_given_up(),
+            Self::Channel(_) => false,
+        }
+    }
+
+    /// Whether it belongs to a session that is over.
+    pub(crate) fn is_dead(&self) -> bool {
+        match self {
+            Self::Packet(_) => false,
+            Self::Channel(duty) => duty.channel.session.is_dead(),
+        }
+    }
+
+    /// Answers a call that no thread will ever take, because the private door of the pool is gone.
+    pub(super) fn turn_away(self) {
+        match self {
+            // Its drop tells the caller.
+            Self::Packet(call) => drop(call),
+            Self::Channel(duty) => duty.turn_away(),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The life of a server thread.
+
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::place::leave_asked;
+use super::{Job, Pool, ServerThread};
+use crate::event;
+use crate::foreign::{end_nothing_here, shielded};
+use crate::lock::lock;
+use crate::primitive::{AtomicBool, Ordering};
+use crate::server::desk::Desk;
+use crate::server::meter::Running;
+
+/// An idle thread above the floor ends after this time.
+pub(super) const RETIRE_AFTER: Duration = Duration::from_secs(10);
+
+/// An idle thread.
+pub(super) struct Parker {
+    pub(super) thread: Thread,
+    pub(super) job: Mutex<Option<Job>>,
+    pub(super) dismissed: AtomicBool,
+    /// It never ends by itself.
+    stays: bool,
+}
+
+#[cfg(test)]
+impl Pool {
+    /// Changes the time after which idle threads end: a test does not wait for the real one.
+    pub(crate) fn retire_after(&self, idle: Duration) {
+        let mut state = lock(&self.state);
+        state.retire_after = idle;
+        for parker in &state.idle {
+            parker.thread.unpark();
+        }
+    }
+
+    /// How many threads are idle.
+    pub(crate) fn idle(&self) -> usize {
+        lock(&self.state).idle.len()
+    }
+}
+
+impl Pool {
+    /// The life of a server thread.
+    pub(super) fn serve(self: &Arc<Self>, place: ServerThread) {
+        let _restore = end_nothing_here();
+        // What was asked for before it served anything has no effect.
+        let _stale = leave_asked();
+        let running = Arc::new(Running::default());
+        {
+            let mut state = lock(&self.state);
+            state.threads = state.threads.saturating_add(1);
+            state.desks.push(Arc::clone(&running));
+        }
+        let mut desk = Desk::new(Arc::clone(&running));
+        let stays = !place.asked;
+        let mut place = Some(place);
+        let mut unbound = false;
+        while !unbound && let Some(job) = self.next_job(&mut desk, &mut place, stays) {
+            // A procedure's panic is caught where it runs. Nothing else is known to panic; if something does, it
+            // must not take a thread that is counted.
+            if shielded(|| desk.serve(self, job)).is_none() {
+                event::panicked("door-server");
+            }
+            unbound = leave_asked();
+        }
+        self.leave(&mut desk, &running, unbound);
+    }
+
+    /// The calling thread is none of the pool's any more.
+    fn leave(self: &Arc<Self>, desk: &mut Desk, running: &Arc<Running>, unbound: bool) {
+        let last = desk.unpark(self);
+        let asks = {
+            let mut state = lock(&self.state);
+            state.threads = state.threads.saturating_sub(1);
+            state.desks.retain(|other| !Arc::ptr_eq(other, running));
+            let empty = state.threads == 0;
+            // It may have stood behind busy threads that found the pool not depleted, or have been waited for.
+            state.creation.owed |= last || empty;
+            let waited_for = !state.queue.is_empty() && self.is_depleted();
+            waited_for || (unbound && last && !empty)
+        };
+        if asks {
+            self.create_thread(true);
+        }
+    }
+
+    /// Waits for something to do. The place of a new thread is given up only when the thread is parked: until then
+    /// it is on its way, and no other is asked for.
+    fn next_job(
+        &self,
+        desk: &mut Desk,
+        place: &mut Option<ServerThread>,
+        stays: bool,
+    ) -> Option<Job> {
+        let parker = {
+            let mut state = lock(&self.state);
+            if state.closed {
+                return None;
+            }
+            // As if parked for an instant, even if there is a call: depletion is judged when it is taken.
+            desk.park(self);
+            if let Some(place) = place.take() {
+                place.arrive(&mut state);
+            }
+            if let Some(job) = state.queue.pop_front() {
+                self.queued.store(state.queue.len(), Ordering::SeqCst);
+                return Some(job);
+            }
+            let parker = Arc::new(Parker {
+                thread: thread::current(),
+                job: Mutex::new(None),
+                dismissed: AtomicBool::new(false),
+                stays,
+            });
+            state.idle.push(Arc::clone(&parker));
+            parker
+        };
+        self.wait_idle(&parker)
+    }
+
+    fn wait_idle(&self, parker: &Arc<Parker>) -> Option<Job> {
+        let since = Instant::now();
+        loop {
+            if let Some(job) = lock(&parker.job).take() {
+                return Some(job);
+            }
+            if parker.dismissed.load(Ordering::Acquire) {
+                return None;
+            }
+            let Some(stays_for) = self.stays_for(parker) else {
+                thread::park();
+                continue;
+            };
+            let left = stays_for.saturating_sub(since.elapsed());
+            if !left.is_zero() {
+                thread::park_timeout(left);
+            } else if self.retire(parker) {
+                return None;
+            }
+            // Else a job was put down at this very moment: the next turn finds it.
+        }
+    }
+
+    /// How long this idle thread stays; `None` for good. Of those above the floor, the ones parked first do.
+    fn stays_for(&self, parker: &Arc<Parker>) -> Option<Duration> {
+        let state = lock(&self.state);
+        let mut floor = state.idle.iter().take(state.limits.floor);
+        let stays = parker.stays || floor.any(|other| Arc::ptr_eq(other, parker));
+        (!stays).then_some(state.retire_after)
+    }
+
+    /// Takes an idle thread out of the list of those that get jobs; false if it is not there any more.
+    fn retire(&self, parker: &Arc<Parker>) -> bool {
+        let mut state = lock(&self.state);
+        let before = state.idle.len();
+        state.idle.retain(|other| !Arc::ptr_eq(other, parker));
+        state.idle.len() < before
+    }
+}
