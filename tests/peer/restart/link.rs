@@ -78,6 +78,26 @@ impl Link {
                 *self.secret.lock().unwrap() = Some(door.unwrap());
                 "created".into()
             }
+            // The same without a notice, and with a procedure whose end asks the library for something.
+            ["create-curious"] => {
+                let procedure = self.procedure();
+                let curious = Curious(self.doors[0].clone());
+                let procedure = move |call: Invocation<'_>| {
+                    let _kept = &curious;
+                    procedure(call)
+                };
+                let door = Door::create(procedure, DoorAttributes::empty());
+                *self.secret.lock().unwrap() = Some(door.unwrap());
+                "created".into()
+            }
+            ["drop-secret"] => {
+                let secret = self.secret.lock().unwrap().take().unwrap();
+                // Its registrations have died before its references are gone.
+                while secret.info().unwrap().figures.unwrap().references > 0 {
+                    std::thread::yield_now();
+                }
+                "dropped".into()
+            }
             ["notices"] => format!("notices {}", self.notices.load(Ordering::SeqCst)),
             ["await-notice"] => {
                 while self.notices.load(Ordering::SeqCst) == 0 {
@@ -215,6 +235,16 @@ impl Link {
             }
             call.door_return(&answer, descriptors)
         }
+    }
+}
+
+/// Asks when it is dropped.
+struct Curious(Door);
+
+impl Drop for Curious {
+    fn drop(&mut self) {
+        self.0.info().unwrap();
+        println!("asked");
     }
 }
 
