@@ -574,6 +574,22 @@ fn an_old_server_that_is_killed_when_all_is_there_has_its_successor() {
 }
 
 #[test]
+fn an_old_server_that_thinks_better_of_it_has_no_successor() {
+    let _watchdog = Watchdog::new("an_old_server_that_thinks_better_of_it_has_no_successor");
+    let scene = Scene::new("hand_over");
+    // It is this process that plays the old server, and it lives: it may go on to serve.
+    let (socket, theirs) = raw::pair();
+    let mut successor = scene.successor(theirs);
+    successor.say("take over");
+    let end = Packet::new(kind::HAND_END).u32(0).bytes();
+    raw::send(&socket, &end, &[]).unwrap();
+    let taken = raw::receive(&socket).unwrap();
+    assert_eq!(Fields::of(&taken.bytes, kind::HAND_TAKEN).u32(), 0);
+    drop(socket);
+    successor.expect("error NoDoor");
+}
+
+#[test]
 fn a_successor_that_is_killed_before_it_serves_takes_the_doors_along() {
     let _watchdog =
         Watchdog::new("a_successor_that_is_killed_before_it_serves_takes_the_doors_along");

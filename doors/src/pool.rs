@@ -78,7 +78,8 @@ impl ServerThread {
     /// by [`join_pool`](crate::join_pool) or [`Door::bind`](crate::Door::bind) stays: it may be the main thread.
     ///
     /// # Blocking
-    /// For as long as it serves. A panic of a server procedure ends its call and not the thread.
+    /// For as long as it serves. A private door is also gone when it was handed over; the process pool stays, even
+    /// without any door. A panic of a server procedure ends its call and not the thread.
     #[doc(alias = "door_return")]
     pub fn serve(self) {
         let pool = Arc::clone(&self.pool);

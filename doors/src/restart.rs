@@ -32,7 +32,11 @@ use crate::error::{DoorCondition, DoorError};
 use crate::server::runtime::Runtime;
 
 /// How long either side of a hand-over waits for a step of the other.
-const WITHIN: Duration = Duration::from_secs(30);
+const WITHIN: Duration = if cfg!(test) {
+    Duration::from_millis(100)
+} else {
+    Duration::from_secs(30)
+};
 
 /// A process whose doors take no new calls.
 ///

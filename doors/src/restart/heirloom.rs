@@ -87,8 +87,12 @@ impl Heirloom {
     /// Serves the door from now on, under all its names and descriptors. The parameters are the predecessor's, the rest
     /// is what `options` say.
     ///
+    /// # Blocking
+    /// Not at all. What waits on the references is looked at as soon as they are here.
+    ///
     /// # Errors
-    /// As [`Door::create_with`], and [`DoorCondition::BadParameter`] (EACCES) if [`is_restricted`](Self::is_restricted) and
+    /// [`DoorCondition::Draining`] while this process hands over doors itself. As [`Door::create_with`], and
+    /// [`DoorCondition::BadParameter`] (EACCES) if [`is_restricted`](Self::is_restricted) and
     /// no policy was given; the references are closed then.
     pub fn serve(
         self,

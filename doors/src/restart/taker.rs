@@ -132,3 +132,37 @@ fn outlive(wire: &Wire<'_>) -> Result<(), DoorCondition> {
         Err(DoorCondition::NoDoor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::super::WITHIN;
+    use super::take_over;
+    use crate::error::DoorCondition;
+    use crate::sys::socket;
+    use crate::wire::message::Message;
+
+    /// A predecessor that was stopped for too long cannot let go of anything when it goes on.
+    #[test]
+    fn who_gives_up_waiting_for_the_last_word_does_not_let_it_in() {
+        let (old, new) = socket::pair().unwrap();
+        let taker = std::thread::spawn(move || (take_over(&new).map(|doors| doors.len()), new));
+        let end = Message::HandEnd { doors: 0 }.encode(0);
+        socket::send(&old, &[&end], &[]).unwrap();
+        let (taken, _still_open) = taker.join().unwrap();
+        let silent = DoorCondition::NotResponding { within: WITHIN };
+        assert_eq!(taken, Err(silent.into()));
+        let done = Message::HandDone {}.encode(0);
+        assert_eq!(socket::send(&old, &[&done], &[]), Err(Errno::EPIPE));
+    }
+
+    #[test]
+    fn the_last_word_is_waited_for() {
+        let (old, new) = socket::pair().unwrap();
+        for message in [Message::HandEnd { doors: 0 }, Message::HandDone {}] {
+            socket::send(&old, &[&message.encode(0)], &[]).unwrap();
+        }
+        assert!(take_over(&new).unwrap().is_empty());
+    }
+}
