@@ -6,9 +6,44 @@ use doors::{
     CallCondition, CallState, Door, DoorAttributes, DoorCondition, DoorDesc, DoorError, DoorParams,
 };
 use harness::calls::{books, opened_and_received, start};
+use harness::raw::{self, Outcome};
 use harness::{Books, Directory, Peer, Watchdog};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
+
+#[test]
+fn a_procedure_whose_end_comes_with_a_revocation_may_ask_the_library() {
+    let _watchdog =
+        Watchdog::new("a_procedure_whose_end_comes_with_a_revocation_may_ask_the_library");
+    let directory = Directory::new("doors");
+    let (path, log) = (directory.join("door"), directory.join("log"));
+    let mut server = Peer::start(PEER, "restart-link", &[log.to_str().unwrap()]);
+    server.say(&format!("create {}", path.display()));
+    server.expect("created");
+    server.say("create-curious");
+    server.expect("created");
+    let door = Door::open(&path).unwrap();
+    let curious = door.call(b"s", vec![]).unwrap().descriptors.pop().unwrap();
+    // A call on the second door has brought half of its arguments.
+    let connection = raw::connect(&path);
+    let session = raw::Session::open(&connection);
+    let mut head = session.head(20);
+    (head.registration, head.part) = (session.register(&curious), 10);
+    session.publish(0, &head, 1);
+    assert_eq!(session.wait(0, 1), Outcome::Answer(3, 0, 0));
+    session.until_quiet(0);
+    // Nothing but this call keeps that door any more.
+    drop(curious);
+    server.say("drop-secret");
+    server.expect("dropped");
+    // The rest comes without a ring, so that the revocation of the first door is what finds it.
+    head.step = 2;
+    session.publish_silently(0, &head, 2);
+    server.say("revoke");
+    server.expect("asked");
+    server.expect("revoked");
+    assert_eq!(session.wait(0, 2), Outcome::Answer(4, 1, 0));
+}
 
 #[test]
 fn only_three_attributes_can_be_asked_for_by_flag() {

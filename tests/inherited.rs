@@ -42,6 +42,26 @@ fn a_listener_that_a_manager_passed_serves() {
 }
 
 #[test]
+fn doors_on_a_passed_listener_share_a_session() {
+    let _watchdog = Watchdog::new("doors_on_a_passed_listener_share_a_session");
+    let directory = Directory::new("names");
+    let path = directory.join("door");
+    let mut server = Peer::start(PEER, "life-activate", &[path.to_str().unwrap()]);
+    server.ask("create none", "created");
+    server.ask("attach-inherited", "inherited 1");
+    // The manager lives, and is who the kernel names at the other end of each connection.
+    let doors = [0, 1, 2].map(|_| doors::Door::open(&path).unwrap());
+    for door in &doors {
+        for _ in 0..2 {
+            assert_eq!(door.call(b"ehello", vec![]).unwrap().data, b"hello");
+        }
+    }
+    for door in &doors {
+        assert_eq!(door.info().unwrap().figures.unwrap().sessions, 1);
+    }
+}
+
+#[test]
 fn a_dropped_attachment_of_a_passed_listener_leaves_the_name() {
     let _watchdog = Watchdog::new("a_dropped_attachment_of_a_passed_listener_leaves_the_name");
     let directory = Directory::new("names");

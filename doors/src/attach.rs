@@ -69,7 +69,9 @@ impl Door {
     /// # Errors
     /// [`DoorCondition::Name`] with the path: busy (EBUSY: a live server), foreign (EEXIST: not ours), permission, too long
     /// a last component (84 bytes and more in a path of 108 and more), a directory that others can write without the
-    /// sticky bit. [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] if revoked.
+    /// sticky bit. [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] if revoked,
+    /// [`DoorCondition::Draining`] while the door is handed over ([`Drained::hand_over`](crate::Drained::hand_over)),
+    /// and ever after.
     ///
     /// # Death
     /// A server that is killed leaves the name behind, without anybody who answers; the next one that attaches to the
@@ -130,6 +132,7 @@ impl Door {
             group,
             access,
         } = options;
+        let pass = runtime.may_refer_to(own)?;
         let owned = owner.is_some() || group.is_some();
         let (name, listener) = Name::bind(path, mode, owned.then_some((owner, group)))?;
         let attached = Arc::new(Attached {
@@ -147,6 +150,7 @@ impl Door {
         runtime
             .listen(&attached)
             .map_err(|e| system("watch the name", e))?;
+        drop(pass);
         Ok(Attachment {
             attached,
             runtime,
@@ -163,7 +167,8 @@ impl Door {
     /// Never.
     ///
     /// # Errors
-    /// [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] (EBADF) as for [`attach`](Self::attach);
+    /// [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] (EBADF), [`DoorCondition::Draining`] as for
+    /// [`attach`](Self::attach);
     /// [`DoorCondition::System`] if the socket cannot be watched.
     ///
     /// # Death
@@ -187,6 +192,7 @@ impl Door {
 
     fn serve_on(&self, listener: InheritedListener) -> Result<Attachment, DoorCondition> {
         let (runtime, own) = self.attachable()?;
+        let pass = runtime.may_refer_to(own)?;
         let name = Name::of_listener(&listener.socket);
         let attached = Arc::new(Attached {
             key: runtime.next_key(),
@@ -203,6 +209,7 @@ impl Door {
         runtime
             .listen(&attached)
             .map_err(|e| system("watch the listener", e))?;
+        drop(pass);
         Ok(Attachment {
             attached,
             runtime,
@@ -217,7 +224,8 @@ impl Door {
             return Err(DoorCondition::NotCreator);
         };
         let runtime = own.runtime()?;
-        if own.core.is_revoked() {
+        // Of one that was handed over `may_refer_to` tells.
+        if own.core.is_revoked() && !own.core.is_handed_over() {
             Err(DoorCondition::NoDoor)
         } else {
             Ok((runtime, &own.core))
@@ -306,12 +314,13 @@ impl Attachment {
         self.attached.path.as_deref()
     }
 
-    /// Removes the name (`fdetach`). True if it was still there and ours.
+    /// Removes the name (`fdetach`). True if it was still there and ours; one that was handed over is a successor's.
     ///
     /// Doors that were opened by it stay callable.
     ///
     /// # Blocking
-    /// Up to 5 s while another process keeps the directory locked.
+    /// While the door is handed over ([`Drained::hand_over`](crate::Drained::hand_over)), and up to 5 s while another
+    /// process keeps the directory locked.
     ///
     /// # Errors
     /// [`DoorCondition::Name`] if the directory does not let us; the name is then served on. [`DoorCondition::NotCreator`]
@@ -331,6 +340,11 @@ impl Attachment {
 
     /// The name goes first: nobody shall find it without a server behind.
     fn end(&self) -> Result<bool, NameError> {
+        // While the name is handed over nobody knows whose it will be.
+        let _pass = self.runtime.standstill.pass_afterwards();
+        if self.attached.handed_over.load(Ordering::Acquire) {
+            return Ok(false);
+        }
         let removed = match &self.attached.name {
             Some(name) if !self.attached.borrowed => name.remove()?,
             _ => false,
@@ -348,11 +362,11 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        let handed_over = self.attached.handed_over.load(Ordering::Acquire);
-        if !self.kept && !handed_over && self.runtime.life == crate::sys::fork::life() {
+        if !self.kept && self.runtime.life == crate::sys::fork::life() {
             // Nobody to tell: `detach` is for those who want to know.
             let ended = self.end();
             if ended.is_err() {
+                let _pass = self.runtime.standstill.pass_afterwards();
                 self.runtime.unlisten(&self.attached);
             }
         }

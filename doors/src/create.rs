@@ -340,7 +340,9 @@ pub fn set_pool_limits(limits: PoolLimits) -> Result<(), DoorError> {
 /// A place in the process pool for the calling thread: [`ServerThread::serve`] turns it into a server thread.
 ///
 /// # Blocking
-/// Never; `serve` does.
+/// Not here. [`ServerThread::serve`] does not return before a server procedure on that thread calls
+/// [`unbind`](crate::unbind): not when there is no door any more, nor when all of them were handed over
+/// ([`Drained::hand_over`](crate::Drained::hand_over)).
 ///
 /// # Errors
 /// As [`replace_thread_creator`].

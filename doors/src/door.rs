@@ -246,10 +246,13 @@ impl Door {
     /// process it is asked of that server; if the server is gone, it is a copy of our own. It is close-on-exec.
     ///
     /// # Blocking
-    /// Not for a door of this process; at most 5 s for one of another.
+    /// Not for a door of this process; at most 5 s for one of another. A server that is about to be replaced leaves the
+    /// answer to its successor.
     ///
     /// # Errors
-    /// [`DoorCondition::NotCreator`] (EPERM) in a forked child of the creator; [`DoorCondition::NoRoom`] if the server or the
+    /// [`DoorCondition::NotCreator`] (EPERM) in a forked child of the creator; [`DoorCondition::Draining`] while this
+    /// process hands the door over ([`Drained::hand_over`](crate::Drained::hand_over)), and ever after;
+    /// [`DoorCondition::NoRoom`] if the server or the
     /// quota of this user is short; [`DoorCondition::NotResponding`] if the server is stopped; [`DoorCondition::NotAllowed`];
     /// [`DoorCondition::NotADoor`] for a door without transport; [`DoorCondition::System`] if a socket pair cannot be made.
     pub fn descriptor(&self) -> Result<OwnedFd, DoorError> {

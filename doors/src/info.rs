@@ -223,8 +223,10 @@ impl Door {
         };
         let runtime = own.runtime()?;
         own.core.revoke();
-        // Calls that wait for a thread are told at once.
-        for session in runtime.sessions().values() {
+        // Calls that wait for a thread are told at once. Not under the lock: a call that is found may be all that kept
+        // another door, whose end runs foreign code.
+        let sessions: Vec<_> = runtime.sessions().values().cloned().collect();
+        for session in sessions {
             session.scan();
         }
         own.core.pool.turn_away(&own.core);

@@ -1,5 +1,8 @@
 //! A server that is replaced by a successor while it is called.
 
+mod caller;
+mod link;
+
 use std::io::BufRead;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -9,12 +12,15 @@ use std::time::{Duration, Instant};
 use doors::{Door, DoorAttributes, Invocation, Options, Returned, drain, take_over};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
-/// `predecessor PATH`: serves until told to hand over; `successor`: takes over from its input.
+/// `predecessor PATH`: serves until told to hand over; `successor`: takes over from its input; `restart-link LOG`: one
+/// server of many, led by commands; `restart-caller PATH NAME`: calls all the time.
 pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
     match operation {
         "predecessor" => predecessor(arguments[0]),
         "successor" => successor(),
         "drainer" => drainer(arguments[0]),
+        "restart-caller" => caller::run(arguments[0], arguments[1]),
+        "restart-link" => link::run(arguments[0]),
         _ => return false,
     }
     true

@@ -10,8 +10,8 @@ use super::process::ClientProcess;
 use super::session::Session;
 use crate::error::DoorCondition;
 use crate::sys::closer::Shared;
-use crate::sys::fork;
-use crate::sys::peer::{Process, ProcessId, peer_pidfd};
+use crate::sys::peer::{Process, ProcessId, peer_cred, peer_pidfd};
+use crate::sys::{fork, socket};
 use crate::wire::limits::PROTOCOL_DEADLINE;
 use crate::wire::message::{Message, Violation};
 
@@ -46,18 +46,24 @@ pub(crate) fn establish(
     found: impl FnOnce(&Arc<Link>),
 ) -> Result<Arc<Link>, DoorCondition> {
     let process = ClientProcess::current().map_err(|e| system("set up the client's side", e))?;
-    // Only a hint: with an inherited listener it names whoever made the socket.
-    let hint = peer_pidfd(token).ok().map(|server| server.id());
-    let gate = hint.map(|server| process.gate(server));
+    // Only a hint: it names whoever made the socket, which may be a service manager, or long gone.
+    let maker = peer_cred(token).map_or(0, |maker| maker.pid);
+    // Processes of other pid namespaces have no pid here, and must not wait for each other.
+    let made_by = peer_pidfd(token);
+    let lives = made_by
+        .as_ref()
+        .is_ok_and(|by| by.is_alive().unwrap_or(true));
+    let made_by = made_by.map_or(ProcessId::noted(maker), |by| by.id());
+    let gate = process.gate(made_by);
     // Many threads that come at once end up with one session and one registration. A server that is stuck must not hold
     // up those that call it later for longer than the protocol allows; a second session is harmless.
     let protocol = deadline(PROTOCOL_DEADLINE);
     let patient = until.map_or(protocol, |until| until.min(protocol));
-    let _turn = gate.as_ref().and_then(|gate| gate.enter(patient));
+    let _turn = gate.enter(patient);
     if let Some(link) = known() {
         return Ok(link);
     }
-    let link = Arc::new(reach(token, until, hint, &process)?);
+    let link = Arc::new(reach(token, until, (maker, lives), &process)?);
     // Before the next thread has its turn.
     found(&link);
     Ok(link)
@@ -67,23 +73,43 @@ pub(crate) fn establish(
 fn reach(
     token: BorrowedFd<'_>,
     until: Option<Instant>,
-    hint: Option<ProcessId>,
+    (maker, lives): (i32, bool),
     process: &ClientProcess,
 ) -> Result<Link, DoorCondition> {
-    if let Some(session) = hint.and_then(|server| process.session(server))
-        && let Some(link) = register(token, session, until)?
-    {
-        return Ok(link);
+    let mut likely = process.likely_session(maker, lives);
+    // The second is with whoever has refused the first.
+    for _ in 0..2 {
+        let Some(session) = likely else { break };
+        let tried = session.server.id();
+        match register(token, session, until)? {
+            Registering::Done(link) => {
+                process.answers(maker, tried);
+                return Ok(link);
+            }
+            Registering::RefusedBy(server) => {
+                let other = server.filter(|server| *server != tried);
+                likely = other.and_then(|server| process.session(server));
+            }
+        }
     }
-    hello(token, process, until)
+    let link = hello(token, process, until)?;
+    process.answers(maker, link.session.server.id());
+    Ok(link)
 }
 
-/// Registers the token's door in a session; `None` if its server does not know the session (it is another one).
+/// What came of registering a door in a session.
+enum Registering {
+    Done(Link),
+    /// The token's server does not know the session: it is this one, if it could be named.
+    RefusedBy(Option<ProcessId>),
+}
+
+/// Registers the token's door in a session.
 fn register(
     token: BorrowedFd<'_>,
     session: Hold,
     until: Option<Instant>,
-) -> Result<Option<Link>, DoorCondition> {
+) -> Result<Registering, DoorCondition> {
     let mut petition = Petition::send(
         token,
         &Message::Register {
@@ -94,14 +120,14 @@ fn register(
     let answer = match petition.receive() {
         Ok(answer) => answer,
         // A door that is gone says the same as a server that does not know us; HELLO tells them apart.
-        Err(DoorCondition::NoDoor) => return Ok(None),
+        Err(DoorCondition::NoDoor) => return Ok(Registering::RefusedBy(petition.server())),
         Err(other) => return Err(other),
     };
     let (server, _private) = petition.finish()?;
     if !server.same_as(&session.server).unwrap_or(false) {
         return Err(DoorCondition::Protocol(Violation::Sender));
     }
-    link(session, answer.message).map(Some)
+    link(session, answer.message).map(Registering::Done)
 }
 
 fn link(session: Hold, message: Message) -> Result<Link, DoorCondition> {
@@ -150,7 +176,11 @@ fn hello(
     if session.is_without_channels() {
         return Err(DoorCondition::NoRoom);
     }
-    let mut ready: Answer = rest.receive()?;
+    let mut ready: Answer = rest.receive().map_err(|error| match error {
+        // The door is still there, and its server has ended what it had begun: a restart came in between.
+        DoorCondition::NoDoor if !socket::is_hung_up(token) => DoorCondition::Draining,
+        other => other,
+    })?;
     if !matches!(ready.message, Message::Ready { .. }) {
         return Err(DoorCondition::Protocol(Violation::Turn));
     }

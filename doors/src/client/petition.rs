@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::DoorCondition;
 use crate::sys::closer::{self, Shared};
-use crate::sys::peer::Process;
+use crate::sys::peer::{Process, ProcessId};
 use crate::sys::socket;
 use crate::wire::code::Failure;
 use crate::wire::limits::{CONTROL_BYTES, PROTOCOL_DEADLINE};
@@ -129,6 +129,11 @@ impl<'token> Petition<'token> {
             Some(_) => return Err(DoorCondition::Protocol(Violation::Sender)),
         }
         Ok(())
+    }
+
+    /// Who has answered so far.
+    pub(crate) fn server(&self) -> Option<ProcessId> {
+        self.server.as_ref().map(Process::id)
     }
 
     /// When the conversation must be over.

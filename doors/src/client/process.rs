@@ -16,6 +16,8 @@ use crate::sys::{self, fork};
 
 /// How many sessions without doors are kept.
 const RESTING_SESSIONS: usize = 8;
+/// How many makers of tokens are remembered before those are forgotten that nobody answers for any more.
+const REMEMBERED_MAKERS: usize = 64;
 
 /// The client's side of a process.
 #[derive(Debug)]
@@ -23,12 +25,24 @@ pub(crate) struct ClientProcess {
     pub(crate) life: u64,
     pub(crate) watcher: Arc<Watcher>,
     sessions: Mutex<HashMap<ProcessId, Arc<Session>>>,
+    answering: Mutex<Answering>,
     /// Sessions that no door uses, oldest first.
     resting: Mutex<VecDeque<Arc<Session>>>,
     /// One at a time opens a session with a server, so that many threads end up with one.
     gates: Mutex<HashMap<ProcessId, Arc<Gate>>>,
     /// The watcher runs.
     watched: Mutex<bool>,
+}
+
+/// Which servers answer on tokens. Hints only: a pid may be another's by now, and one process may have made the sockets
+/// of many servers.
+#[derive(Debug, Default)]
+struct Answering {
+    /// Who has answered last on a token whose other end was made by the process with this pid. Mostly that process; but
+    /// listeners may be inherited, and servers succeeded.
+    by_maker: HashMap<i32, ProcessId>,
+    /// Whose session is the youngest.
+    newest: Option<ProcessId>,
 }
 
 static CURRENT: ArcSwapOption<ClientProcess> = ArcSwapOption::const_empty();
@@ -63,6 +77,7 @@ impl ClientProcess {
             life,
             watcher: Watcher::new()?,
             sessions: Mutex::new(HashMap::new()),
+            answering: Mutex::new(Answering::default()),
             resting: Mutex::new(VecDeque::new()),
             gates: Mutex::new(HashMap::new()),
             watched: Mutex::new(false),
@@ -92,11 +107,40 @@ impl ClientProcess {
         Some(Hold::new(found))
     }
 
+    /// The living session with whoever is likely to answer on a token that was made by the process with this pid, which
+    /// may live or not.
+    pub(crate) fn likely_session(&self, maker: i32, lives: bool) -> Option<Hold> {
+        let answering = lock(&self.answering);
+        let (known, newest) = (answering.by_maker.get(&maker).copied(), answering.newest);
+        drop(answering);
+        let session = known.and_then(|server| self.session(server));
+        // Without a session with whoever answered last, or with one that made the token and is dead, somebody has
+        // succeeded it, and other doors may have led there already.
+        let succeeded = known.is_some() || !lives;
+        let newest = newest.filter(|_| succeeded);
+        session.or_else(|| newest.and_then(|server| self.session(server)))
+    }
+
+    /// This server was found to serve a token that was made by the process with this pid.
+    pub(crate) fn answers(&self, maker: i32, server: ProcessId) {
+        lock(&self.answering).by_maker.insert(maker, server);
+    }
+
     /// Enters a session.
     pub(crate) fn enter(&self, session: &Arc<Session>) {
         let mut sessions = lock(&self.sessions);
         sessions.retain(|_, other| !other.is_dead());
         sessions.insert(session.server.id(), Arc::clone(session));
+        let mut answering = lock(&self.answering);
+        if answering.by_maker.len() >= REMEMBERED_MAKERS {
+            let by_maker = &mut answering.by_maker;
+            by_maker.retain(|_, server| sessions.contains_key(server));
+        }
+        // Its own tokens, also if it was found by another's.
+        let server = session.server.id();
+        answering.by_maker.insert(session.server.pid(), server);
+        answering.newest = Some(server);
+        drop(answering);
         lock(&self.gates).retain(|_, gate| Arc::strong_count(gate) > 1);
     }
 
@@ -147,9 +191,9 @@ impl ClientProcess {
             .filter(|process| process.life == fork::life())
     }
 
-    /// The gate of a server.
-    pub(crate) fn gate(&self, server: ProcessId) -> Arc<Gate> {
-        Arc::clone(lock(&self.gates).entry(server).or_default())
+    /// The gate of all tokens that were made by one process.
+    pub(crate) fn gate(&self, maker: ProcessId) -> Arc<Gate> {
+        Arc::clone(lock(&self.gates).entry(maker).or_default())
     }
 }
 

@@ -37,6 +37,7 @@ impl Own {
 
     pub(super) fn mint(&self) -> Result<OwnedFd, DoorCondition> {
         let runtime = self.runtime()?;
+        let _pass = runtime.may_refer_to(&self.core)?;
         runtime
             .mint(&self.core, false, None)
             .map_err(|e| system("make a reference", e))

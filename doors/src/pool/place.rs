@@ -28,7 +28,8 @@ impl ServerThread {
     /// In a forked child it returns at once: the pool is the parent's.
     ///
     /// # Blocking
-    /// For as long as it serves. A panic of a server procedure ends its call and not the thread.
+    /// For as long as it serves. A private door is also gone when it was handed over; the process pool stays, even
+    /// without any door. A panic of a server procedure ends its call and not the thread.
     #[doc(alias = "door_return")]
     pub fn serve(self) {
         // In a forked child it is a place among threads that do not exist.

@@ -50,6 +50,8 @@ pub(crate) struct Core {
     runtime: Arc<Runtime>,
     attributes: AtomicU32,
     revoked: AtomicBool,
+    /// The references have moved to another process, which serves the door there.
+    handed_over: AtomicBool,
     /// Calls that have been taken and are not over.
     active: AtomicUsize,
     /// The last reference is gone; whoever ends the last active call must say so.
@@ -95,6 +97,7 @@ impl Core {
             runtime: Arc::clone(runtime),
             attributes: AtomicU32::new(parts.attributes.bits()),
             revoked: AtomicBool::new(false),
+            handed_over: AtomicBool::new(false),
             active: AtomicUsize::new(0),
             bare: AtomicBool::new(false),
             references: Mutex::new(References {
@@ -136,6 +139,30 @@ impl Core {
         self.forget_notice();
     }
 
+    /// Says that a successor serves the door from now on. To be followed by [`Self::revoke`], when nothing is served
+    /// here any more.
+    pub(crate) fn mark_handed_over(&self) {
+        self.handed_over.store(true, Ordering::Relaxed);
+        // Pairs with the fence in `over`: who sees the door revoked sees why.
+        fence(Ordering::Release);
+    }
+
+    /// Whether a successor serves the door.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::Relaxed)
+    }
+
+    /// What the callers of a door hear that is over here: to come again, if there is a successor.
+    #[cold]
+    pub(crate) fn over(&self) -> Failure {
+        fence(Ordering::Acquire);
+        if self.is_handed_over() {
+            Failure::Draining
+        } else {
+            Failure::NoDoor
+        }
+    }
+
     /// Drops the notice, outside its lock: the closure may own the last `Door`, whose drop weighs the door.
     pub(crate) fn forget_notice(&self) {
         let notice = lock(&self.notice).take();
@@ -175,7 +202,7 @@ impl Core {
     #[inline]
     pub(crate) fn refuses(&self, bytes: u64, descriptors: u32) -> Option<Failure> {
         if self.is_revoked() {
-            return Some(Failure::NoDoor);
+            return Some(self.over());
         }
         let limits = &self.limits;
         if bytes < limits.data_min.load(Ordering::Relaxed)
@@ -212,7 +239,7 @@ impl Core {
     #[inline]
     pub(crate) fn closed(&self) -> Option<Failure> {
         if self.is_revoked() {
-            Some(Failure::NoDoor)
+            Some(self.over())
         } else if self.runtime.is_draining() {
             Some(Failure::Draining)
         } else {

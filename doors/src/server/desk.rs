@@ -153,7 +153,11 @@ impl Desk {
         duty.generation = head.generation;
         duty.progress = Progress::Idle;
         let Some(registration) = duty.registration(head.registration) else {
-            duty.fail(Failure::NoDoor);
+            // With a session that is over everything is gone, and nothing is to be said of a door alone: it may live
+            // on in a successor.
+            if !duty.channel.session.is_dead() {
+                duty.fail(Failure::NoDoor);
+            }
             return Step::Stay(duty);
         };
         let core = &registration.core;
@@ -168,15 +172,23 @@ impl Desk {
             return Step::Stay(duty);
         }
         core.begin();
+        // Another look before the call is marked as taken. A thread that has lost its processor since the last look
+        // would else mark a call that it refuses, long after whoever drains has found none active: should the session
+        // end before the refusal is there, the client had to think that the call was executed.
+        if let Some(code) = core.closed() {
+            core.end();
+            duty.fail(code);
+            return Step::Stay(duty);
+        }
         duty.channel.settled.settle(head.generation);
         // The fence inside `take` also orders the count before the looks at the registration and the door below.
         let given_up = !duty.channel.end.take(head.generation);
         let closed = if given_up {
             Some(Failure::Abandoned)
-        } else if registration.is_live() || duty.was_promised(registration.number) {
-            core.closed()
         } else {
-            Some(Failure::NoDoor)
+            let known = registration.is_live() || duty.was_promised(registration.number);
+            // The door last, and it counts first: a registration may have died because the door was handed over.
+            core.closed().or((!known).then_some(Failure::NoDoor))
         };
         if let Some(failure) = closed {
             core.end();

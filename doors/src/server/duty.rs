@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::channel::Channel;
 use super::core::Core;
 use super::line::Prepared;
+use super::runtime::Runtime;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, ReplyHead, low};
 use crate::channel::pair::Pair;
@@ -70,12 +71,32 @@ pub(crate) struct Sending {
     pub(crate) rest: Vec<u8>,
     /// Who pays for it.
     pub(crate) _paid: Paid,
+    /// Whoever waits for the end of all calls waits for these too.
+    pub(crate) _unsent: Unsent,
     /// How much of it the client has.
     pub(crate) sent: usize,
     /// Size of the results in all.
     pub(crate) total: u64,
     /// Descriptors of the results, announced with the last part.
     pub(crate) descriptors: u32,
+}
+
+/// Results that are on their way, until dropped. The call is not active any more, but its results are lost with the
+/// session.
+pub(crate) struct Unsent(Arc<Runtime>);
+
+impl Unsent {
+    /// Counted before the call is not active any more, so that one of the two counts has it at any time.
+    pub(crate) fn begun(runtime: &Arc<Runtime>) -> Self {
+        runtime.results_begun();
+        Self(Arc::clone(runtime))
+    }
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.0.results_gone();
+    }
 }
 
 /// A call counted as active, until dropped.
@@ -208,6 +229,11 @@ impl Duty {
     /// call that was executed before keeps its right to the rest of its results.
     pub(crate) fn turn_away(mut self: Box<Self>) {
         let channel = Arc::clone(&self.channel);
+        if channel.session.is_dead() {
+            // The client learns of the end of the session, and that says it all: a door may be gone here because a
+            // successor serves it.
+            return;
+        }
         if channel.end.turn() != low(self.turn.wrapping_add(1)) {
             return channel.session.violated(Violation::Turn);
         }

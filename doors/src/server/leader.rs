@@ -51,6 +51,8 @@ const REPEAT_AFTER: Duration = Duration::from_millis(1);
 const THREADS_AFTER: Duration = Duration::from_millis(50);
 /// How long a listener rests whose connections there is no room for.
 const DEAF_FOR: Duration = Duration::from_millis(20);
+/// How long what is due on references is put off while they are handed over. The end of that wakes the leader.
+const PUT_OFF: Duration = Duration::from_millis(20);
 
 /// The leader's own state.
 pub(crate) struct Leader {
@@ -64,6 +66,8 @@ pub(crate) struct Leader {
     pub(crate) unfinished: Unfinished,
     /// Listeners with connections that there is no room to take, and when they are looked at again.
     deaf: Vec<(Arc<Attached>, Instant)>,
+    /// References are being handed over: nothing is done about them.
+    stands_still: bool,
     /// Somebody who does what the leader does not do itself lacks a thread.
     short: bool,
     /// Given up when the descriptor table is full, so that a connection can be taken and refused.
@@ -80,6 +84,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         hangups: Hangups::default(),
         unfinished: Unfinished::default(),
         deaf: Vec::new(),
+        stands_still: false,
         short: false,
         reserve: spare(),
     };
@@ -113,35 +118,45 @@ impl Leader {
             .epoll
             .wait(&mut events, self.timeout())
             .unwrap_or(0);
+        let runtime = Arc::clone(&self.runtime);
+        let pass = runtime.standstill.pass();
+        self.stands_still = pass.is_none();
         for event in events.iter().take(count) {
             // A source that was forgotten between the wait and now meets nobody.
             if let Some(source) = self.runtime.source(event.data()) {
                 self.event(source, event.events());
             }
         }
-        let inbox = Arc::clone(&self.runtime);
-        let inbox = &inbox.inbox;
+        let inbox = &runtime.inbox;
         for session in inbox.unseen() {
             session.scan();
         }
         for id in inbox.graves() {
             self.end_session(id);
         }
-        for decided in inbox.decided() {
-            self.decided(decided);
-        }
         self.calls_away = inbox.repeat_wakes();
         self.runtime.starved.try_again();
         self.untold.tell();
+        self.end_unfinished_sessions();
+        if pass.is_some() {
+            self.look_after_references();
+        }
+        self.seek_threads();
+    }
+
+    fn look_after_references(&mut self) {
+        let runtime = Arc::clone(&self.runtime);
+        for decided in runtime.inbox.decided() {
+            self.decided(decided);
+        }
         for token in self.hangups.come_true() {
             self.end_token(&token);
         }
-        for (token, uid) in inbox.newcomers() {
+        for (token, uid) in runtime.inbox.newcomers() {
             self.unfinished.connected(&token, uid);
         }
-        self.end_unfinished();
+        self.end_silent_connections();
         self.listen_again();
-        self.seek_threads();
     }
 
     /// Those who do for the leader what it does not do itself may lack a thread; that may be over.
@@ -159,16 +174,21 @@ impl Leader {
 
     /// Sleeps for ever unless something wants another look at some time.
     fn timeout(&self) -> EpollTimeout {
-        let looks = [
-            self.untold.due(),
+        let references = [
             self.hangups.due(),
-            self.calls_away.then(|| later(REPEAT_AFTER)),
             self.unfinished.due(),
             self.deaf.iter().map(|(_, at)| *at).min(),
+        ];
+        let put_off = self.stands_still.then(|| later(PUT_OFF));
+        let references = references.into_iter().flatten();
+        let references = references.map(|at| put_off.map_or(at, |then| at.max(then)));
+        let others = [
+            self.untold.due(),
+            self.calls_away.then(|| later(REPEAT_AFTER)),
             self.short.then(|| later(THREADS_AFTER)),
             self.runtime.starved.due(),
         ];
-        match looks.into_iter().flatten().min() {
+        match others.into_iter().flatten().chain(references).min() {
             None => EpollTimeout::NONE,
             Some(at) => {
                 let left = at.saturating_duration_since(Instant::now());
@@ -184,6 +204,9 @@ impl Leader {
                 let _spurious = self.runtime.wakeup.read();
             }
             Source::Names => self.names_changed(),
+            // Reported before they stood still: reported again, if it still is so, when they are served again.
+            Source::Listener(_) if self.stands_still => {}
+            Source::Token(token) if self.stands_still && token.is_reference() => {}
             Source::Listener(attached) => self.accept(&attached),
             Source::Token(token) => self.token(&token, flags),
             Source::Session(session) => self.session(&session),
@@ -233,12 +256,15 @@ impl Leader {
         });
     }
 
-    /// Ends what nobody has finished in time.
-    fn end_unfinished(&mut self) {
-        let now = Instant::now();
-        for session in self.unfinished.sessions_over(now) {
+    /// Ends the sessions that nobody has finished in time.
+    fn end_unfinished_sessions(&mut self) {
+        for session in self.unfinished.sessions_over(Instant::now()) {
             self.end_session(session.id);
         }
+    }
+
+    fn end_silent_connections(&mut self) {
+        let now = Instant::now();
         for token in self.unfinished.connections_over(now) {
             // A word that has come at this very moment counts.
             self.token(&token, EpollFlags::empty());

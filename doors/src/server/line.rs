@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::channel::CancelCallback;
 use super::core::Core;
-use super::duty::{Duty, Progress, Sending};
+use super::duty::{Duty, Progress, Sending, Unsent};
 use super::packet::PacketCall;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, ReplyHead};
@@ -206,6 +206,7 @@ impl Duty {
         Ok(Box::new(Sending {
             rest: copy,
             _paid: paid,
+            _unsent: Unsent::begun(&self.channel.session.runtime),
             sent: 0,
             total,
             descriptors,

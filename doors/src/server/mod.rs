@@ -23,6 +23,7 @@ pub(crate) mod quota;
 mod references;
 pub(crate) mod runtime;
 pub(crate) mod session;
+pub(crate) mod standstill;
 pub(crate) mod starved;
 pub(crate) mod token;
 pub(crate) mod unfinished;

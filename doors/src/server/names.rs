@@ -57,6 +57,8 @@ impl Runtime {
             runtime.looker.asked.swap(false, Ordering::AcqRel);
             for attached in runtime.listeners() {
                 if attached.name.as_ref().is_some_and(Name::is_gone) {
+                    // One that is handed over meanwhile is a successor's to end.
+                    let _pass = runtime.standstill.pass_afterwards();
                     runtime.unlisten(&attached);
                 }
             }

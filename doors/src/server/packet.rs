@@ -210,7 +210,7 @@ impl Drop for PacketCall {
     /// A call that no thread could take (its pool closed) is answered all the same.
     fn drop(&mut self) {
         if !self.answered && !self.progress.is_given_up() {
-            self.finish(Failure::NoDoor);
+            self.finish(self.token.core.over());
         }
         // Those of a call that did not run: this may be the leader.
         closer::close(std::mem::take(&mut self.fds));
@@ -272,16 +272,22 @@ impl Progress {
 
     /// The opener gives the call up or has gone. True: it had not begun and never will.
     pub(crate) fn give_up(&self) -> bool {
+        let queued = self.take_back();
+        if !queued {
+            self.cancelled.store(true, Ordering::Release);
+            self.run_on_cancel();
+        }
+        queued
+    }
+
+    /// As [`Self::give_up`], but a call that has begun goes on undisturbed.
+    pub(crate) fn take_back(&self) -> bool {
         let kept = self.stage.compare_exchange(
             stage::QUEUED,
             stage::GIVEN_UP,
             Ordering::AcqRel,
             Ordering::Acquire,
         );
-        if kept.is_err() {
-            self.cancelled.store(true, Ordering::Release);
-            self.run_on_cancel();
-        }
         kept.is_ok()
     }
 

@@ -76,9 +76,9 @@ impl Leader {
     /// Goes on with one about which the predicates have been asked.
     pub(super) fn decided(&mut self, decided: Decided) {
         let Decided { parked, verdict } = decided;
-        if parked.is_over(&self.runtime) {
+        let Some(parked) = parked.unless_over(&self.runtime) else {
             return;
-        }
+        };
         let Parked {
             token,
             matter,
@@ -101,9 +101,7 @@ impl Leader {
 /// Runs on a thread of the jury.
 fn ask(runtime: &Runtime, place: &Mutex<Option<Parked>>) {
     let parked = lock(place).take();
-    if let Some(parked) = parked
-        && !parked.is_over(runtime)
-    {
+    if let Some(parked) = parked.and_then(|parked| parked.unless_over(runtime)) {
         let verdict = parked
             .matter
             .with_caller(|caller| parked.token.check(caller));
@@ -119,13 +117,27 @@ fn is_this_process(caller: &Caller) -> bool {
 }
 
 impl Parked {
-    /// Whether nobody waits for it any more, or the reference by which it came is gone.
-    fn is_over(&self, runtime: &Runtime) -> bool {
+    /// It, unless nobody waits for it any more, or the reference by which it came is gone. Whoever waits hears if that
+    /// lives on in a successor.
+    fn unless_over(self, runtime: &Runtime) -> Option<Self> {
         let gone = match &self.matter {
             Matter::Petition(_, petitioner) => petitioner.is_gone(),
             Matter::Call(call) => call.is_given_up(),
         };
-        gone || runtime.source(self.token.key).is_none()
+        if gone {
+            return None;
+        }
+        if runtime.source(self.token.key).is_some() {
+            return Some(self);
+        }
+        match self.matter {
+            Matter::Petition(_, petitioner) if self.token.core.is_handed_over() => {
+                petitioner.refuse(Failure::Draining);
+            }
+            // The end of the token tells the opener.
+            Matter::Petition(..) | Matter::Call(_) => {}
+        }
+        None
     }
 }
 

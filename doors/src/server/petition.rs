@@ -107,13 +107,8 @@ impl Leader {
 
     fn hello(&mut self, token: &Arc<Token>, petitioner: Petitioner) {
         let runtime = &Arc::clone(&self.runtime);
-        if token.core.is_revoked() || runtime.is_draining() {
-            let draining = !token.core.is_revoked();
-            petitioner.refuse(if draining {
-                Failure::Draining
-            } else {
-                Failure::NoDoor
-            });
+        if let Some(code) = token.core.closed() {
+            petitioner.refuse(code);
             return;
         }
         let uid = petitioner.uid();
@@ -176,8 +171,8 @@ impl Leader {
     }
 
     fn register(&self, token: &Arc<Token>, session: u128, petitioner: &Petitioner) {
-        if token.core.is_revoked() {
-            petitioner.refuse(Failure::NoDoor);
+        if let Some(code) = token.core.closed() {
+            petitioner.refuse(code);
             return;
         }
         let found = self.runtime.sessions().get(&session).cloned();

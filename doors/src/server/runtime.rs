@@ -17,13 +17,14 @@ use super::inbox::Inbox;
 use super::names::Looker;
 use super::quota::Quotas;
 use super::session::Session;
+use super::standstill::Standstill;
 use super::starved::Starved;
 use super::token::Token;
 use crate::access::Access;
 use crate::foreign;
 use crate::name::Name;
 use crate::pool::{PROCESS_POOL, Pool, PoolLimits};
-use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::{self, closer, fork, random};
 use crate::unref;
 
@@ -97,6 +98,10 @@ pub(crate) struct Runtime {
     pub(super) inbox: Inbox,
     pub(super) looker: Looker,
     draining: AtomicBool,
+    /// Results that travel in parts and have not all gone.
+    unsent: AtomicUsize,
+    /// Holds up what makes, ends or hears references.
+    pub(crate) standstill: Standstill,
     /// Signalled at the end of calls while draining.
     ended: (Mutex<()>, Condvar),
     staffed: AtomicBool,
@@ -176,6 +181,8 @@ impl Runtime {
             inbox: Inbox::default(),
             looker: Looker::default(),
             draining: AtomicBool::new(false),
+            unsent: AtomicUsize::new(0),
+            standstill: Standstill::default(),
             ended: (Mutex::new(()), Condvar::new()),
             staffed: AtomicBool::new(false),
             led: Mutex::new(false),
@@ -226,11 +233,27 @@ impl Runtime {
         self.ended.1.notify_all();
     }
 
+    /// Results begin to travel in parts.
+    pub(crate) fn results_begun(&self) {
+        self.unsent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Results have gone, or nobody wants them any more.
+    pub(crate) fn results_gone(&self) {
+        self.unsent.fetch_sub(1, Ordering::AcqRel);
+        fence(Ordering::SeqCst);
+        if self.is_draining() {
+            self.call_ended();
+        }
+    }
+
     /// Waits until no call is active on any door; the number that still are when the time is over.
     pub(crate) fn wait_until_idle(&self, until: Instant) -> usize {
         let mut guard = lock(&self.ended.0);
         loop {
             let active: usize = self.doors().values().map(|core| core.active()).sum();
+            // In this order: results are counted before their call is not active any more.
+            let active = active.saturating_add(self.unsent.load(Ordering::Acquire));
             let left = until.saturating_duration_since(Instant::now());
             if active == 0 || left.is_zero() {
                 return active;
@@ -240,11 +263,11 @@ impl Runtime {
         }
     }
 
-    /// All references to a door at this moment.
-    pub(crate) fn tokens_of(&self, core: &Arc<Core>) -> Vec<Arc<Token>> {
+    /// All references at this moment.
+    pub(crate) fn tokens(&self) -> Vec<Arc<Token>> {
         let sources = lock(&self.sources);
         let tokens = sources.values().filter_map(|source| match source {
-            Source::Token(token) if Arc::ptr_eq(&token.core, core) => Some(Arc::clone(token)),
+            Source::Token(token) => Some(Arc::clone(token)),
             _ => None,
         });
         tokens.collect()

@@ -189,6 +189,11 @@ impl Session {
     #[cold]
     pub(crate) fn violated(&self, found: Violation) {
         event::protocol_broken(self.client.pid(), &found);
+        self.close();
+    }
+
+    /// No turn is taken any more; the leader does the rest.
+    pub(crate) fn close(&self) {
         self.dead.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
         self.runtime.bury(self.id);
@@ -199,6 +204,8 @@ impl Session {
     pub(crate) fn end(&self) {
         self.dead.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
+        // A call that goes on keeps the socket open; its client must learn of the end all the same.
+        socket::end(&self.socket);
         let (channels, pending) = {
             let mut windows = lock(&self.windows);
             windows.pairs.clear();

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, Weak};
 
 use super::core::{Core, Kind, lock};
-use super::packet::Progress;
+use super::packet::{Progress, send_failure};
 use super::quota::Charge;
 use super::session::{Registration, Session};
 use crate::access::{Access, Refusal};
@@ -15,6 +15,7 @@ use crate::pool::Job;
 use crate::primitive::{AtomicBool, Ordering};
 use crate::sys::closer::Shared;
 use crate::sys::diag;
+use crate::wire::code::Failure;
 
 /// How a reference came to be.
 #[derive(Debug)]
@@ -96,6 +97,11 @@ impl Token {
         }
     }
 
+    /// Whether somebody else may hold it.
+    pub(crate) fn is_reference(&self) -> bool {
+        !matches!(self.origin, Origin::Own)
+    }
+
     fn kind(&self) -> Kind {
         match self.origin {
             Origin::Handed { .. } => Kind::Token,
@@ -146,6 +152,19 @@ impl Token {
             }
             Origin::Path { .. } | Origin::Own => true,
         }
+    }
+
+    /// The reference lives on in another process, with whoever holds it. A first call that waits for a thread is sent
+    /// there; one that runs goes on, and its answer finds its way through our copy of the connection.
+    pub(crate) fn hand_over(&self) {
+        let call = lock(&self.call).take();
+        if let Some(call) = call
+            && call.take_back()
+        {
+            let _gone = send_failure(self, call.generation, Failure::Draining, 0);
+            self.core.pool.discard(Job::is_given_up);
+        }
+        self.end();
     }
 
     /// The reference is over: its registrations die, then the door is weighed.

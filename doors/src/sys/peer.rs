@@ -132,6 +132,13 @@ pub(crate) struct ProcessId {
     pid: i32,
 }
 
+impl ProcessId {
+    /// A process of which only the pid is known, and which may have gone: no more than a hint.
+    pub(crate) fn noted(pid: i32) -> Self {
+        Self { inode: None, pid }
+    }
+}
+
 /// The ids of a process at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProcessIds {

@@ -159,6 +159,13 @@ pub(crate) fn refuse_more(socket: impl AsFd) {
     let _gone = nix::sys::socket::shutdown(number, nix::sys::socket::Shutdown::Read);
 }
 
+/// Ends a conversation: the other end is told as if this one were closed. What it was sent before stays in its queue.
+pub(crate) fn end(socket: impl AsFd) {
+    let number = socket.as_fd().as_raw_fd();
+    // As above.
+    let _gone = nix::sys::socket::shutdown(number, nix::sys::socket::Shutdown::Both);
+}
+
 /// Whether the other end is closed.
 pub(crate) fn is_hung_up(socket: impl AsFd) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

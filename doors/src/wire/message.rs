@@ -169,6 +169,10 @@ messages! {
     HandConnection = 99 { restricted: u32, }
     /// Old server to its successor: that was all.
     HandEnd = 100 { doors: u32, }
+    /// Successor to the old server: all of it is here.
+    HandTaken = 101 { doors: u32, }
+    /// Old server to its successor: it is yours.
+    HandDone = 102 { }
 
     /// Server to opener, on its connection: the first call has arrived, no thread is free yet.
     Queued = 80 { generation: u64, }

@@ -161,6 +161,13 @@ impl Session {
 
     /// Stores a head and a turn on a channel; wakes and rings in any case.
     pub fn publish(&self, channel: usize, head: &Head, turn: u32) {
+        self.publish_silently(channel, head, turn);
+        self.call.wake(channel * WORDS);
+        let _over = send(&self.socket, &Packet::new(kind::RING).bytes(), &[]);
+    }
+
+    /// Stores a head and a turn on a channel; tells nobody.
+    pub fn publish_silently(&self, channel: usize, head: &Head, turn: u32) {
         let at = channel * WORDS;
         self.call.store(at + 4, head.step);
         self.call.store_long(at + 8, head.generation);
@@ -170,8 +177,28 @@ impl Session {
         self.call.store(at + 36, head.pair);
         self.call.store(at + 40, head.descriptors);
         self.call.store(at, turn);
-        self.call.wake(at);
-        let _over = send(&self.socket, &Packet::new(kind::RING).bytes(), &[]);
+    }
+
+    /// Waits until no thread of the server is at a channel.
+    pub fn until_quiet(&self, channel: usize) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while self.reply.load(channel * WORDS + 64) != 0 {
+            assert!(Instant::now() < until, "a channel without calls is staffed");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Registers the door of a token in this session; the number.
+    #[must_use]
+    pub fn register(&self, token: impl AsFd) -> u64 {
+        let (ours, theirs) = pair();
+        let register = Packet::new(kind::REGISTER).u128(self.ledger.id);
+        send(token, &register.bytes(), &[theirs.as_fd()]).unwrap();
+        drop(theirs);
+        let heard = receive(&ours).unwrap();
+        let mut fields = Fields::of(&heard.bytes, kind::REGISTERED);
+        let (_session, registration) = (fields.u128(), fields.u64());
+        registration
     }
 
     /// Waits for the answer to a turn of a channel.

@@ -16,5 +16,7 @@ mod window;
 pub use client::{Head, Ledger, Outcome, Session, remint};
 pub use packet::{Fields, Packet, kind};
 pub use server::{Guest, Host, Offer};
-pub use socket::{Heard, connect, is_over, listen, pair, queue, receive, send, try_receive};
+pub use socket::{
+    Heard, accept, connect, is_over, listen, pair, queue, receive, send, try_receive, waiting_bytes,
+};
 pub use window::{Window, huge_memfd, memfd, secret_memory};

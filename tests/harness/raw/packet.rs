@@ -40,6 +40,20 @@ pub mod kind {
     pub const SOCKET: u16 = 48;
     /// Either way on a channel's socket.
     pub const DESCRIPTORS: u16 = 64;
+    /// Old server to successor: a door.
+    pub const HAND_DOOR: u16 = 96;
+    /// Old server to successor: a name of it.
+    pub const HAND_LISTENER: u16 = 97;
+    /// Old server to successor: a handed-out descriptor of it.
+    pub const HAND_TOKEN: u16 = 98;
+    /// Old server to successor: a connection through a name of it.
+    pub const HAND_CONNECTION: u16 = 99;
+    /// Old server to successor: that was all.
+    pub const HAND_END: u16 = 100;
+    /// Successor to old server: all of it is here.
+    pub const HAND_TAKEN: u16 = 101;
+    /// Old server to successor: serve it.
+    pub const HAND_DONE: u16 = 102;
     /// Server to opener: the first call waits.
     pub const QUEUED: u16 = 80;
     /// Server to opener: the first call runs.

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
-    UnixAddr, bind, connect as connect_to, listen as listen_on, recvmsg, sendmsg, socket,
+    UnixAddr, accept4, bind, connect as connect_to, listen as listen_on, recvmsg, sendmsg, socket,
     socketpair,
 };
 
@@ -64,6 +64,24 @@ pub fn listen(path: &Path) -> OwnedFd {
     bind(socket.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
     listen_on(&socket, Backlog::new(64).unwrap()).unwrap();
     socket
+}
+
+/// The next connection to a listener; waits for it.
+#[must_use]
+pub fn accept(listener: impl AsFd) -> OwnedFd {
+    let number = accept4(listener.as_fd().as_raw_fd(), SockFlag::SOCK_CLOEXEC).unwrap();
+    // SAFETY: accept4(2) has just made this number for us alone.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Bytes of all packets in the queue of a packet socket (`SIOCINQ`, unix(7)).
+#[must_use]
+pub fn waiting_bytes(socket: impl AsFd) -> usize {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: FIONREAD, as SIOCINQ is called too, writes one int, which lives across the call.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+    Errno::result(result).unwrap();
+    usize::try_from(bytes).unwrap()
 }
 
 /// Sends a packet without waiting.
