@@ -317,7 +317,10 @@ impl<'call> Invocation<'call> {
         // The age of the call counts on; the thread is free for others.
         self.running.end();
         let held = Held {
-            number: self.core.meter.hold(self.running.since()),
+            number: self
+                .running
+                .take_count()
+                .unwrap_or_else(|| self.core.meter.hold(self.running.since())),
             line,
             data: self.data.to_vec(),
             descriptors: std::mem::take(&mut self.descriptors),

@@ -390,13 +390,16 @@ fn violation(duty: Box<Duty>, found: Violation) -> Step {
 /// Runs a procedure on the calling thread, for a door without a transport.
 pub(crate) fn run_here(core: &Arc<Core>, line: Line, data: &[u8], fds: Vec<std::os::fd::OwnedFd>) {
     core.begin();
-    let mut desk = Desk::new(Arc::new(Running::default()));
+    let running = Arc::new(Running::default());
+    let mut desk = Desk::new(Arc::clone(&running));
     desk.data.extend_from_slice(data);
     desk.line = Some(line);
     // No pool knows of this thread.
-    let number = core.meter.hold(coarse_ns());
+    running.count_as(core.meter.hold(coarse_ns()));
     desk.invoke(None, core, fds);
-    core.meter.let_go(number);
+    if let Some(number) = running.take_count() {
+        core.meter.let_go(number);
+    }
     if desk.line.is_some() {
         core.end();
     }

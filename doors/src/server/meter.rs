@@ -109,6 +109,8 @@ pub(crate) struct Running {
     door: AtomicU64,
     /// When it began, in nanoseconds of the coarse monotonic clock.
     since: AtomicU64,
+    /// The number of a call that is counted without a server thread, plus 1; 0 for none.
+    held_as: AtomicU64,
 }
 
 impl Running {
@@ -125,6 +127,17 @@ impl Running {
     /// When it began.
     pub(crate) fn since(&self) -> u64 {
         self.since.load(Ordering::Relaxed)
+    }
+
+    /// The call that runs here is among those of no server thread, under this number.
+    pub(crate) fn count_as(&self, number: u64) {
+        self.held_as
+            .store(number.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// That number, to whoever takes the call over: it is not counted twice.
+    pub(crate) fn take_count(&self) -> Option<u64> {
+        self.held_as.swap(0, Ordering::Relaxed).checked_sub(1)
     }
 
     /// It has ended, or goes on without the thread.
