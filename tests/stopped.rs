@@ -1,9 +1,6 @@
 //! A server that stands still, and a client that is interrupted all the time. Every `ask` asserts the answer that it names.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "small numbers of the test"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of the test")]
 
 use harness::waiting::until_asleep_in_a_call;
 use harness::{Books, Directory, Peer, Watchdog, life};
@@ -86,13 +83,13 @@ fn case_49_signals_do_not_end_or_shorten_a_sleeping_call() {
     }
 }
 
-/// A call that is executed until its caller has gone, with a deadline that is not too early for it to begin.
+/// A call that is executed for long, with a deadline that is not too early for it to begin.
 fn sleeps_until_the_deadline(client: &mut Peer) {
     let over = "error TimedOut { taken: true } MayHaveExecuted, often true, late true";
     let early = "error TimedOut { taken: false } NotExecuted";
     let mut millis = 100;
     loop {
-        let said = client.query(&format!("call-ticking control b {millis}"));
+        let said = client.query(&format!("call-ticking control s20000 {millis}"));
         if said == over {
             return;
         }
