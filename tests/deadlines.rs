@@ -1,10 +1,12 @@
 //! Calls that are given up when their deadline passes.
 #![expect(
+    clippy::unwrap_used,
     clippy::arithmetic_side_effects,
     reason = "a test that cannot go on ends"
 )]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use doors::{CallCondition, CallError, CallState, Door};
@@ -139,25 +141,20 @@ fn calls_given_up_never_mix_with_later_ones() {
     });
 }
 
-#[test]
-fn case_116_a_call_that_is_said_not_to_have_run_never_ran() {
-    let _watchdog = Watchdog::new("case_116_a_call_that_is_said_not_to_have_run");
-    let directory = Directory::new("marked");
-    let (mut peer, path) = start(PEER, &directory, "door", "");
-    // Each call that is given up keeps its channel until the server is done with it: a session has at most 256 of them, in
-    // seven pairs.
-    let books = books(&peer, &path).and_mappings(12).and_threads(4);
-    let session = warm(&path);
+/// What the callers were told, by the numbers of their calls: answered, and not executed.
+type Told = (BTreeSet<usize>, BTreeSet<usize>);
+
+/// Calls at about the time when the only thread of the server takes them, through a session and as first calls.
+fn hurried(session: &Door, path: &Path, numbers: std::ops::Range<usize>) -> Told {
     let (mut ran, mut never) = (BTreeSet::new(), BTreeSet::new());
-    for number in 0..4000_usize {
-        // Through a session, and as the packet of a first call; at about the time when the server takes it.
+    for number in numbers {
         let first = number % 8 == 7;
         let door = if first {
-            Door::open(&path).unwrap()
+            Door::open(path).unwrap()
         } else {
             session.clone()
         };
-        let micros = u64::try_from(number % if first { 800 } else { 120 }).unwrap();
+        let micros = u64::try_from(number % if first { 800 } else { 400 }).unwrap();
         let until = Instant::now() + Duration::from_micros(micros);
         let called = door.call_until(format!("mark {number}").as_bytes(), vec![], until);
         match called.as_ref().map_err(CallError::call_state) {
@@ -167,9 +164,33 @@ fn case_116_a_call_that_is_said_not_to_have_run_never_ran() {
             Err(CallState::Executed) => unreachable!("{called:?}"),
         };
     }
-    // One that has all the time it wants: a session is in order after all that.
-    session.call(b"mark 4000", vec![]).unwrap();
-    ran.insert(4000);
+    (ran, never)
+}
+
+#[test]
+fn case_116_a_call_that_is_said_not_to_have_run_never_ran() {
+    let _watchdog = Watchdog::new("case_116_a_call_that_is_said_not_to_have_run");
+    let directory = Directory::new("marked");
+    let (mut peer, path) = start(PEER, &directory, "door", "single");
+    // Each call that is given up keeps its channel until the server is done with it: a session has at most 256 of them, in
+    // seven pairs.
+    let books = books(&peer, &path).and_mappings(12);
+    let session = warm(&path);
+    let callers: Vec<_> = (0..8)
+        .map(|caller| {
+            let (session, path) = (session.clone(), path.clone());
+            let numbers = caller * 1000..caller * 1000 + 500;
+            std::thread::spawn(move || hurried(&session, &path, numbers))
+        })
+        .collect();
+    let (mut ran, mut never) = (BTreeSet::from([9999]), BTreeSet::new());
+    for caller in callers {
+        let told = caller.join().unwrap();
+        ran.extend(told.0);
+        never.extend(told.1);
+    }
+    // One that has all the time it wants: the session is in order after all that.
+    session.call(b"mark 9999", vec![]).unwrap();
     until_idle(&mut peer);
     let said = peer.query("marked");
     let marked: Vec<usize> = said.split(' ').map(|word| word.parse().unwrap()).collect();

@@ -33,7 +33,7 @@
 //! | 26 | the receiver is killed before it receives | `case_26_a_client_that_is_killed_before_it_takes_descriptors_costs_the_server_none`, `case_26_a_server_that_is_killed_before_it_takes_descriptors_costs_the_client_none`, `case_26_descriptors_that_nobody_collects_go_with_their_session` |
 //! | 27 | memory is cut while we read it | `case_27_memory_that_is_cut_kills_whoever_looks_at_it`, `case_27_30_35_36_windows_cannot_be_cut_grown_or_mapped_by_others`, `case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused` |
 //! | 28 | memory cannot be sealed | `case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused` |
-//! | 29 | memory is of huge pages, or secret | `case_29_windows_of_huge_pages_and_of_secret_memory_are_refused` |
+//! | 29 | memory is of huge pages, or secret | `case_29_windows_of_huge_pages_and_of_secret_memory_are_refused`, `memory_of_huge_pages_is_told_by_its_file_system` |
 //! | 30 | a size or an offset is wrong | `case_30_shapes_that_nobody_may_have_are_refused` |
 //! | 31 | memory is enormous | `case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused`, `case_31_windows_that_nobody_asked_for_are_not_mapped` |
 //! | 32 | the payload changes under the check | `case_32_33_words_and_payload_that_change_all_the_time_harm_nobody` |

@@ -48,7 +48,8 @@ fn quiet_channels_hold_no_thread_and_an_idle_server_never_wakes_up() {
     Census::settle(pid, "the pool at its floor", |census| {
         census.threads <= before.threads
     });
-    assert_eq!(server.threads(), 1);
+    // Among those before may have been the one that the first call had made.
+    server.settle_threads(1);
     let idle = (0..20).any(|_| {
         let from = switches(pid);
         std::thread::sleep(Duration::from_secs(1));

@@ -38,11 +38,19 @@ impl Pool {
         }
     }
 
-    /// The calling thread has taken a call that leaves nobody parked. The callback may fork: the child must not go on
-    /// with the parent's call.
+    /// The calling thread has taken a call that leaves nobody parked. Whoever has parked since, perhaps the thread that
+    /// was on its way until now, tells so itself when it takes a call.
+    ///
+    /// The callback may fork: the child must not go on with the parent's call.
     #[cold]
     pub(crate) fn tell_depletion(self: &Arc<Self>) {
-        self.create_thread(true);
+        let asked = {
+            let mut state = lock(&self.state);
+            self.is_depleted() && state.ask()
+        };
+        if asked {
+            self.run_creator(ServerThread::asked(self, true));
+        }
         if self.is_inherited() {
             stay_out();
         }
@@ -123,5 +131,42 @@ pub(super) fn start_default(place: ServerThread) {
         .spawn(move || place.serve());
     if let Err(error) = started {
         pool.creation_failed(&error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::{PROCESS_POOL, PoolLimits};
+    use crate::primitive::{AtomicUsize, Ordering};
+
+    /// A pool whose callback declines, and how often it was called.
+    fn declining() -> (Arc<Pool>, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&asked);
+        let creator: Creator = Arc::new(move |_declined| {
+            seen.fetch_add(1, Ordering::Relaxed);
+        });
+        let pool = Pool::new(PROCESS_POOL, PoolLimits::default(), Some(creator));
+        (pool, asked)
+    }
+
+    #[test]
+    fn a_pool_in_which_a_thread_has_parked_since_is_not_depleted() {
+        let (pool, asked) = declining();
+        pool.park();
+        assert!(pool.unpark());
+        pool.tell_depletion();
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        pool.park();
+        assert!(pool.unpark());
+        // The thread that was on its way: a thread that arrives comes without a call.
+        pool.park();
+        pool.tell_depletion();
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        // It tells so itself when it takes a call.
+        assert!(pool.unpark());
+        pool.tell_depletion();
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
     }
 }

@@ -24,7 +24,7 @@
 //! | the pool is closed | nobody: callers are told at once |
 //!
 //! Ordering: a thread that is about to be busy first lowers the count of the parked ones and then, if it was the last,
-//! locks the state to ask. Whoever queues a call does so under that lock and looks at the count there. So either the
+//! locks the state to ask, unless somebody has parked in between. Whoever queues a call does so under that lock and looks at the count there. So either the
 //! count is seen, or the asking thread comes after and finds the call in the queue. The count itself is relaxed.
 
 mod creation;

@@ -216,6 +216,14 @@ impl Leader {
 
     /// Takes connections. Lack of descriptors costs the newest connection, never the server.
     fn accept(&mut self, attached: &Arc<Attached>) {
+        // Whoever was refused last is closed elsewhere, perhaps only now: the place is the reserve's before anybody's. A
+        // connection that took it would leave the later ones neither served nor refused.
+        if self.reserve.is_none() {
+            self.reserve = spare();
+        }
+        if self.reserve.is_none() {
+            return self.be_deaf(attached);
+        }
         for _ in 0..PACKETS_A_TURN {
             match self.runtime.take_connection(attached) {
                 Ok(true) => {}

@@ -149,3 +149,42 @@ fn fill(file: impl AsFd, place: &mut [u8]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use nix::errno::Errno;
+    use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+
+    use super::{Demand, seal_for_reading, verify};
+
+    const LEN: usize = 2 << 20;
+
+    /// One huge page's worth, right in every other respect.
+    fn closed(kind: MFdFlags) -> nix::Result<OwnedFd> {
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING | kind;
+        let memfd = memfd_create(c"window", flags)?;
+        nix::unistd::ftruncate(&memfd, i64::try_from(LEN).unwrap())?;
+        let size = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
+        fcntl(&memfd, FcntlArg::F_ADD_SEALS(size))?;
+        seal_for_reading(&memfd)?;
+        Ok(memfd)
+    }
+
+    /// Where no huge pages are set aside a mapping of them fails anyway, so that nobody outside sees who refused.
+    #[test]
+    fn memory_of_huge_pages_is_told_by_its_file_system() {
+        let demand = || Demand {
+            len: LEN,
+            closed_to_writers: true,
+        };
+        let usual = closed(MFdFlags::empty()).unwrap();
+        assert_eq!(verify(&usual, demand()), Ok(()));
+        // Kernels without hugetlbfs have nothing to refuse.
+        if let Ok(huge) = closed(MFdFlags::MFD_HUGETLB) {
+            assert_eq!(verify(&huge, demand()), Err(Errno::EINVAL));
+        }
+    }
+}

@@ -127,13 +127,13 @@ impl Client {
                 let (until, before) = (Instant::now() + millis, ticks::count());
                 let said = call(&self.doors[*name], data, Some(until));
                 let late = Instant::now() >= until;
-                let often = ticks::count() - before >= 20;
+                let often = ticks::count() - before >= 5;
                 format!("{said}, often {often}, late {late}")
             }
             ["call-ticking", name, data] => {
                 let before = ticks::count();
                 let said = call(&self.doors[*name], data, None);
-                let often = ticks::count() - before >= 20;
+                let often = ticks::count() - before >= 5;
                 format!("{said}, often {often}")
             }
             ["start", name, data, id] => {

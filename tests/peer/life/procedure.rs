@@ -48,11 +48,12 @@ pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
         },
         // Stays until it is released or cancelled.
         Some(b'b') => {
+            // Counted first: it may be cancelled already.
+            let number = board::count("released") + 1;
             call.on_cancel(|| {
                 board::raise("cancelled");
                 board::raise("released");
             });
-            let number = board::count("released") + 1;
             board::raise("entered");
             board::wait("released", number);
             if call.is_cancelled() {
