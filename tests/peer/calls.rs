@@ -1,6 +1,7 @@
 //! What the tests of `calls` ask of a peer.
 
 mod client;
+mod deaf;
 mod procedure;
 mod server;
 
@@ -11,6 +12,7 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
         "calls-giver" => server::give(arguments[0], arguments[1]),
         "calls-poor-client" => client::poor(arguments[0]),
         "calls-client" => client::obey(arguments[0]),
+        "calls-deaf-client" => deaf::obey(arguments[0]),
         _ => return false,
     }
     true

@@ -4,6 +4,8 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
 
+use nix::errno::Errno;
+
 use super::session::Session;
 use crate::channel::descriptors::STALE_PACKETS;
 use crate::channel::ends::{CallHead, ClientEnd, low};
@@ -58,6 +60,8 @@ pub(crate) enum Waited {
     Dead,
     /// The server stored a turn that it cannot have.
     Broken(Violation),
+    /// The server cannot be told that a turn is there.
+    Unheard(Errno),
 }
 
 impl Channel {
@@ -129,8 +133,11 @@ impl Channel {
         let last = state.turn;
         let turn = last.wrapping_add(1);
         state.turn = turn;
-        if self.end.publish(head, turn) {
-            session.ring();
+        if self.end.publish(head, turn)
+            && session.ring().is_err()
+            && let Some(unheard) = self.ring_again(session, turn, until)
+        {
+            return unheard;
         }
         let end = &self.end;
         let seen = state.patience.spend(

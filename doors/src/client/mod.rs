@@ -6,6 +6,7 @@ pub(crate) mod call;
 pub(crate) mod channel;
 pub(crate) mod condition;
 mod descriptors;
+mod doorbell;
 pub(crate) mod establish;
 mod exchange;
 pub(crate) mod first;

@@ -14,6 +14,7 @@ use nix::errno::Errno;
 pub(crate) use self::asking::Granted;
 use self::asking::{Inbox, Wish};
 use super::channel::Channel;
+use super::doorbell::heard;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::closer::Shared;
@@ -83,9 +84,9 @@ impl Session {
         self.arrived.notify_all();
     }
 
-    /// Sends on the session socket. A full queue counts as sent for a ring: the leader scans all channels anyway.
-    pub(crate) fn ring(&self) {
-        let _rung = socket::send(&self.socket, &[&Message::Ring {}.encode(0)], &[]);
+    /// Has the server look at all quiet channels; an error if it does not hear of it.
+    pub(crate) fn ring(&self) -> Result<(), Errno> {
+        heard(self.tell(&Message::Ring {}))
     }
 
     /// Tells the server something that needs no answer.
