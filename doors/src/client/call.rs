@@ -74,15 +74,11 @@ fn slow(
             }
         }
         let before = channels.len();
-        let asked = if session.no_more_channels.load(Ordering::Relaxed) {
-            Err(CallCondition::NoRoom)
-        } else {
-            session.ask(arguments.until, |wanted| Message::Grow {
-                wanted,
-                channel: 0,
-                area_bytes: 0,
-            })
-        };
+        let asked = session.ask(arguments.until, |wanted| Message::Grow {
+            wanted,
+            channel: 0,
+            area_bytes: 0,
+        });
         match asked {
             Ok(_) => continue,
             Err(CallCondition::NoRoom) => {}

@@ -38,8 +38,6 @@ pub(crate) struct Session {
     /// Doors that are called through this session, or are about to be.
     pub(crate) holds: AtomicUsize,
     next_wanted: AtomicU64,
-    /// This side can use no more channels than it has, or will have once they are ready.
-    pub(crate) no_more_channels: AtomicBool,
     /// Threads that wait until some channel is free.
     pub(crate) starved: AtomicUsize,
     inbox: Mutex<Inbox>,
@@ -57,7 +55,6 @@ impl Session {
             dead: AtomicBool::new(false),
             holds: AtomicUsize::new(0),
             next_wanted: AtomicU64::new(1),
-            no_more_channels: AtomicBool::new(false),
             starved: AtomicUsize::new(0),
             inbox: Mutex::new(Inbox::new()),
             arrived: Condvar::new(),
@@ -201,8 +198,11 @@ impl Session {
     pub(crate) fn lost(&self, message: Message) -> Result<(), Violation> {
         match message {
             Message::Windows {
-                wanted, channels, ..
-            } => self.cannot_map(wanted, channels),
+                wanted,
+                pair,
+                channels,
+                ..
+            } => self.cannot_map(wanted, pair, channels),
             Message::Socket { wanted, channel } => {
                 let channels = self.channels.load();
                 let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;

@@ -129,15 +129,18 @@ impl Session {
         fence(Ordering::SeqCst);
         // A call that goes on keeps the socket open; its client must learn of the end all the same.
         socket::end(&self.socket);
-        let (channels, pending) = {
+        let (channels, offered) = {
             let mut windows = lock(&self.windows);
             windows.pairs.clear();
             (
                 std::mem::take(&mut windows.channels),
-                std::mem::take(&mut windows.pending),
+                (
+                    std::mem::take(&mut windows.pending),
+                    std::mem::take(&mut windows.unused),
+                ),
             )
         };
-        drop(pending);
+        drop(offered);
         let registrations = std::mem::take(&mut *lock(&self.registrations));
         for registration in registrations.values() {
             registration.live.store(false, Ordering::Relaxed);
@@ -248,6 +251,7 @@ impl Session {
             // The leader looks at all quiet channels when it has read what there is.
             Message::Ring {} => Ok(()),
             Message::Mapped { pair } => self.mapped(pair),
+            Message::Unmapped { pair } => self.unmapped(pair),
             Message::Grow {
                 wanted,
                 channel,

@@ -1,7 +1,7 @@
 //! The windows of a session, from their offer until they are in use.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use super::Session;
@@ -10,7 +10,7 @@ use crate::channel::pair::Pair;
 use crate::server::channel::Channel;
 use crate::server::core::lock;
 use crate::sys::mapping::Mapping;
-use crate::sys::memfd;
+use crate::sys::{self, memfd};
 use crate::wire::code::Failure;
 use crate::wire::layout::{Shape, usize_of};
 use crate::wire::limits::{PENDING_PAIRS, SESSION_CHANNELS};
@@ -22,6 +22,8 @@ pub(super) struct Windows {
     pub(super) pairs: HashMap<u32, (Arc<Pair>, Option<u32>)>,
     /// Pairs that the client has not acknowledged.
     pub(super) pending: HashMap<u32, Pending>,
+    /// Memory of pairs that the client could not map, to be offered again.
+    pub(super) unused: Vec<Memory>,
     pub(super) channels: Vec<Arc<Channel>>,
     /// Channels that exist or are on their way.
     promised: u32,
@@ -33,10 +35,48 @@ pub(super) struct Pending {
     wanted: u64,
     /// The first channel that was promised with it.
     first: u32,
-    shape: Shape,
     area_for: Option<u32>,
+    memory: Memory,
+}
+
+/// The memory of a pair, as it is offered. Its bytes are paid for until the session ends, since the client may keep what
+/// it says it could not map; the two descriptors are paid for while they are open here.
+pub(super) struct Memory {
+    shape: Shape,
+    /// The reply window, mapped.
     ours: Mapping,
+    /// The reply window.
+    own: OwnedFd,
+    /// The call window.
     theirs: OwnedFd,
+}
+
+/// Descriptors of a pair's memory.
+const MEMORY_DESCRIPTORS: usize = 2;
+
+impl Memory {
+    fn new(shape: Shape) -> sys::Result<Self> {
+        let theirs = memfd::create(c"doors-call", shape.window_bytes())?;
+        let own = memfd::create(c"doors-reply", shape.window_bytes())?;
+        Ok(Self {
+            shape,
+            ours: Pair::map_own(shape, &own)?,
+            own,
+            theirs,
+        })
+    }
+}
+
+impl Windows {
+    /// Memory of this shape that was offered in vain; an error if nothing may be offered now.
+    fn take_unused(&mut self, shape: Shape) -> Result<Option<Memory>, Failure> {
+        let all = self.promised.saturating_add(shape.channels());
+        if self.pending.len() >= PENDING_PAIRS || all > SESSION_CHANNELS {
+            return Err(Failure::NoRoom);
+        }
+        let place = self.unused.iter().position(|memory| memory.shape == shape);
+        Ok(place.map(|place| self.unused.remove(place)))
+    }
 }
 
 impl Session {
@@ -52,7 +92,7 @@ impl Session {
         allowed.then(|| Arc::clone(found))
     }
 
-    /// Creates a window pair and offers it to the client.
+    /// Offers a window pair to the client: one that it could not map before, or a new one.
     pub(crate) fn offer(
         &self,
         wanted: u64,
@@ -61,37 +101,13 @@ impl Session {
         area_for: Option<u32>,
     ) -> Result<(), Failure> {
         let shape = Shape::new(channels, area_bytes).ok_or(Failure::Violation)?;
-        if lock(&self.windows).pending.len() >= PENDING_PAIRS {
-            return Err(Failure::NoRoom);
-        }
-        let bytes = shape.window_bytes().saturating_mul(2);
-        if !lock(&self.charge).add(bytes) {
-            return Err(Failure::NoRoom);
-        }
-        let offered = self.offer_paid(wanted, shape, area_bytes, area_for);
-        if offered.is_err() {
-            lock(&self.charge).sub(bytes);
-        }
-        offered
-    }
-
-    fn offer_paid(
-        &self,
-        wanted: u64,
-        shape: Shape,
-        area_bytes: u64,
-        area_for: Option<u32>,
-    ) -> Result<(), Failure> {
-        let channels = shape.channels();
-        let make = |name| memfd::create(name, shape.window_bytes()).map_err(|_| Failure::NoRoom);
-        let (theirs, own) = (make(c"doors-call")?, make(c"doors-reply")?);
-        let ours = Pair::map_own(shape, &own).map_err(|_| Failure::NoRoom)?;
+        let unused = lock(&self.windows).take_unused(shape)?;
+        let memory = match unused {
+            Some(memory) => memory,
+            None => self.make(shape)?,
+        };
         let mut windows = lock(&self.windows);
-        let first = area_for.unwrap_or(windows.promised);
-        if area_for.is_none() && windows.promised.saturating_add(channels) > SESSION_CHANNELS {
-            return Err(Failure::NoRoom);
-        }
-        let pair = windows.next_pair;
+        let (pair, first) = (windows.next_pair, area_for.unwrap_or(windows.promised));
         let packet = Message::Windows {
             wanted,
             session: self.id,
@@ -100,25 +116,76 @@ impl Session {
             channels,
             area_bytes,
         };
-        let fds = [
-            std::os::fd::AsFd::as_fd(&theirs),
-            std::os::fd::AsFd::as_fd(&own),
-        ];
-        self.send(&packet.encode(0), &fds)
-            .map_err(|_| Failure::NoRoom)?;
+        let fds = [memory.theirs.as_fd(), memory.own.as_fd()];
+        if self.send(&packet.encode(0), &fds).is_err() {
+            self.keep(&mut windows, memory);
+            return Err(Failure::NoRoom);
+        }
         windows.next_pair = pair.wrapping_add(1);
         windows.promised = windows.promised.saturating_add(channels);
-        windows.pending.insert(
-            pair,
-            Pending {
-                wanted,
-                first,
-                shape,
-                area_for,
-                ours,
-                theirs,
-            },
-        );
+        let pending = Pending {
+            wanted,
+            first,
+            area_for,
+            memory,
+        };
+        windows.pending.insert(pair, pending);
+        Ok(())
+    }
+
+    /// Creates the memory of a pair, which is charged first.
+    fn make(&self, shape: Shape) -> Result<Memory, Failure> {
+        let bytes = shape.window_bytes().saturating_mul(2);
+        {
+            let mut charge = lock(&self.charge);
+            if !charge.add(bytes) {
+                return Err(Failure::NoRoom);
+            }
+            if !charge.add_descriptors(MEMORY_DESCRIPTORS) {
+                charge.sub(bytes);
+                return Err(Failure::NoRoom);
+            }
+        }
+        let memory = Memory::new(shape);
+        if memory.is_err() {
+            let mut charge = lock(&self.charge);
+            charge.sub_descriptors(MEMORY_DESCRIPTORS);
+            charge.sub(bytes);
+        }
+        memory.map_err(|_| Failure::NoRoom)
+    }
+
+    /// Keeps memory that the client does not have mapped, for the next offer of this shape.
+    fn keep(&self, windows: &mut Windows, memory: Memory) {
+        // Whoever asks for ever new shapes has their descriptors closed, and goes on paying for the bytes.
+        if windows.unused.len() >= PENDING_PAIRS {
+            windows.unused.remove(0);
+            lock(&self.charge).sub_descriptors(MEMORY_DESCRIPTORS);
+        }
+        windows.unused.push(memory);
+    }
+
+    /// The client cannot map a pair. Its memory is offered again when the client asks again.
+    pub(super) fn unmapped(&self, number: u32) -> Result<(), Violation> {
+        let mut windows = lock(&self.windows);
+        let Some(lost) = windows.pending.remove(&number) else {
+            // It was taken back with one before it, or never offered, or is in use.
+            let was_offered = number < windows.next_pair && !windows.pairs.contains_key(&number);
+            return was_offered.then_some(()).ok_or(Violation::Turn);
+        };
+        if lost.area_for.is_none() {
+            // The numbers of its channels are free again. Those of later offers come after a gap, so the client takes
+            // none of these either, and says so, too.
+            windows.promised = lost.first;
+            let after = |_: &u32, later: &mut Pending| {
+                later.area_for.is_none() && later.first >= lost.first
+            };
+            let later: Vec<_> = windows.pending.extract_if(after).collect();
+            for (_, pending) in later {
+                self.keep(&mut windows, pending.memory);
+            }
+        }
+        self.keep(&mut windows, lost.memory);
         Ok(())
     }
 
@@ -129,16 +196,22 @@ impl Session {
         let Pending {
             wanted,
             first,
-            shape,
             area_for,
-            ours,
-            theirs,
+            memory,
         } = pending;
+        let Memory {
+            shape,
+            ours,
+            own,
+            theirs,
+        } = memory;
+        drop(own);
         // Channels are numbered in the order of the offers: after ones that the client does not have there are none.
         if shape.channels() > 0 && usize_of(first) != windows.channels.len() {
             return Err(Violation::Turn);
         }
         let pair = Pair::with_peer(number, shape, ours, theirs).map_err(|_| Violation::Memory)?;
+        lock(&self.charge).sub_descriptors(MEMORY_DESCRIPTORS);
         let pair = Arc::new(pair);
         windows.pairs.insert(number, (Arc::clone(&pair), area_for));
         for place in 0..shape.channels() {
