@@ -237,7 +237,7 @@ impl Session {
             Some(registration) => {
                 let core = &registration.core;
                 core.pool.dispatch(Job::Channel(duty));
-                if core.is_revoked() {
+                if core.closed().is_some() {
                     core.pool.turn_away(core);
                 }
             }
