@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::arguments::Arguments;
+use super::channel::Channel;
 use super::establish::Link;
 use super::exchange::run;
 use super::petition::deadline;
@@ -67,10 +68,13 @@ fn slow(
     let session = link.session();
     loop {
         let channels = session.channels.load_full();
-        for (place, channel) in channels.iter().enumerate() {
-            if let Some(state) = channel.try_take(link.pool) {
-                LAST.set(place);
-                return run(link, channel, state, arguments, out);
+        // One of its own pool first: those that belong to none are left for pools that have none.
+        for take in [Channel::try_take, Channel::adopt] {
+            for (place, channel) in channels.iter().enumerate() {
+                if let Some(state) = take(channel, link.pool) {
+                    LAST.set(place);
+                    return run(link, channel, state, arguments, out);
+                }
             }
         }
         let before = channels.len();

@@ -13,6 +13,7 @@ pub(crate) mod first;
 pub(crate) mod gate;
 pub(crate) mod hold;
 pub(crate) mod petition;
+mod pools;
 pub(crate) mod process;
 pub(crate) mod session;
 pub(crate) mod watcher;

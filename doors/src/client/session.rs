@@ -15,6 +15,7 @@ pub(crate) use self::asking::Granted;
 use self::asking::{Inbox, Wish};
 use super::channel::Channel;
 use super::doorbell::heard;
+use super::pools::Pools;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::closer::Shared;
@@ -38,6 +39,7 @@ pub(crate) struct Session {
     /// Doors that are called through this session, or are about to be.
     pub(crate) holds: AtomicUsize,
     next_wanted: AtomicU64,
+    pub(super) pools: Pools,
     /// Threads that wait until some channel is free.
     pub(crate) starved: AtomicUsize,
     inbox: Mutex<Inbox>,
@@ -55,6 +57,7 @@ impl Session {
             dead: AtomicBool::new(false),
             holds: AtomicUsize::new(0),
             next_wanted: AtomicU64::new(1),
+            pools: Pools::default(),
             starved: AtomicUsize::new(0),
             inbox: Mutex::new(Inbox::new()),
             arrived: Condvar::new(),

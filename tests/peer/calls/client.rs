@@ -72,3 +72,16 @@ pub(crate) fn crowd(path: &str) {
         say("room", &door.call(b"e2", vec![]));
     });
 }
+
+/// `calls-private-doors PATH`: calls twenty private doors, one after the other; says how many pairs of windows it has.
+pub(crate) fn private_doors(path: &str) {
+    let door = Door::open(path).unwrap();
+    for _ in 0..20 {
+        let mut reply = door.call(b"new-private-door", vec![]).unwrap();
+        let private = Door::from_descriptor(reply.descriptors.remove(0)).unwrap();
+        assert_eq!(private.call(b"", vec![]).unwrap().data, b"new");
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let pairs = maps.matches("memfd:doors-call").count();
+    println!("{pairs} pairs");
+}
