@@ -242,3 +242,14 @@ fn descriptors_mappings_and_threads_of_a_client_are_given_back() {
         |census| census.mappings == before.mappings && census.descriptors() <= before.descriptors(),
     );
 }
+
+#[test]
+fn the_channels_of_private_doors_that_are_gone_are_used_again() {
+    let _watchdog = Watchdog::new("the_channels_of_private_doors");
+    let directory = Directory::new("private-channels");
+    let (_server, path) = start(PEER, &directory, "door", "");
+    let mut client = Peer::start(PEER, "calls-private-doors", &[path.to_str().unwrap()]);
+    // The first has four channels.
+    client.expect("1 pairs");
+    assert!(client.finish().success());
+}

@@ -255,3 +255,25 @@ fn case_26_a_server_that_is_killed_before_it_takes_descriptors_costs_the_client_
         books.balance();
     }
 }
+
+#[test]
+fn a_session_that_lost_new_channels_for_want_of_descriptors_grows_when_there_is_room() {
+    let _watchdog = Watchdog::new("a_session_that_lost_new_channels");
+    let directory = Directory::new("lost-channels");
+    let (mut peer, path) = start(PEER, &directory, "door", "");
+    peer.say("shut");
+    peer.expect("shut");
+    let mut client = Peer::start(PEER, "calls-crowd", &[path.to_str().unwrap()]);
+    for _ in 0..4 {
+        peer.expect("begun");
+    }
+    client.say("go");
+    client.expect("full: TimedOut { taken: false }");
+    // All four are still busy: this is a new one.
+    client.expect("room: 2 and 0");
+    peer.say("open");
+    for _ in 0..4 {
+        peer.expect("cancelled: false");
+    }
+    assert!(client.finish().success());
+}

@@ -3,9 +3,13 @@
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 
+use doors::{Door, DoorCondition, NameError};
+use harness::files::raise_limit;
 use harness::life::{attach, kind_of_error, subject, try_open};
 use harness::{Books, Directory, Watchdog, life, skipped};
+use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chown, geteuid};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -195,4 +199,34 @@ fn the_removal_of_a_name_that_its_owner_cannot_read_is_noticed() {
         );
         server.ask("detach n", "detached false");
     }
+}
+
+#[test]
+fn a_door_whose_server_takes_no_more_connections_is_not_opened_after_the_deadline() {
+    let _watchdog = Watchdog::new("a_door_whose_server_takes_no_more_connections");
+    let directory = Directory::new("names");
+    raise_limit();
+    let server = life::server(PEER, &directory, "none");
+    server.stop();
+    let path = directory.join(life::CONTROL);
+    // Each is tried once: there is room in the backlog, or the time is over.
+    let mut doors = Vec::new();
+    let error = loop {
+        match Door::open_until(&path, Instant::now()) {
+            Ok(door) => doors.push(door),
+            Err(error) => break error,
+        }
+    };
+    assert!(!doors.is_empty());
+    assert!(
+        matches!(
+            error.condition(),
+            DoorCondition::Name(NameError::TimedOut { .. })
+        ),
+        "{error}"
+    );
+    server.signal(Signal::SIGCONT);
+    let later = Instant::now().checked_add(Duration::from_mins(1)).unwrap();
+    let door = Door::open_until(&path, later).unwrap();
+    door.call(b"eagain", vec![]).unwrap();
 }

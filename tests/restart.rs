@@ -9,7 +9,8 @@
 use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 
-use doors::{CallCondition, CallState, Door};
+use doors::{CallCondition, CallError, CallState, Door};
+use harness::waiting::{calling, until_asleep_in_a_call};
 use harness::{Census, Directory, Peer, Watchdog};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -130,6 +131,39 @@ fn a_server_that_drains_refuses_calls_until_it_takes_them_again() {
     Census::settle(server.pid(), "only the one session", |now| {
         now.mappings == before.mappings && now.descriptors() <= before.descriptors()
     });
+}
+
+#[test]
+fn calls_that_wait_where_there_is_no_thread_are_refused_by_a_drain() {
+    let _watchdog = Watchdog::new("bare drain");
+    let directory = Directory::new("bare-drain");
+    let path = directory.join("door");
+    let mut server = Peer::start(PEER, "drainer", &[path.to_str().unwrap()]);
+    server.expect("ready");
+    let bare = directory.join("door.bare");
+    // One whose call travels on the connection, one with a session.
+    let doors = || {
+        let passed = Door::from_descriptor(connect(&bare)).unwrap();
+        [Door::open(&bare).unwrap(), passed]
+    };
+    let before = doors();
+    let calls = before.map(|door| calling(move || (door.call(b"", vec![]), door)));
+    until_asleep_in_a_call(std::process::id());
+    server.say("drain");
+    server.expect("0 unfinished");
+    let draining = |error: &CallError| {
+        assert_eq!(error.condition, CallCondition::Draining);
+        assert_eq!(error.call_state(), CallState::NotExecuted);
+    };
+    let waited = calls.map(|call| call.join().unwrap());
+    for (outcome, door) in waited {
+        draining(&outcome.unwrap_err());
+        // So is one that comes now.
+        draining(&door.call(b"", vec![]).unwrap_err());
+    }
+    server.say("resume");
+    server.expect("resumed");
+    Door::open(&path).unwrap().call(b"", vec![]).unwrap();
 }
 
 /// A connection that no `Door` has opened: its first use is a session.

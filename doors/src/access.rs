@@ -81,8 +81,10 @@ impl Access {
     ///
     /// They run on threads of the library, up to eight at once for each door, so that one that takes
     /// long, or calls doors (also those of this process), holds up nobody but those who wait for its
-    /// verdict. A client waits 5 s for an answer of the protocol and no longer; only a first call,
-    /// made right after [`Door::open`](crate::Door::open), waits as its caller says.
+    /// verdict. While eight are stuck, others of whom predicates of this door are to be asked wait, too;
+    /// other doors have threads of their own for this. A client waits 5 s for an answer of the protocol
+    /// and no longer; only a first call, made right after [`Door::open`](crate::Door::open), waits as its
+    /// caller says.
     #[must_use]
     pub fn or_if<P>(self, predicate: P) -> Self
     where

@@ -2,18 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use crate::access::Access;
-use crate::client::petition::{deadline, system};
-use crate::door::{Door, Inner, Remote};
+use crate::client::petition::system;
+use crate::door::{Door, Inner};
 use crate::error::{DoorCondition, DoorError, DoorLabel};
 use crate::name::{self, Name, NameError};
 use crate::primitive::{AtomicBool, Ordering};
 use crate::server::runtime::{Attached, Runtime};
-
-/// How long `open` waits for a place in a full backlog.
-const OPEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// A name under which a door can be opened.
 ///
@@ -229,80 +225,6 @@ impl Door {
             Err(DoorCondition::NoDoor)
         } else {
             Ok((runtime, &own.core))
-        }
-    }
-
-    /// Opens a door by its name.
-    ///
-    /// Only a connection is made. The first call of a short-lived client travels on it; everything else opens a session
-    /// with the server at its first use.
-    ///
-    /// # Blocking
-    /// Not at all, or up to 5 s while the server's backlog is full.
-    ///
-    /// # Errors
-    /// [`DoorCondition::Name`] with the path: not found (ENOENT), no permission (EACCES: the mode's write bit decides), no
-    /// server behind the name any more (ECONNREFUSED), not a door, a backlog that stays full (EAGAIN).
-    ///
-    /// # Death
-    /// A server that dies later is told by the next call. The `Door` then stays one of that server; see
-    /// [`reopen`](Self::reopen).
-    ///
-    /// # Examples
-    /// ```
-    /// use doors::{Door, DoorCondition, NameError};
-    ///
-    /// if let Err(error) = Door::open("/no/such/door") {
-    ///     match error.condition() {
-    ///         DoorCondition::Name(NameError::NotFound { path }) => println!("start it: {}", path.display()),
-    ///         _ => return Err(error.into()),
-    ///     }
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, DoorError> {
-        let path = path.as_ref();
-        let token = name::connect(path, deadline(OPEN_WITHIN))?;
-        Ok(Self::remote(Remote::new(
-            token,
-            Some(Arc::from(path)),
-            true,
-        )))
-    }
-
-    /// Opens the name again by which this door was opened: after a restart of its server, say.
-    ///
-    /// # Blocking
-    /// As [`open`](Self::open).
-    ///
-    /// # Errors
-    /// As [`open`](Self::open); [`DoorCondition::NotADoor`] if it was not opened by a name.
-    ///
-    /// # Examples
-    /// A call that survives a restart, but is never made twice:
-    /// ```no_run
-    /// use doors::{CallState, Door};
-    ///
-    /// let mut door = Door::open("/run/service")?;
-    /// let reply = loop {
-    ///     match door.call(b"work", vec![]) {
-    ///         Ok(reply) => break reply,
-    ///         Err(error) if error.call_state() == CallState::NotExecuted => {
-    ///             std::thread::sleep(std::time::Duration::from_millis(100));
-    ///             door = door.reopen()?;
-    ///         }
-    ///         Err(error) => return Err(error.into()),
-    ///     }
-    /// };
-    /// # drop(reply);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn reopen(&self) -> Result<Self, DoorError> {
-        match &*self.inner {
-            Inner::Remote(Remote {
-                path: Some(path), ..
-            }) => Self::open(path),
-            _ => self.named(Err(DoorCondition::NotADoor)),
         }
     }
 }

@@ -103,6 +103,7 @@ mod create;
 mod door;
 mod info;
 mod invocation;
+mod open;
 mod restart;
 
 // Values instead of bytes.

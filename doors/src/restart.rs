@@ -78,6 +78,8 @@ pub struct Drained {
 pub fn drain(until: Instant) -> Result<Drained, DoorError> {
     let runtime = Runtime::existing().ok_or(DoorCondition::NoDoor)?;
     runtime.set_draining(true);
+    // Those that a thread finds are told by it. In a pool without one they would wait until this process ends.
+    runtime.turn_away_waiting();
     let unfinished = runtime.wait_until_idle(until);
     Ok(Drained {
         runtime,

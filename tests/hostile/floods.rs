@@ -359,3 +359,51 @@ fn case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else() {
     customer.say("send 2");
     customer.expect("reply 1 2");
 }
+
+#[test]
+fn windows_that_a_client_cannot_map_are_offered_again_and_paid_for_once() {
+    let served = Served::new("unmapped");
+    let connection = served.connect();
+    let session = Session::open(&connection);
+    let offered = |wanted: u64| {
+        let heard = session.hear();
+        assert_eq!(heard.fds.len(), 2);
+        let mut fields = Fields::of(&heard.bytes, kind::WINDOWS);
+        assert_eq!(fields.u64(), wanted);
+        let _session = fields.u128();
+        (fields.u32(), fields.u32(), fields.u32())
+    };
+    let grow = |wanted: u64, area: u64| {
+        session.say(&Packet::new(kind::GROW).u64(wanted).u32(0).u64(area));
+    };
+    // More than a user may hold, and more offers than may be under way.
+    for wanted in 1..200 {
+        grow(wanted, 4 << 20);
+        let (pair, _, channels) = offered(wanted);
+        assert_eq!(channels, 0);
+        session.say(&Packet::new(kind::UNMAPPED).u32(pair));
+    }
+    // The numbers of channels that were lost come again; of two offers the second is lost with the first.
+    let channels = session.ledger.channels;
+    for wanted in [300, 302] {
+        grow(wanted, 0);
+        grow(wanted + 1, 0);
+        let (pair, first, _) = offered(wanted);
+        let (next, after, _) = offered(wanted + 1);
+        assert_eq!((first, after), (channels, 2 * channels));
+        session.say(&Packet::new(kind::UNMAPPED).u32(pair));
+        session.say(&Packet::new(kind::UNMAPPED).u32(next));
+    }
+    grow(400, 0);
+    let (pair, first, more) = offered(400);
+    assert_eq!(first, channels);
+    session.say(&Packet::new(kind::MAPPED).u32(pair));
+    let _ready = Fields::of(&session.hear().bytes, kind::READY);
+    grow(401, 0);
+    assert_eq!(offered(401).1, channels + more);
+    // One that is in use was mapped.
+    session.say(&Packet::new(kind::UNMAPPED).u32(pair));
+    raw::is_over(&session.socket);
+    drop((session, connection));
+    served.is_sound();
+}

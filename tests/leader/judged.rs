@@ -193,3 +193,27 @@ fn a_predicate_that_forks_leaves_its_child_out() {
     assert_eq!(scene.ask("child"), "sleeps");
     scene.others_are_served();
 }
+
+#[test]
+fn predicates_that_are_all_stuck_hold_up_their_own_door_and_no_other() {
+    let mut scene = Scene::with_policy(
+        "predicates_that_are_all_stuck_hold_up_their_own_door",
+        "door",
+        "waits",
+    );
+    let callers: Vec<_> = (0..12).map(|_| calling(scene.subject())).collect();
+    scene.wait("waiting", 8);
+    // Another door that asks a predicate: at a first call, a session, a call through it, and for information.
+    let other = scene.directory.join("other");
+    scene.tell(&format!("policy door nothing {}", other.display()));
+    let door = Door::open(&other).unwrap();
+    for _ in 0..3 {
+        assert_eq!(door.call(b"ein", vec![]).unwrap().data, b"in");
+    }
+    door.info().unwrap();
+    assert!(callers.iter().all(|caller| !caller.is_finished()));
+    scene.tell("raise go");
+    for caller in callers {
+        assert_eq!(caller.join().unwrap().unwrap().data, b"in");
+    }
+}

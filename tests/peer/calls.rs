@@ -1,6 +1,7 @@
 //! What the tests of `calls` ask of a peer.
 
 mod client;
+mod deaf;
 mod procedure;
 mod server;
 
@@ -10,7 +11,10 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
         "calls-serve" => server::serve(arguments[0], arguments.get(1).copied().unwrap_or("")),
         "calls-giver" => server::give(arguments[0], arguments[1]),
         "calls-poor-client" => client::poor(arguments[0]),
+        "calls-private-doors" => client::private_doors(arguments[0]),
+        "calls-crowd" => client::crowd(arguments[0]),
         "calls-client" => client::obey(arguments[0]),
+        "calls-deaf-client" => deaf::obey(arguments[0]),
         _ => return false,
     }
     true

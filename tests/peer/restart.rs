@@ -47,7 +47,7 @@ fn predecessor(path: &str) {
     child.wait().unwrap();
 }
 
-/// `drainer PATH`: drains while a call runs, and takes calls again.
+/// `drainer PATH`: drains while a call runs, and takes calls again. A second door, at `PATH.bare`, has no thread.
 fn drainer(path: &str) {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let inner = Arc::clone(&gate);
@@ -61,6 +61,13 @@ fn drainer(path: &str) {
     };
     let door = Door::create(waits, DoorAttributes::empty()).unwrap();
     let _attachment = door.attach(path, 0o600).unwrap();
+    let nobody = Options {
+        attributes: DoorAttributes::PRIVATE,
+        create_thread: Some(Arc::new(drop)),
+        ..Options::default()
+    };
+    let bare = Door::create_with(procedure, nobody).unwrap();
+    let _its = bare.attach(format!("{path}.bare"), 0o600).unwrap();
     println!("ready");
     let mut drained = None;
     for line in std::io::stdin().lock().lines() {

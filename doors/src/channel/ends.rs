@@ -129,15 +129,27 @@ impl ClientEnd {
         end.tell(call::PAIR, head.pair);
         end.tell(call::DESCRIPTORS, head.descriptors);
         end.tell(call::CPU, cpu::current());
-        match state::publish(end.own(call::TURN), low(turn), end.peer(reply::PRESENCE)) {
+        let presence = state::publish(end.own(call::TURN), low(turn), end.peer(reply::PRESENCE));
+        self.rouse(presence)
+    }
+
+    /// Wakes a server thread that says it sleeps. True: none is here.
+    #[inline]
+    fn rouse(&self, presence: u32) -> bool {
+        match presence {
             presence::AWAKE => false,
             presence::SLEEPING => {
-                futex::wake(end.own(call::TURN));
+                futex::wake(self.0.own(call::TURN));
                 false
             }
             // Quiet, or a value that means nothing: a ring too many is harmless.
             _ => true,
         }
+    }
+
+    /// Whether no server thread has come since a turn was published; wakes one that sleeps.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.rouse(state::look(self.0.peer(reply::PRESENCE)))
     }
 
     /// Whether the answer to a turn is there.

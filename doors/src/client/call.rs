@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::arguments::Arguments;
+use super::channel::Channel;
 use super::establish::Link;
 use super::exchange::run;
 use super::petition::deadline;
@@ -67,22 +68,21 @@ fn slow(
     let session = link.session();
     loop {
         let channels = session.channels.load_full();
-        for (place, channel) in channels.iter().enumerate() {
-            if let Some(state) = channel.try_take(link.pool) {
-                LAST.set(place);
-                return run(link, channel, state, arguments, out);
+        // One of its own pool first: those that belong to none are left for pools that have none.
+        for take in [Channel::try_take, Channel::adopt] {
+            for (place, channel) in channels.iter().enumerate() {
+                if let Some(state) = take(channel, link.pool) {
+                    LAST.set(place);
+                    return run(link, channel, state, arguments, out);
+                }
             }
         }
         let before = channels.len();
-        let asked = if session.no_more_channels.load(Ordering::Relaxed) {
-            Err(CallCondition::NoRoom)
-        } else {
-            session.ask(arguments.until, |wanted| Message::Grow {
-                wanted,
-                channel: 0,
-                area_bytes: 0,
-            })
-        };
+        let asked = session.ask(arguments.until, |wanted| Message::Grow {
+            wanted,
+            channel: 0,
+            area_bytes: 0,
+        });
         match asked {
             Ok(_) => continue,
             Err(CallCondition::NoRoom) => {}

@@ -4,6 +4,8 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
 
+use nix::errno::Errno;
+
 use super::session::Session;
 use crate::channel::descriptors::STALE_PACKETS;
 use crate::channel::ends::{CallHead, ClientEnd, low};
@@ -58,6 +60,8 @@ pub(crate) enum Waited {
     Dead,
     /// The server stored a turn that it cannot have.
     Broken(Violation),
+    /// The server cannot be told that a turn is there.
+    Unheard(Errno),
 }
 
 impl Channel {
@@ -79,24 +83,28 @@ impl Channel {
         }
     }
 
-    /// Takes the channel if it is free, belongs to the pool (or to none yet), and its last turn is answered: a call
-    /// that was given up keeps it until the server is done with it.
+    /// Takes the channel if it is free, belongs to the pool, and its last turn is answered: a call that was given up
+    /// keeps it until the server is done with it.
     #[inline]
     pub(crate) fn try_take(&self, pool: u64) -> Option<MutexGuard<'_, State>> {
-        let belongs = self.pool.load(Ordering::Relaxed);
-        if belongs != pool && belongs != NO_POOL {
+        if self.pool.load(Ordering::Relaxed) != pool {
             return None;
         }
         let state = self.try_take_any()?;
         // Under the lock: two doors of different pools do not both get it.
-        let now = self.pool.load(Ordering::Relaxed);
-        if now != NO_POOL && now != pool {
+        (self.pool.load(Ordering::Relaxed) == pool).then_some(state)
+    }
+
+    /// Takes the channel for a pool if it is free and belongs to none.
+    pub(crate) fn adopt(&self, pool: u64) -> Option<MutexGuard<'_, State>> {
+        if self.pool.load(Ordering::Relaxed) != NO_POOL {
             return None;
         }
-        if now == NO_POOL {
-            self.pool.store(pool, Ordering::Relaxed);
-        }
-        Some(state)
+        let state = self.try_take_any()?;
+        let adopted =
+            self.pool
+                .compare_exchange(NO_POOL, pool, Ordering::Relaxed, Ordering::Relaxed);
+        adopted.is_ok().then_some(state)
     }
 
     /// Takes the channel if it is free and its last turn is answered, whatever pool it belongs to.
@@ -110,6 +118,14 @@ impl Channel {
             Err(TryLockError::WouldBlock) => return None,
         };
         self.end.answered(state.turn).then_some(state)
+    }
+
+    /// Has the channel belong to none, if it belongs to this pool, of which there is no door any more: a hint, for which
+    /// one need not have the channel.
+    pub(crate) fn leave(&self, pool: u64) {
+        let _other =
+            self.pool
+                .compare_exchange(pool, NO_POOL, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Has the channel belong to another pool. Whoever calls this has the channel.
@@ -129,8 +145,11 @@ impl Channel {
         let last = state.turn;
         let turn = last.wrapping_add(1);
         state.turn = turn;
-        if self.end.publish(head, turn) {
-            session.ring();
+        if self.end.publish(head, turn)
+            && session.ring().is_err()
+            && let Some(unheard) = self.ring_again(session, turn, until)
+        {
+            return unheard;
         }
         let end = &self.end;
         let seen = state.patience.spend(

@@ -37,6 +37,15 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        // In a forked child the lock may be held for ever.
+        if self.session.life == fork::life() {
+            self.session.leave_pool(self.pool);
+        }
+    }
+}
+
 /// Makes a token callable. `known` is the way that somebody else has found while this thread waited for its turn, if
 /// there is one.
 pub(crate) fn establish(
@@ -138,12 +147,15 @@ fn link(session: Hold, message: Message) -> Result<Link, DoorCondition> {
             door,
             pool,
             ..
-        } if id == session.id => Ok(Link {
-            session,
-            registration,
-            pool,
-            door,
-        }),
+        } if id == session.id => {
+            session.enter_pool(pool);
+            Ok(Link {
+                session,
+                registration,
+                pool,
+                door,
+            })
+        }
         _ => Err(DoorCondition::Protocol(Violation::Turn)),
     }
 }

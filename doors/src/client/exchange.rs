@@ -169,6 +169,13 @@ impl Exchange<'_> {
                 return Err(CallCondition::ServerDied { taken });
             }
             Waited::Broken(violation) => return Err(self.broken(violation)),
+            Waited::Unheard(source) => {
+                return Err(CallCondition::System {
+                    op: "ring the server",
+                    source,
+                    taken: self.withdraw(),
+                });
+            }
         }
         let reply = self.channel.end.read();
         if reply.generation != self.head.generation {
@@ -177,9 +184,16 @@ impl Exchange<'_> {
         Ok(reply)
     }
 
-    /// The deadline passed: was the call taken? The channel stays out of use until the server answers the turn.
+    /// The deadline passed.
     #[cold]
-    fn give_up(&mut self) -> CallCondition {
+    fn give_up(&self) -> CallCondition {
+        let taken = self.withdraw();
+        CallCondition::TimedOut { taken }
+    }
+
+    /// Gives the call up: may it have executed? The channel stays out of use until the server answers the turn.
+    #[cold]
+    fn withdraw(&self) -> bool {
         let generation = self.head.generation;
         let taken = self.channel.end.give_up(generation);
         if taken {
@@ -190,9 +204,7 @@ impl Exchange<'_> {
             // If the session socket is full the invocation learns nothing; the outcome is the same.
             let _told = self.session.tell(&cancel);
         }
-        CallCondition::TimedOut {
-            taken: taken && self.complete,
-        }
+        taken && self.complete
     }
 
     /// The server broke the protocol: nothing it says on this session is believed any more, nor that it has not taken

@@ -14,6 +14,8 @@ use nix::errno::Errno;
 pub(crate) use self::asking::Granted;
 use self::asking::{Inbox, Wish};
 use super::channel::Channel;
+use super::doorbell::heard;
+use super::pools::Pools;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::closer::Shared;
@@ -37,8 +39,7 @@ pub(crate) struct Session {
     /// Doors that are called through this session, or are about to be.
     pub(crate) holds: AtomicUsize,
     next_wanted: AtomicU64,
-    /// This side can use no more channels than it has, or will have once they are ready.
-    pub(crate) no_more_channels: AtomicBool,
+    pub(super) pools: Pools,
     /// Threads that wait until some channel is free.
     pub(crate) starved: AtomicUsize,
     inbox: Mutex<Inbox>,
@@ -56,7 +57,7 @@ impl Session {
             dead: AtomicBool::new(false),
             holds: AtomicUsize::new(0),
             next_wanted: AtomicU64::new(1),
-            no_more_channels: AtomicBool::new(false),
+            pools: Pools::default(),
             starved: AtomicUsize::new(0),
             inbox: Mutex::new(Inbox::new()),
             arrived: Condvar::new(),
@@ -83,9 +84,9 @@ impl Session {
         self.arrived.notify_all();
     }
 
-    /// Sends on the session socket. A full queue counts as sent for a ring: the leader scans all channels anyway.
-    pub(crate) fn ring(&self) {
-        let _rung = socket::send(&self.socket, &[&Message::Ring {}.encode(0)], &[]);
+    /// Has the server look at all quiet channels; an error if it does not hear of it.
+    pub(crate) fn ring(&self) -> Result<(), Errno> {
+        heard(self.tell(&Message::Ring {}))
     }
 
     /// Tells the server something that needs no answer.
@@ -200,8 +201,11 @@ impl Session {
     pub(crate) fn lost(&self, message: Message) -> Result<(), Violation> {
         match message {
             Message::Windows {
-                wanted, channels, ..
-            } => self.cannot_map(wanted, channels),
+                wanted,
+                pair,
+                channels,
+                ..
+            } => self.cannot_map(wanted, pair, channels),
             Message::Socket { wanted, channel } => {
                 let channels = self.channels.load();
                 let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;

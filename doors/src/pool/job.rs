@@ -15,12 +15,18 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    /// Whether it is a call on this door that has not begun: of one that has, the rest of the results may be wanted.
+    /// Whether it is a call on this door that cannot begin any more. Of one that has run, the rest of the results may be
+    /// wanted; one that was taken, and whose arguments have not all come, still runs in a door that only drains.
     pub(super) fn begins_on(&self, core: &Arc<Core>) -> bool {
         match self {
             Self::Packet(call) => Arc::ptr_eq(call.core(), core),
             Self::Channel(duty) => {
-                !matches!(duty.progress, Progress::Sending(_))
+                let can_begin = match duty.progress {
+                    Progress::Idle => true,
+                    Progress::Collecting(_) => core.is_revoked(),
+                    Progress::Sending(_) => false,
+                };
+                can_begin
                     && duty
                         .calls()
                         .is_some_and(|found| Arc::ptr_eq(&found.core, core))
@@ -44,7 +50,7 @@ impl Job {
         }
     }
 
-    /// Answers a call that no thread will ever take, because the private door of the pool is gone.
+    /// Answers a call that no thread will ever take, or none while its server drains.
     pub(super) fn turn_away(self) {
         match self {
             // Its drop tells the caller.

@@ -64,11 +64,11 @@ impl Pool {
         }
     }
 
-    /// Tells the callers of queued calls on a door that it was revoked: they need no thread for that, and there may be
-    /// none for long.
+    /// Tells the callers of queued calls on a door that it was revoked, or that its server drains: they need no thread
+    /// for that, and there may be none for long.
     ///
-    /// Whoever queues a call looks at the door again afterwards and comes here if it was revoked: revoking stores the
-    /// mark before it takes this lock, so either the call is found here or the mark is seen there.
+    /// Whoever queues a call looks at the door again afterwards and comes here if it takes no calls: the mark is stored
+    /// before this lock is taken, so either the call is found here or the mark is seen there.
     pub(crate) fn turn_away(&self, core: &Arc<Core>) {
         for job in self.take_out(|job| job.begins_on(core)) {
             job.turn_away();

@@ -225,7 +225,7 @@ impl Duty {
         }
     }
 
-    /// Answers the turn that waits, on a channel for which there is no pool any more: the call was not executed. A
+    /// Answers the turn that waits, on a channel to which no thread may ever come: the call was not executed. A
     /// call that was executed before keeps its right to the rest of its results.
     pub(crate) fn turn_away(mut self: Box<Self>) {
         let channel = Arc::clone(&self.channel);
@@ -238,16 +238,18 @@ impl Duty {
             return channel.session.violated(Violation::Turn);
         }
         let head = channel.end.read();
+        let closed = self.calls().and_then(|known| known.core.closed());
+        let code = closed.unwrap_or(Failure::NoDoor);
         match self.progress {
             Progress::Sending(_) => {
                 if let Err(found) = self.send_next(&head) {
                     return channel.session.violated(found);
                 }
             }
-            Progress::Collecting(_) => self.fail(Failure::NoDoor),
+            Progress::Collecting(_) => self.fail(code),
             Progress::Idle => {
                 self.generation = self.turn.wrapping_add(1);
-                self.fail(Failure::NoDoor);
+                self.fail(code);
             }
         }
         if let Some(duty) = self.go_quiet() {

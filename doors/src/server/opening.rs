@@ -127,7 +127,7 @@ fn turned_down(
 fn dispatch(call: Box<PacketCall>) {
     let core = Arc::clone(call.core());
     core.pool.dispatch(Job::Packet(call));
-    if core.is_revoked() {
+    if core.closed().is_some() {
         core.pool.turn_away(&core);
     }
 }

@@ -210,7 +210,8 @@ impl Drop for PacketCall {
     /// A call that no thread could take (its pool closed) is answered all the same.
     fn drop(&mut self) {
         if !self.answered && !self.progress.is_given_up() {
-            self.finish(self.token.core.over());
+            let core = &self.token.core;
+            self.finish(core.closed().unwrap_or_else(|| core.over()));
         }
         // Those of a call that did not run: this may be the leader.
         closer::close(std::mem::take(&mut self.fds));

@@ -226,6 +226,15 @@ impl Runtime {
         fence(Ordering::SeqCst);
     }
 
+    /// Answers the calls that wait for a thread, on doors that take none any more.
+    pub(crate) fn turn_away_waiting(&self) {
+        // Not under the lock: a call may be all that kept another door, whose end looks at this table.
+        let doors: Vec<_> = self.doors().values().cloned().collect();
+        for core in doors {
+            core.pool.turn_away(&core);
+        }
+    }
+
     /// The last active call of a door ended while draining.
     #[cold]
     pub(crate) fn call_ended(&self) {

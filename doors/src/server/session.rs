@@ -1,32 +1,32 @@
 //! One client process as the server knows it.
 
+mod paid;
+mod windows;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use nix::errno::Errno;
 
+pub(crate) use self::paid::{Paid, Place};
+use self::windows::Windows;
 use super::channel::Channel;
 use super::core::{Core, lock};
 use super::duty::Duty;
 use super::quota::Charge;
 use super::runtime::Runtime;
-use crate::channel::ends::{End, ServerEnd};
-use crate::channel::pair::Pair;
 use crate::cred::Caller;
 use crate::event;
 use crate::pool::{Job, Pool};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::sys::closer::Shared;
-use crate::sys::mapping::Mapping;
-use crate::sys::memfd;
 use crate::sys::peer::Process;
 use crate::sys::socket;
 use crate::wire::code::Failure;
-use crate::wire::layout::{Shape, usize_of};
-use crate::wire::limits::{PENDING_PAIRS, SESSION_CHANNELS};
+use crate::wire::layout::usize_of;
 use crate::wire::message::{Message, Violation};
 
 /// A door as one session calls it. It dies with the token by which it came.
@@ -42,60 +42,6 @@ impl Registration {
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
         self.live.load(Ordering::Relaxed)
-    }
-}
-
-/// Private memory that a session's user pays for, until dropped.
-pub(crate) struct Paid {
-    session: Arc<Session>,
-    bytes: usize,
-}
-
-impl Paid {
-    /// None yet.
-    pub(crate) fn nothing(session: &Arc<Session>) -> Self {
-        Self {
-            session: Arc::clone(session),
-            bytes: 0,
-        }
-    }
-
-    /// Pays for so many more; false if the user has no room left.
-    pub(crate) fn more(&mut self, bytes: usize) -> bool {
-        let added = lock(&self.session.charge).add(bytes);
-        if added {
-            self.bytes = self.bytes.saturating_add(bytes);
-        }
-        added
-    }
-}
-
-impl Drop for Paid {
-    fn drop(&mut self) {
-        lock(&self.session.charge).sub(self.bytes);
-    }
-}
-
-/// Room for one more descriptor that a session's user pays for, until dropped.
-pub(crate) struct Place(Arc<Session>);
-
-impl Place {
-    /// `None` if the user has no room left.
-    pub(crate) fn of(session: &Arc<Session>) -> Option<Self> {
-        let added = lock(&session.charge).add_descriptors(1);
-        added.then(|| Self(Arc::clone(session)))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        lock(&self.0.charge).sub_descriptors(1);
-    }
-}
-
-impl fmt::Debug for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Place").finish_non_exhaustive()
     }
 }
 
@@ -116,29 +62,6 @@ pub(crate) struct Session {
     registrations: Mutex<HashMap<u64, Arc<Registration>>>,
     windows: Mutex<Windows>,
     charge: Mutex<Charge>,
-}
-
-#[derive(Default)]
-struct Windows {
-    /// Pairs in use, by number, with the channel they are an area for.
-    pairs: HashMap<u32, (Arc<Pair>, Option<u32>)>,
-    /// Pairs that the client has not acknowledged.
-    pending: HashMap<u32, Pending>,
-    channels: Vec<Arc<Channel>>,
-    /// Channels that exist or are on their way.
-    promised: u32,
-    next_pair: u32,
-}
-
-/// A pair that was sent and is not yet mapped by the client.
-struct Pending {
-    wanted: u64,
-    /// The first channel that was promised with it.
-    first: u32,
-    shape: Shape,
-    area_for: Option<u32>,
-    ours: Mapping,
-    theirs: OwnedFd,
 }
 
 impl Session {
@@ -206,15 +129,18 @@ impl Session {
         fence(Ordering::SeqCst);
         // A call that goes on keeps the socket open; its client must learn of the end all the same.
         socket::end(&self.socket);
-        let (channels, pending) = {
+        let (channels, offered) = {
             let mut windows = lock(&self.windows);
             windows.pairs.clear();
             (
                 std::mem::take(&mut windows.channels),
-                std::mem::take(&mut windows.pending),
+                (
+                    std::mem::take(&mut windows.pending),
+                    std::mem::take(&mut windows.unused),
+                ),
             )
         };
-        drop(pending);
+        drop(offered);
         let registrations = std::mem::take(&mut *lock(&self.registrations));
         for registration in registrations.values() {
             registration.live.store(false, Ordering::Relaxed);
@@ -290,121 +216,6 @@ impl Session {
         lock(&self.registrations).get(&number).cloned()
     }
 
-    /// The area that a channel may use under this number.
-    pub(crate) fn area_of(&self, pair: u32, channel: u32) -> Option<Arc<Pair>> {
-        let windows = lock(&self.windows);
-        let own = windows
-            .channels
-            .get(usize_of(channel))
-            .map(|c| c.end.0.pair().number);
-        let (found, area_for) = windows.pairs.get(&pair)?;
-        let allowed = area_for.map_or(own == Some(pair), |only| only == channel);
-        allowed.then(|| Arc::clone(found))
-    }
-
-    /// Creates a window pair and offers it to the client.
-    pub(crate) fn offer(
-        &self,
-        wanted: u64,
-        channels: u32,
-        area_bytes: u64,
-        area_for: Option<u32>,
-    ) -> Result<(), Failure> {
-        let shape = Shape::new(channels, area_bytes).ok_or(Failure::Violation)?;
-        if lock(&self.windows).pending.len() >= PENDING_PAIRS {
-            return Err(Failure::NoRoom);
-        }
-        let bytes = shape.window_bytes().saturating_mul(2);
-        if !lock(&self.charge).add(bytes) {
-            return Err(Failure::NoRoom);
-        }
-        let offered = self.offer_paid(wanted, shape, area_bytes, area_for);
-        if offered.is_err() {
-            lock(&self.charge).sub(bytes);
-        }
-        offered
-    }
-
-    fn offer_paid(
-        &self,
-        wanted: u64,
-        shape: Shape,
-        area_bytes: u64,
-        area_for: Option<u32>,
-    ) -> Result<(), Failure> {
-        let channels = shape.channels();
-        let make = |name| memfd::create(name, shape.window_bytes()).map_err(|_| Failure::NoRoom);
-        let (theirs, own) = (make(c"doors-call")?, make(c"doors-reply")?);
-        let ours = Pair::map_own(shape, &own).map_err(|_| Failure::NoRoom)?;
-        let mut windows = lock(&self.windows);
-        let first = area_for.unwrap_or(windows.promised);
-        if area_for.is_none() && windows.promised.saturating_add(channels) > SESSION_CHANNELS {
-            return Err(Failure::NoRoom);
-        }
-        let pair = windows.next_pair;
-        let packet = Message::Windows {
-            wanted,
-            session: self.id,
-            pair,
-            first,
-            channels,
-            area_bytes,
-        };
-        let fds = [
-            std::os::fd::AsFd::as_fd(&theirs),
-            std::os::fd::AsFd::as_fd(&own),
-        ];
-        self.send(&packet.encode(0), &fds)
-            .map_err(|_| Failure::NoRoom)?;
-        windows.next_pair = pair.wrapping_add(1);
-        windows.promised = windows.promised.saturating_add(channels);
-        windows.pending.insert(
-            pair,
-            Pending {
-                wanted,
-                first,
-                shape,
-                area_for,
-                ours,
-                theirs,
-            },
-        );
-        Ok(())
-    }
-
-    /// The client has mapped a pair: seal it, map it, tell it that the pair may be used.
-    fn mapped(self: &Arc<Self>, number: u32) -> Result<(), Violation> {
-        let mut windows = lock(&self.windows);
-        let pending = windows.pending.remove(&number).ok_or(Violation::Turn)?;
-        let Pending {
-            wanted,
-            first,
-            shape,
-            area_for,
-            ours,
-            theirs,
-        } = pending;
-        // Channels are numbered in the order of the offers: after ones that the client does not have there are none.
-        if shape.channels() > 0 && usize_of(first) != windows.channels.len() {
-            return Err(Violation::Turn);
-        }
-        let pair = Pair::with_peer(number, shape, ours, theirs).map_err(|_| Violation::Memory)?;
-        let pair = Arc::new(pair);
-        windows.pairs.insert(number, (Arc::clone(&pair), area_for));
-        for place in 0..shape.channels() {
-            let index = u32::try_from(windows.channels.len()).unwrap_or(u32::MAX);
-            let end = ServerEnd(End::new(Arc::clone(&pair), place));
-            windows.channels.push(Channel::new(self, index, end));
-        }
-        drop(windows);
-        let ready = Message::Ready {
-            wanted,
-            pair: number,
-        }
-        .encode(0);
-        self.send(&ready, &[]).map_err(|_| Violation::Turn)
-    }
-
     /// Gives every quiet channel on which a call waits to a server thread.
     pub(crate) fn scan(&self) {
         let channels = lock(&self.windows).channels.clone();
@@ -426,7 +237,7 @@ impl Session {
             Some(registration) => {
                 let core = &registration.core;
                 core.pool.dispatch(Job::Channel(duty));
-                if core.is_revoked() {
+                if core.closed().is_some() {
                     core.pool.turn_away(core);
                 }
             }
@@ -440,6 +251,7 @@ impl Session {
             // The leader looks at all quiet channels when it has read what there is.
             Message::Ring {} => Ok(()),
             Message::Mapped { pair } => self.mapped(pair),
+            Message::Unmapped { pair } => self.unmapped(pair),
             Message::Grow {
                 wanted,
                 channel,
@@ -460,24 +272,6 @@ impl Session {
 
     fn channel(&self, index: u32) -> Option<Arc<Channel>> {
         lock(&self.windows).channels.get(usize_of(index)).cloned()
-    }
-
-    fn grow(&self, wanted: u64, channel: u32, area_bytes: u64) -> Result<(), Violation> {
-        let offered = if area_bytes == 0 {
-            // Twice as many as there are: the number of pairs stays small.
-            let more = lock(&self.windows).promised.max(1);
-            let room = SESSION_CHANNELS.saturating_sub(more);
-            if room == 0 {
-                Err(Failure::NoRoom)
-            } else {
-                let area = u64::try_from(crate::wire::limits::AREA_BYTES).unwrap_or(u64::MAX);
-                self.offer(wanted, more.min(room), area, None)
-            }
-        } else {
-            self.channel(channel).ok_or(Violation::Value)?;
-            self.offer(wanted, 0, area_bytes, Some(channel))
-        };
-        offered.or_else(|code| self.refuse(wanted, code))
     }
 
     fn give_socket(&self, wanted: u64, channel: u32) -> Result<(), Violation> {

@@ -153,6 +153,8 @@ messages! {
     WantSocket = 35 { wanted: u64, channel: u32, }
     /// Client to server: the call is given up after it was taken.
     Cancel = 36 { channel: u32, generation: u64, }
+    /// Client to server: the windows of a pair that was offered cannot be had here.
+    Unmapped = 37 { pair: u32, }
     /// Server to client, with a socket: the descriptors of this channel travel here.
     Socket = 48 { wanted: u64, channel: u32, }
 

@@ -36,6 +36,8 @@ pub mod kind {
     pub const WANT_SOCKET: u16 = 35;
     /// Client to server: a taken call is given up.
     pub const CANCEL: u16 = 36;
+    /// Client to server: the windows of a pair cannot be had.
+    pub const UNMAPPED: u16 = 37;
     /// Server to client: a descriptor socket.
     pub const SOCKET: u16 = 48;
     /// Either way on a channel's socket.

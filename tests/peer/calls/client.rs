@@ -51,3 +51,37 @@ pub(crate) fn obey(path: &str) {
         }
     }
 }
+
+/// `calls-crowd PATH`: four threads keep the session's channels; a fifth calls with a full table, and with room.
+pub(crate) fn crowd(path: &str) {
+    raise_limit();
+    let door = &Door::open(path).unwrap();
+    door.call(b"", vec![]).unwrap();
+    door.call(b"", vec![]).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| door.call(b"watch-and-wait", vec![]).unwrap());
+        }
+        let mut lines = std::io::stdin().lock().lines();
+        let mut told = || drop(lines.next().unwrap().unwrap());
+        told();
+        fill_table();
+        let soon = std::time::Instant::now() + std::time::Duration::from_millis(200);
+        say("full", &door.call_until(b"e1", vec![], soon));
+        raise_limit();
+        say("room", &door.call(b"e2", vec![]));
+    });
+}
+
+/// `calls-private-doors PATH`: calls twenty private doors, one after the other; says how many pairs of windows it has.
+pub(crate) fn private_doors(path: &str) {
+    let door = Door::open(path).unwrap();
+    for _ in 0..20 {
+        let mut reply = door.call(b"new-private-door", vec![]).unwrap();
+        let private = Door::from_descriptor(reply.descriptors.remove(0)).unwrap();
+        assert_eq!(private.call(b"", vec![]).unwrap().data, b"new");
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let pairs = maps.matches("memfd:doors-call").count();
+    println!("{pairs} pairs");
+}

@@ -27,6 +27,11 @@ const FIRST_WANTED: u64 = 0;
 pub(super) struct Inbox {
     /// Pairs that are mapped here and not sealed yet.
     pub(super) offered: HashMap<u32, Offered>,
+    /// Channels that were offered could not be had: those of later offers cannot be named, up to one that begins where
+    /// ours end.
+    pub(super) gap: bool,
+    /// Pairs that could not be had, and of which the server does not know it yet.
+    pub(super) unsaid: Vec<u32>,
     /// What we have asked for and the server has not answered, by request number. Nothing else is taken.
     pub(super) asked: HashMap<u64, Asked>,
     /// Answers for the threads that wait for them, by request number.
@@ -135,6 +140,8 @@ impl Session {
         message: &Message,
         until: Option<Instant>,
     ) -> Result<Granted, CallCondition> {
+        // What it cannot be told now it could not be asked for anew.
+        self.say_unmapped();
         self.tell(message).map_err(|source| {
             lock(&self.inbox).asked.remove(&wanted);
             match source {

@@ -11,7 +11,6 @@ use crate::channel::ends::{ClientEnd, End};
 use crate::channel::pair::Pair;
 use crate::client::channel::Channel;
 use crate::lock::lock;
-use crate::primitive::Ordering;
 use crate::wire::code::Failure;
 use crate::wire::layout::{Shape, usize_of};
 use crate::wire::limits::SESSION_CHANNELS;
@@ -43,14 +42,13 @@ impl Session {
             return Err(Violation::Descriptors);
         };
         self.claim_offer(wanted, first, shape)?;
-        // The server counts channels on from those that it has offered; without them these could not be named.
-        if shape.channels() > 0 && self.no_more_channels.load(Ordering::Relaxed) {
-            return self.cannot_map(wanted, shape.channels());
+        if shape.channels() > 0 && !self.continues(first) {
+            return self.cannot_map(wanted, number, shape.channels());
         }
         let pair = match Pair::map(number, shape, call, reply) {
             Ok(pair) => pair,
             Err(Errno::ENOMEM | Errno::EAGAIN | Errno::EMFILE | Errno::ENFILE) => {
-                return self.cannot_map(wanted, shape.channels());
+                return self.cannot_map(wanted, number, shape.channels());
             }
             Err(_) => return Err(Violation::Memory),
         };
@@ -64,24 +62,56 @@ impl Session {
             return Err(Violation::Turn);
         }
         match self.tell(&Message::Mapped { pair: number }) {
-            // The server is busy, with hundreds of packets of ours unread.
-            Err(Errno::EAGAIN) => {
+            // The session's end is seen by whoever watches it.
+            Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
+            // The server is busy, with hundreds of packets of ours unread, or the kernel has no memory for one more.
+            Err(_) => {
                 let unused = lock(&self.inbox).offered.remove(&number);
                 drop(unused);
-                self.cannot_map(wanted, shape.channels())
+                self.cannot_map(wanted, number, shape.channels())
             }
-            // The session's end is seen by whoever watches it.
-            Ok(()) | Err(_) => Ok(()),
         }
     }
 
-    /// Windows that the server has offered cannot be had here. It keeps their numbers, so that no further channels
-    /// can come after channels that were lost.
-    pub(super) fn cannot_map(&self, wanted: u64, channels: u32) -> Result<(), Violation> {
-        if channels > 0 {
-            self.no_more_channels.store(true, Ordering::Relaxed);
+    /// Whether channels from this number on can be named. The server counts them in the order of its offers: after
+    /// ones that could not be had come others, until it has heard of that and begins there again.
+    fn continues(&self, first: u32) -> bool {
+        let mut inbox = lock(&self.inbox);
+        let coming = inbox.offered.values().map(|offered| offered.pair.shape);
+        let ours = self.channels.load().len();
+        let ours = coming.fold(ours, |sum, shape| {
+            sum.saturating_add(usize_of(shape.channels()))
+        });
+        inbox.gap &= usize_of(first) != ours;
+        !inbox.gap
+    }
+
+    /// Windows that the server has offered cannot be had here. It is told, so that it may offer them again.
+    pub(super) fn cannot_map(
+        &self,
+        wanted: u64,
+        number: u32,
+        channels: u32,
+    ) -> Result<(), Violation> {
+        {
+            let mut inbox = lock(&self.inbox);
+            inbox.gap |= channels > 0;
+            inbox.unsaid.push(number);
         }
+        self.say_unmapped();
         self.grant(wanted, None, Err(Failure::NoRoom))
+    }
+
+    /// Tells the server of windows that could not be had, as far as it can be told.
+    pub(super) fn say_unmapped(&self) {
+        let mut inbox = lock(&self.inbox);
+        // The first first: with it the server takes back what it has offered after it.
+        while let Some(pair) = inbox.unsaid.first().copied() {
+            match self.tell(&Message::Unmapped { pair }) {
+                Ok(()) => inbox.unsaid.remove(0),
+                Err(_) => return,
+            };
+        }
     }
 
     /// Whether windows are what was asked for under this number, and come for the first time.
@@ -134,6 +164,6 @@ impl Session {
 
     /// Whether the first windows could not be had: the session cannot begin.
     pub(crate) fn is_without_channels(&self) -> bool {
-        self.no_more_channels.load(Ordering::Relaxed) && self.channels.load().is_empty()
+        lock(&self.inbox).gap
     }
 }
