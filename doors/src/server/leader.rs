@@ -32,19 +32,16 @@ use super::core::lock;
 use super::hangup::Hangups;
 use super::names::refuse;
 use super::runtime::{Attached, Runtime, Source};
-use super::session::Session;
 use super::token::Token;
 use super::unfinished::Unfinished;
 use super::untold::Untold;
 use crate::event;
 use crate::foreign;
-use crate::sys::socket::sent_by;
 use crate::sys::{self, socket};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
-use crate::wire::message::{Message, Violation};
 
 /// Packets taken from one source before the others get their turn.
-const PACKETS_A_TURN: usize = 16;
+pub(super) const PACKETS_A_TURN: usize = 16;
 /// A wake that missed its thread is repeated after this time.
 const REPEAT_AFTER: Duration = Duration::from_millis(1);
 /// After this time a thread that could not be had is sought again.
@@ -57,7 +54,7 @@ const PUT_OFF: Duration = Duration::from_millis(20);
 /// The leader's own state.
 pub(crate) struct Leader {
     pub(crate) runtime: Arc<Runtime>,
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
     pub(super) untold: Untold,
     /// Some thread that was called off its channel has not left yet.
     calls_away: bool,
@@ -282,38 +279,13 @@ impl Leader {
         }
     }
 
-    fn token(&mut self, token: &Arc<Token>, flags: EpollFlags) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        for _ in 0..PACKETS_A_TURN {
-            match socket::receive(&token.socket, &mut buffer) {
-                Ok(Some(received)) => {
-                    let bytes = buffer.get(..received.len).unwrap_or_default();
-                    if let Err(found) = self.petition(token, bytes, received) {
-                        event::packet_refused(token.core.id, &found);
-                    }
-                }
-                Err(Errno::EAGAIN) => {
-                    if flags.contains(EpollFlags::EPOLLHUP) {
-                        self.hung_up(token);
-                    }
-                    break;
-                }
-                Ok(None) | Err(_) => {
-                    self.hung_up(token);
-                    break;
-                }
-            }
-        }
-        self.buffer = buffer;
-    }
-
-    fn end_token(&self, token: &Token) {
+    pub(super) fn end_token(&self, token: &Token) {
         if self.runtime.unwatch(token.key, &token.socket).is_some() {
             token.end();
         }
     }
 
-    fn hung_up(&mut self, token: &Arc<Token>) {
+    pub(super) fn hung_up(&mut self, token: &Arc<Token>) {
         if token.is_gone() {
             return self.end_token(token);
         }
@@ -323,36 +295,7 @@ impl Leader {
         self.hangups.faked(token);
     }
 
-    fn session(&mut self, session: &Arc<Session>) {
-        let mut buffer = [0_u8; CONTROL_BYTES];
-        for _ in 0..PACKETS_A_TURN {
-            match socket::receive(&session.socket, &mut buffer) {
-                Ok(Some(mut received)) => {
-                    let bytes = buffer.get(..received.len).unwrap_or_default();
-                    let done = if received.cut || received.fds_lost || !received.fds.is_empty() {
-                        Err(Violation::Descriptors)
-                    } else if sent_by(&mut received, &session.client) {
-                        Message::decode(bytes).and_then(|(message, _)| session.packet(message))
-                    } else {
-                        Err(Violation::Sender)
-                    };
-                    if let Err(found) = done {
-                        session.violated(found);
-                        return;
-                    }
-                }
-                Err(Errno::EAGAIN) => break,
-                Ok(None) | Err(_) => {
-                    self.end_session(session.id);
-                    return;
-                }
-            }
-        }
-        // Whatever came counts as a ring: one that did not fit a full queue was as good as sent.
-        session.scan();
-    }
-
-    fn end_session(&mut self, id: u128) {
+    pub(super) fn end_session(&self, id: u128) {
         let session = self.runtime.sessions().remove(&id);
         if let Some(session) = session {
             for key in std::mem::take(&mut *lock(&session.keys)) {

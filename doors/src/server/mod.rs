@@ -20,6 +20,7 @@ pub(crate) mod petition;
 mod petitioner;
 pub(crate) mod promise;
 pub(crate) mod quota;
+mod reading;
 mod references;
 pub(crate) mod runtime;
 pub(crate) mod session;
