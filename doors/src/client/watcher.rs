@@ -18,8 +18,8 @@ use crate::event;
 use crate::foreign;
 use crate::lock::lock;
 use crate::primitive::{AtomicU64, Ordering};
+use crate::sys;
 use crate::sys::socket::sent_by;
-use crate::sys::{self, socket};
 use crate::wire::limits::{CONTROL_BYTES, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};
 
@@ -81,7 +81,7 @@ impl Watcher {
         let added = self
             .epoll
             .add(
-                &session.socket,
+                &*session.socket,
                 EpollEvent::new(EpollFlags::EPOLLIN, socket),
             )
             .and_then(|()| {
@@ -97,7 +97,7 @@ impl Watcher {
     }
 
     fn forget(&self, session: &Arc<Session>) {
-        let _gone = self.epoll.delete(&session.socket);
+        let _gone = self.epoll.delete(&*session.socket);
         let _gone = self.epoll.delete(&session.server);
         lock(&self.watched).retain(|_, other| !Arc::ptr_eq(other, session));
     }
@@ -141,8 +141,13 @@ impl Watcher {
     fn receive(&self, number: u64, session: &Arc<Session>) {
         let mut buffer = [0_u8; CONTROL_BYTES];
         for _ in 0..PACKETS_A_TURN {
+            if session.socket.account().is_over() {
+                // No honest server has us close so many.
+                event::protocol_broken(session.server.pid(), &Violation::Descriptors);
+                return self.bury(session);
+            }
             // A server that ends with a ring of ours unread may have sent something before.
-            let done = match socket::receive_past_reset(&session.socket, &mut buffer) {
+            let done = match session.socket.receive_past_reset(&mut buffer) {
                 Ok(Some(mut received)) => {
                     let bytes = buffer.get(..received.len).unwrap_or_default();
                     if received.cut {

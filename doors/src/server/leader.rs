@@ -12,7 +12,7 @@
 //! | the predicates of a policy | the jury of the door; the petition waits (`server/parked.rs`) |
 //! | a `tracing` subscriber | the thread of the events (`event.rs`) |
 //! | the notice that a door is unreferenced | its own thread (`unref.rs`) |
-//! | the close of a descriptor that a peer has sent, or of a socket in which one may lie | the closers (`sys/closer.rs`) |
+//! | the close of a descriptor that a peer has sent, or of a socket in which one lies | the closers (`sys/closer.rs`) |
 //! | fstat(2) of a name, on a file system that may not answer | the looker (`server/names.rs`) |
 //!
 //! What is left are system calls that do not wait (packet sockets with `MSG_DONTWAIT`, whoever may have changed their
@@ -30,14 +30,14 @@ use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
 use super::core::lock;
 use super::hangup::Hangups;
-use super::names::refuse;
+use super::resting::Resting;
 use super::runtime::{Attached, Runtime, Source};
 use super::token::Token;
 use super::unfinished::Unfinished;
 use super::untold::Untold;
 use crate::event;
 use crate::foreign;
-use crate::sys::{self, socket};
+use crate::sys;
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
 
 /// Packets taken from one source before the others get their turn.
@@ -59,6 +59,8 @@ pub(crate) struct Leader {
     /// Some thread that was called off its channel has not left yet.
     calls_away: bool,
     hangups: Hangups,
+    /// References on which nothing is read for a while.
+    pub(super) resting: Resting,
     /// Handshakes that have not come to their end.
     pub(crate) unfinished: Unfinished,
     /// Listeners with connections that there is no room to take, and when they are looked at again.
@@ -79,6 +81,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         untold: Untold::default(),
         calls_away: false,
         hangups: Hangups::default(),
+        resting: Resting::default(),
         unfinished: Unfinished::default(),
         deaf: Vec::new(),
         stands_still: false,
@@ -149,6 +152,7 @@ impl Leader {
         for token in self.hangups.come_true() {
             self.end_token(&token);
         }
+        self.wake_rested();
         for (token, uid) in runtime.inbox.newcomers() {
             self.unfinished.connected(&token, uid);
         }
@@ -173,6 +177,7 @@ impl Leader {
     fn timeout(&self) -> EpollTimeout {
         let references = [
             self.hangups.due(),
+            self.resting.due(),
             self.unfinished.due(),
             self.deaf.iter().map(|(_, at)| *at).min(),
         ];
@@ -227,7 +232,7 @@ impl Leader {
                 Ok(false) => return,
                 Err(_full) => {
                     self.reserve = None;
-                    let refused = socket::accept(&attached.listener).map(refuse).is_ok();
+                    let refused = self.runtime.refuse_connection(attached);
                     self.reserve = spare();
                     if !refused {
                         self.be_deaf(attached);
@@ -252,11 +257,7 @@ impl Leader {
             if *at > now {
                 return true;
             }
-            // One that was detached meanwhile is not in the table any more.
-            if runtime.source(attached.key).is_some() {
-                let event = EpollEvent::new(EpollFlags::EPOLLIN, attached.key);
-                let _added = runtime.epoll.add(&attached.listener, event);
-            }
+            runtime.watch_again(attached.key, &attached.listener);
             false
         });
     }

@@ -22,6 +22,7 @@ pub(crate) mod promise;
 pub(crate) mod quota;
 mod reading;
 mod references;
+mod resting;
 pub(crate) mod runtime;
 pub(crate) mod session;
 pub(crate) mod standstill;

@@ -1,15 +1,18 @@
 //! What the leader reads: references and session sockets.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
 
 use super::leader::{Leader, PACKETS_A_TURN};
+use super::resting::Rested;
 use super::session::Session;
 use super::token::Token;
 use crate::event;
-use crate::sys::socket::{self, sent_by};
+use crate::sys;
+use crate::sys::socket::{Received, sent_by};
 use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::{Message, Violation};
 
@@ -18,55 +21,111 @@ impl Leader {
     pub(super) fn token(&mut self, token: &Arc<Token>, flags: EpollFlags) {
         let mut buffer = std::mem::take(&mut self.buffer);
         for _ in 0..PACKETS_A_TURN {
-            match socket::receive(&token.socket, &mut buffer) {
-                Ok(Some(received)) => {
-                    let bytes = buffer.get(..received.len).unwrap_or_default();
-                    if let Err(found) = self.petition(token, bytes, received) {
-                        event::packet_refused(token.core.id, &found);
-                    }
-                }
-                Err(Errno::EAGAIN) => {
-                    if flags.contains(EpollFlags::EPOLLHUP) {
-                        self.hung_up(token);
-                    }
-                    break;
-                }
-                Ok(None) | Err(_) => {
-                    self.hung_up(token);
-                    break;
-                }
+            if token.socket.account().is_over() {
+                self.rest(token);
+                break;
+            }
+            let received = token.socket.receive(&mut buffer);
+            if !self.token_received(token, flags, &buffer, received) {
+                break;
             }
         }
         self.buffer = buffer;
+    }
+
+    /// False if there is nothing more.
+    fn token_received(
+        &mut self,
+        token: &Arc<Token>,
+        flags: EpollFlags,
+        buffer: &[u8],
+        received: sys::Result<Option<Received>>,
+    ) -> bool {
+        match received {
+            Ok(Some(received)) => {
+                let bytes = buffer.get(..received.len).unwrap_or_default();
+                if let Err(found) = self.petition(token, bytes, received) {
+                    event::packet_refused(token.core.id, &found);
+                }
+                true
+            }
+            Err(Errno::EAGAIN) => {
+                if flags.contains(EpollFlags::EPOLLHUP) {
+                    self.hung_up(token);
+                }
+                false
+            }
+            Ok(None) | Err(_) => {
+                self.hung_up(token);
+                false
+            }
+        }
+    }
+
+    /// Nothing is read on a reference until what came there is closed.
+    fn rest(&mut self, token: &Arc<Token>) {
+        let _gone = self.runtime.epoll.delete(&token.socket);
+        self.resting.add(token, Instant::now());
+    }
+
+    /// References that have rested are read again, or end.
+    pub(super) fn wake_rested(&mut self) {
+        for rested in self.resting.look(Instant::now()) {
+            match rested {
+                Rested::Goes(token) => self.runtime.watch_again(token.key, &token.socket),
+                Rested::Ends(token) => {
+                    event::packet_refused(token.core.id, &Violation::Descriptors);
+                    self.end_token(&token);
+                }
+            }
+        }
     }
 
     /// Takes what has come on a session socket.
     pub(super) fn session(&mut self, session: &Arc<Session>) {
         let mut buffer = [0_u8; CONTROL_BYTES];
         for _ in 0..PACKETS_A_TURN {
-            match socket::receive(&session.socket, &mut buffer) {
-                Ok(Some(mut received)) => {
-                    let bytes = buffer.get(..received.len).unwrap_or_default();
-                    let done = if received.cut || received.fds_lost || !received.fds.is_empty() {
-                        Err(Violation::Descriptors)
-                    } else if sent_by(&mut received, &session.client) {
-                        Message::decode(bytes).and_then(|(message, _)| session.packet(message))
-                    } else {
-                        Err(Violation::Sender)
-                    };
-                    if let Err(found) = done {
-                        session.violated(found);
-                        return;
-                    }
-                }
-                Err(Errno::EAGAIN) => break,
-                Ok(None) | Err(_) => {
-                    self.end_session(session.id);
-                    return;
-                }
+            let received = session.socket.receive(&mut buffer);
+            match self.session_received(session, &buffer, received) {
+                Some(true) => {}
+                Some(false) => break,
+                None => return,
             }
         }
         // Whatever came counts as a ring: one that did not fit a full queue was as good as sent.
         session.scan();
+    }
+
+    /// Whether there may be more; `None` if the session is over.
+    fn session_received(
+        &self,
+        session: &Arc<Session>,
+        buffer: &[u8],
+        received: sys::Result<Option<Received>>,
+    ) -> Option<bool> {
+        match received {
+            Ok(Some(mut received)) => {
+                let bytes = buffer.get(..received.len).unwrap_or_default();
+                let done = if received.cut || received.fds_lost || !received.fds.is_empty() {
+                    Err(Violation::Descriptors)
+                } else if sent_by(&mut received, &session.client) {
+                    Message::decode(bytes).and_then(|(message, _)| session.packet(message))
+                } else {
+                    Err(Violation::Sender)
+                };
+                match done {
+                    Ok(()) => Some(true),
+                    Err(found) => {
+                        session.violated(found);
+                        None
+                    }
+                }
+            }
+            Err(Errno::EAGAIN) => Some(false),
+            Ok(None) | Err(_) => {
+                self.end_session(session.id);
+                None
+            }
+        }
     }
 }
