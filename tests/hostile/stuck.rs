@@ -1,6 +1,7 @@
 //! Descriptors whose last close does not return, and more of them than anybody closes at a time.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use harness::raw::{self, Fields, Guest, Host, Packet, Session, Slow, kind};
 use harness::{Census, Peer};
@@ -152,6 +153,35 @@ fn ask(token: &OwnedFd, packet: &Packet) -> raw::Heard {
     raw::queue(token, &packet.bytes(), &[theirs.as_fd()]).unwrap();
     drop(theirs);
     raw::receive(&ours).expect("an answer")
+}
+
+#[test]
+fn case_16_22_slow_descriptors_that_do_not_fit_the_table_hold_up_nobody() {
+    let served = Served::new("case_16_22");
+    let connection = served.connect();
+    let mut session = Session::open(&connection);
+    let other = Session::open(&connection);
+    let held = Census::of(served.peer.pid()).descriptors();
+    let before = limit_descriptors(served.peer.pid(), u64::try_from(held).unwrap());
+    // The kernel closes by itself, in recvmsg(2), what it cannot install.
+    served.peer.stop();
+    let stopped = Instant::now();
+    let mut others = Vec::new();
+    for _ in 0..2 {
+        others.push(send_slow(&connection, &hello()));
+        others.push(send_slow(&other.socket, &hello()));
+    }
+    // What was seen of the table before is forgotten after a millisecond.
+    while stopped.elapsed() < Duration::from_millis(2) {
+        std::thread::yield_now();
+    }
+    served.peer.signal(Signal::SIGCONT);
+    // A ring that the leader has to hear.
+    assert_eq!(session.call(b""), b"");
+    raw::is_over(&other.socket);
+    limit_descriptors(served.peer.pid(), before);
+    drop((session, other, connection, others));
+    served.is_sound();
 }
 
 /// The customer's first call, received.

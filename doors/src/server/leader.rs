@@ -13,6 +13,7 @@
 //! | a `tracing` subscriber | the thread of the events (`event.rs`) |
 //! | the notice that a door is unreferenced | its own thread (`unref.rs`) |
 //! | the close of a descriptor that a peer has sent, or of a socket in which one lies | the closers (`sys/closer.rs`) |
+//! | a recvmsg(2) that may have no room for what comes | a closer (`server/elsewhere.rs`) |
 //! | fstat(2) of a name, on a file system that may not answer | the looker (`server/names.rs`) |
 //!
 //! What is left are system calls that do not wait (packet sockets with `MSG_DONTWAIT`, whoever may have changed their
@@ -38,6 +39,7 @@ use super::untold::Untold;
 use crate::event;
 use crate::foreign;
 use crate::sys;
+use crate::sys::table::Table;
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
 
 /// Packets taken from one source before the others get their turn.
@@ -61,6 +63,7 @@ pub(crate) struct Leader {
     hangups: Hangups,
     /// References on which nothing is read for a while.
     pub(super) resting: Resting,
+    pub(super) table: Table,
     /// Handshakes that have not come to their end.
     pub(crate) unfinished: Unfinished,
     /// Listeners with connections that there is no room to take, and when they are looked at again.
@@ -82,6 +85,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         calls_away: false,
         hangups: Hangups::default(),
         resting: Resting::default(),
+        table: Table::open(),
         unfinished: Unfinished::default(),
         deaf: Vec::new(),
         stands_still: false,
@@ -146,6 +150,9 @@ impl Leader {
 
     fn look_after_references(&mut self) {
         let runtime = Arc::clone(&self.runtime);
+        for late in runtime.inbox.late() {
+            self.arrived_late(late);
+        }
         for decided in runtime.inbox.decided() {
             self.decided(decided);
         }
@@ -228,7 +235,7 @@ impl Leader {
         }
         for _ in 0..PACKETS_A_TURN {
             match self.runtime.take_connection(attached) {
-                Ok(true) => {}
+                Ok(true) => self.table.took(1),
                 Ok(false) => return,
                 Err(_full) => {
                     self.reserve = None;

@@ -6,6 +6,7 @@ pub(crate) mod core;
 pub(crate) mod descriptors;
 pub(crate) mod desk;
 pub(crate) mod duty;
+mod elsewhere;
 mod hangup;
 mod inbox;
 pub(crate) mod leader;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
 
+use super::elsewhere::Late;
 use super::leader::{Leader, PACKETS_A_TURN};
 use super::resting::Rested;
 use super::session::Session;
@@ -16,6 +17,9 @@ use crate::sys::socket::{Received, sent_by};
 use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::{Message, Violation};
 
+/// What it takes to answer a packet on a reference: a process, windows, a pair.
+const ANSWER: usize = 4;
+
 impl Leader {
     /// Takes what has come on a reference.
     pub(super) fn token(&mut self, token: &Arc<Token>, flags: EpollFlags) {
@@ -23,6 +27,10 @@ impl Leader {
         for _ in 0..PACKETS_A_TURN {
             if token.socket.account().is_over() {
                 self.rest(token);
+                break;
+            }
+            if self.table.might_hold_up(&token.socket) {
+                self.runtime.receive_elsewhere(token);
                 break;
             }
             let received = token.socket.receive(&mut buffer);
@@ -43,6 +51,7 @@ impl Leader {
     ) -> bool {
         match received {
             Ok(Some(received)) => {
+                self.table.took(received.fds.len().saturating_add(ANSWER));
                 let bytes = buffer.get(..received.len).unwrap_or_default();
                 if let Err(found) = self.petition(token, bytes, received) {
                     event::packet_refused(token.core.id, &found);
@@ -81,10 +90,22 @@ impl Leader {
         }
     }
 
+    /// A closer has received a packet.
+    pub(super) fn arrived_late(&mut self, late: Late) {
+        // Watched first: what is found now may end that again.
+        self.runtime.watch_again(late.token.key, &late.token.socket);
+        let nothing = EpollFlags::empty();
+        self.token_received(&late.token, nothing, &late.buffer, late.received);
+    }
+
     /// Takes what has come on a session socket.
     pub(super) fn session(&mut self, session: &Arc<Session>) {
         let mut buffer = [0_u8; CONTROL_BYTES];
         for _ in 0..PACKETS_A_TURN {
+            if self.table.might_hold_up(&session.socket) {
+                // Nothing that a client sends here brings any.
+                return session.violated(Violation::Descriptors);
+            }
             let received = session.socket.receive(&mut buffer);
             match self.session_received(session, &buffer, received) {
                 Some(true) => {}

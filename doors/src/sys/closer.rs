@@ -2,8 +2,8 @@
 //!
 //! The last close(2) of a descriptor can block for as long as its owner likes: a TCP socket lingers over bytes that
 //! nobody takes (`SO_LINGER`, socket(7)), a file on a FUSE or NFS mount is flushed. The same holds for a unix socket in
-//! whose queue such a descriptor lies. So the leader and the watcher, on which everybody depends, close no descriptor
-//! of a peer themselves.
+//! whose queue such a descriptor lies, and for a recvmsg(2) that has no room to install one. So the leader and the
+//! watcher, on which everybody depends, do none of that themselves.
 //!
 //! A thread that is long in one close is given up for lost, and another takes its place. What one user sends cannot take
 //! all of the threads that there may be.
@@ -46,7 +46,6 @@ pub(crate) fn close(fds: Vec<OwnedFd>, account: &Account) {
 }
 
 /// Does something elsewhere that may end up in the last close of a descriptor; it counts as one.
-#[cfg_attr(not(test), expect(dead_code, reason = "only the tests do so yet"))]
 pub(crate) fn run(account: &Account, task: impl FnOnce() + Send + 'static) {
     account.add(1);
     let task = Task::Run(Box::new(task));

@@ -22,4 +22,5 @@ pub(crate) mod peer;
 pub(crate) mod random;
 pub(crate) mod shared;
 pub(crate) mod socket;
+pub(crate) mod table;
 pub(crate) mod unclaimed;

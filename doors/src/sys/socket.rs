@@ -267,6 +267,9 @@ pub(crate) struct Received {
 /// Receives one packet without blocking; `None` at the end of the stream. What comes with it is charged to `account` if
 /// nobody takes it.
 ///
+/// Without room for a descriptor the kernel closes it before recvmsg(2) returns, which may take as long as any close:
+/// [`Table`](super::table::Table) tells before.
+///
 /// An empty packet also makes recvmsg(2) return 0; it is told from the end by the credentials that every
 /// packet brings (`SO_PASSCRED` is set on all our sockets), and its descriptors are not lost.
 pub(crate) fn receive(
