@@ -26,7 +26,7 @@
 //! | 19 | a receive forgets the descriptors | `packets_with_descriptors_are_sent_and_received_in_one_file` |
 //! | 20 | too many descriptors are in flight | `case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else`, `case_20_tokens_that_nobody_collects_are_limited_and_come_back` |
 //! | 21 | the peer sends us our own ends | `case_21_a_session_that_holds_its_own_ends_dies_with_its_client`, `case_21_our_own_end_of_a_token_is_no_private_end` |
-//! | 22 | a descriptor is slow to close | `case_22_a_descriptor_that_is_slow_to_close_holds_up_nobody_else` |
+//! | 22 | a descriptor is slow to close | `case_22_a_descriptor_that_is_slow_to_close_holds_up_nobody_else`, `case_22_more_slow_closes_than_closers_leave_what_others_send_closed`, `case_22_who_sends_too_many_slow_descriptors_loses_its_connection_and_nobody_else`, `case_22_a_server_whose_descriptors_are_slow_to_close_loses_its_session`, `case_16_22_slow_descriptors_that_do_not_fit_the_table_hold_up_nobody` |
 //! | 23 | a descriptor is of another kind | `case_23_private_ends_of_the_wrong_kind_are_refused_and_closed`, `case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused` |
 //! | 24 | a descriptor leaks over exec | `case_24_every_descriptor_of_the_server_is_close_on_exec`, `an_exec_closes_everything` |
 //! | 25 | a descriptor blocks for ever | `case_25_a_procedure_need_not_wait_for_what_a_caller_never_writes` |

@@ -23,6 +23,7 @@ mod server_first;
 mod server_packets;
 mod server_requests;
 mod server_windows;
+mod stuck;
 mod tables;
 mod windows;
 mod words;

@@ -10,6 +10,7 @@
 )]
 
 mod calls;
+mod clog;
 mod closing;
 mod hostile;
 mod leader;
@@ -36,6 +37,7 @@ fn run(operation: &str, arguments: &[&str]) -> bool {
         life::run,
         hostile::run,
         leader::run,
+        clog::run,
         threads::run,
         restart::run,
         typed::run,

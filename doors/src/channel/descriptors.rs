@@ -1,12 +1,15 @@
 //! The descriptors of one generation, on their way over a socket.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
 
 use nix::errno::Errno;
 
 use crate::desc::{DoorDesc, borrowed};
 use crate::sys::closer;
+use crate::sys::shared::Shared;
 use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET};
+use crate::sys::unclaimed::Unclaimed;
 use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::Message;
 
@@ -41,7 +44,9 @@ pub(crate) const STALE_PACKETS: usize = 1024;
 pub(crate) struct Gathering {
     generation: u64,
     count: usize,
-    have: Vec<OwnedFd>,
+    have: Unclaimed,
+    /// When whoever waits for them has no time left.
+    until: Option<Instant>,
 }
 
 /// How receiving stands.
@@ -55,27 +60,41 @@ pub(crate) enum Gathered {
     Closed,
     /// They cannot be had: our table is full, or the packets are not what the protocol says.
     Lost,
+    /// The other end keeps sending what is slow to close.
+    Stuck,
 }
 
 impl Gathering {
-    pub(crate) fn new(generation: u64, count: usize) -> Self {
+    /// Those of a generation, to be received before `until`.
+    pub(crate) fn new(generation: u64, count: usize, until: Option<Instant>) -> Self {
         Self {
             generation,
             count,
-            have: Vec::new(),
+            have: Unclaimed::default(),
+            until,
         }
     }
 
     /// Receives what is there. Packets of another generation belong to a call that was given up, those of another
     /// count to an attempt that failed half-way: their descriptors are closed by being dropped. A packet with index 0
-    /// starts again (the sender had to).
-    pub(crate) fn receive(&mut self, socket: impl AsFd) -> Gathered {
+    /// starts again (the sender had to). Before more is taken than the closers are done with, they are waited for.
+    pub(crate) fn receive(&mut self, socket: &Shared) -> Gathered {
         let mut buffer = [0_u8; CONTROL_BYTES];
+        if self.have.is_empty() {
+            self.have = Unclaimed::of(socket.account());
+        }
         for _ in 0..self.count.saturating_add(STALE_PACKETS) {
             if self.have.len() >= self.count {
                 return Gathered::All;
             }
-            let mut packet = match socket::receive(&socket, &mut buffer) {
+            if socket.account().is_over() && !closer::wait_for(socket.account(), self.until) {
+                return if socket.account().is_to_blame() {
+                    Gathered::Stuck
+                } else {
+                    Gathered::Lost
+                };
+            }
+            let mut packet = match socket.receive(&mut buffer) {
                 Ok(Some(packet)) => packet,
                 Err(Errno::EAGAIN) => return Gathered::Missing,
                 Ok(None) => return Gathered::Closed,
@@ -104,7 +123,7 @@ impl Gathering {
                 return Gathered::Lost;
             }
             if index == 0 {
-                closer::close(std::mem::take(&mut self.have));
+                self.have.discard();
             }
             let next = usize::try_from(index) == Ok(self.have.len());
             let sum = self.have.len().saturating_add(packet.fds.len());
@@ -122,24 +141,22 @@ impl Gathering {
 
     /// The descriptors, in order.
     pub(crate) fn take(mut self) -> Vec<OwnedFd> {
-        std::mem::take(&mut self.have)
-    }
-}
-
-impl Drop for Gathering {
-    /// What was not taken is foreign.
-    fn drop(&mut self) {
-        closer::close(std::mem::take(&mut self.have));
+        self.have.take()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::account::Account;
 
     fn pipes(count: usize) -> Vec<DoorDesc<'static>> {
         let pipe = || nix::unistd::pipe().unwrap().0;
         (0..count).map(|_| DoorDesc::Released(pipe())).collect()
+    }
+
+    fn shared(socket: OwnedFd) -> Shared {
+        Shared::new(socket, &Account::default())
     }
 
     fn inodes(fds: &[impl AsFd]) -> Vec<u64> {
@@ -151,6 +168,7 @@ mod tests {
     #[test]
     fn an_attempt_that_failed_half_way_does_not_hide_the_next() {
         let (ours, theirs) = socket::plain_pair().unwrap();
+        let theirs = shared(theirs);
         // As if the second of two packets could not be sent.
         let half = Message::Descriptors {
             generation: 7,
@@ -161,7 +179,7 @@ mod tests {
         socket::send(&ours, &[&half.encode(0)], &borrowed(&failed)).unwrap();
         let sent = pipes(2);
         send_all(&ours, 7, &sent).unwrap();
-        let mut gathering = Gathering::new(7, 2);
+        let mut gathering = Gathering::new(7, 2, None);
         assert_eq!(gathering.receive(&theirs), Gathered::All);
         assert_eq!(inodes(&gathering.take()), inodes(&sent));
     }
@@ -169,27 +187,32 @@ mod tests {
     #[test]
     fn what_belongs_to_another_call_is_closed() {
         let (ours, theirs) = socket::plain_pair().unwrap();
+        let theirs = shared(theirs);
         send_all(&ours, 6, &pipes(2)).unwrap();
         let sent = pipes(2);
         send_all(&ours, 7, &sent).unwrap();
-        let mut gathering = Gathering::new(7, 2);
+        let mut gathering = Gathering::new(7, 2, None);
         assert_eq!(gathering.receive(&theirs), Gathered::All);
         assert_eq!(inodes(&gathering.take()), inodes(&sent));
-        let mut nothing = Gathering::new(7, 1);
+        let mut nothing = Gathering::new(7, 1, None);
         assert_eq!(nothing.receive(&theirs), Gathered::Missing);
     }
 
     #[test]
     fn what_was_sent_before_the_other_end_was_closed_arrives() {
         let (ours, theirs) = socket::plain_pair().unwrap();
+        let theirs = shared(theirs);
         let sent = pipes(2);
         send_all(&ours, 7, &sent).unwrap();
         // Left unread, as by a call that was given up.
         send_all(&theirs, 6, &pipes(1)).unwrap();
         drop(ours);
-        let mut gathering = Gathering::new(7, 2);
+        let mut gathering = Gathering::new(7, 2, None);
         assert_eq!(gathering.receive(&theirs), Gathered::All);
         assert_eq!(inodes(&gathering.take()), inodes(&sent));
-        assert_eq!(Gathering::new(8, 1).receive(&theirs), Gathered::Closed);
+        assert_eq!(
+            Gathering::new(8, 1, None).receive(&theirs),
+            Gathered::Closed
+        );
     }
 }

@@ -13,7 +13,8 @@ use crate::channel::pair::Pair;
 use crate::channel::wait::Patience;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
-use crate::sys::closer::Shared;
+use crate::sys::account::Account;
+use crate::sys::shared::Shared;
 use crate::sys::{futex, socket};
 use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::Violation;
@@ -216,8 +217,8 @@ impl Channel {
     }
 
     /// The server has made a (new) descriptor socket.
-    pub(crate) fn install_socket(&self, socket: OwnedFd) {
-        *lock(&self.socket) = Some(Arc::new(Shared::from(socket)));
+    pub(crate) fn install_socket(&self, socket: OwnedFd, account: &Account) {
+        *lock(&self.socket) = Some(Arc::new(Shared::new(socket, account)));
         self.socket_lost.store(false, Ordering::Release);
     }
 
@@ -243,7 +244,11 @@ impl Channel {
             let mut buffer = [0_u8; CONTROL_BYTES];
             // A queue holds fewer packets; a server that fills it again and again is not followed.
             for _ in 0..STALE_PACKETS {
-                let stale = socket::receive_past_reset(&*socket, &mut buffer);
+                if socket.account().is_over() {
+                    // The rest goes with the socket; the server makes another.
+                    return self.drop_socket(&socket);
+                }
+                let stale = socket.receive_past_reset(&mut buffer);
                 if !matches!(stale, Ok(Some(_))) {
                     break;
                 }

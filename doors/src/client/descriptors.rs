@@ -70,12 +70,16 @@ pub(super) fn receive(
         // The socket itself comes over the session socket, through the watcher, and may still be on its way.
         let socket = channel.socket();
         let gathered = match &socket {
-            Some(socket) => gathering.receive(&**socket),
+            Some(socket) => gathering.receive(socket),
             None => Gathered::Closed,
         };
         match gathered {
             Gathered::All => return Ok(gathering.take()),
             Gathered::Lost => return Err(CallCondition::ReplyLost),
+            Gathered::Stuck => {
+                session.die();
+                return Err(CallCondition::ReplyLost);
+            }
             Gathered::Missing | Gathered::Closed if last => {
                 return Err(CallCondition::ReplyLost);
             }

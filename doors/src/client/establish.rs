@@ -9,7 +9,6 @@ use super::petition::{Answer, Petition, deadline, system};
 use super::process::ClientProcess;
 use super::session::Session;
 use crate::error::DoorCondition;
-use crate::sys::closer::Shared;
 use crate::sys::peer::{Process, ProcessId, peer_cred, peer_pidfd};
 use crate::sys::{fork, socket};
 use crate::wire::limits::PROTOCOL_DEADLINE;
@@ -176,11 +175,7 @@ fn hello(
     // watcher from then on.
     let patient = petition.until();
     let (server, private) = petition.finish()?;
-    let copy = private
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|e| io("copy the session socket", &e))?;
-    let mut rest = Petition::resume(Shared::from(copy), same(&server)?, patient);
+    let mut rest = Petition::resume(Arc::clone(&private), same(&server)?, patient);
     let session = Session::new(id, process.life, server, private);
     session
         .packet(windows.message, &mut windows.fds)

@@ -282,7 +282,7 @@ impl Exchange<'_> {
         if count > DESCRIPTORS {
             return Err(self.broken(Violation::Value));
         }
-        let gathering = Gathering::new(self.head.generation, count);
+        let gathering = Gathering::new(self.head.generation, count, self.until);
         descriptors::receive(self.session, self.channel, gathering, self.until)
     }
 

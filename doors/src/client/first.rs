@@ -16,7 +16,9 @@ use crate::desc::borrowed;
 use crate::error::CallCondition;
 use crate::primitive::{AtomicBool, Ordering};
 use crate::sys::peer::Process;
+use crate::sys::shared::Shared;
 use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET};
+use crate::sys::unclaimed::Unclaimed;
 use crate::sys::{closer, fork};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES, PROTOCOL_DEADLINE};
 use crate::wire::message::Message;
@@ -33,7 +35,7 @@ pub(crate) fn fits(arguments: &Arguments<'_>) -> bool {
 
 /// A call that is on its way.
 struct First<'a, 'd> {
-    connection: &'a OwnedFd,
+    connection: &'a Shared,
     arguments: &'a Arguments<'d>,
     /// Something else than the call may have been sent on the connection.
     shared: &'a AtomicBool,
@@ -45,13 +47,13 @@ struct First<'a, 'd> {
     arrived: bool,
     taken: bool,
     /// The descriptors of the reply, while they come.
-    early: Vec<OwnedFd>,
+    early: Unclaimed,
     buffer: Vec<u8>,
 }
 
 /// Makes the first call; appends the results to `out`. `shared` is set before anything else is sent on the connection.
 pub(crate) fn call(
-    connection: &OwnedFd,
+    connection: &Shared,
     shared: &AtomicBool,
     arguments: &Arguments<'_>,
     out: &mut Vec<u8>,
@@ -85,25 +87,20 @@ pub(crate) fn call(
         server: None,
         arrived: false,
         taken: false,
-        early: Vec::new(),
+        early: Unclaimed::of(connection.account()),
         buffer: vec![0; PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES)],
     };
     let outcome = first.wait(out);
     if outcome.is_err() {
         // Whatever comes late is for nobody: it does not get in any more, and what has come is closed here.
         socket::refuse_more(connection);
-        while let Ok(Some(late)) = socket::receive_past_reset(connection, &mut first.buffer) {
+        while closer::wait_for(connection.account(), arguments.until)
+            && let Ok(Some(late)) = connection.receive_past_reset(&mut first.buffer)
+        {
             drop(late);
         }
     }
     outcome
-}
-
-impl Drop for First<'_, '_> {
-    /// Descriptors of a reply that did not come to its end are foreign.
-    fn drop(&mut self) {
-        closer::close(std::mem::take(&mut self.early));
-    }
 }
 
 impl First<'_, '_> {
@@ -111,7 +108,7 @@ impl First<'_, '_> {
         let protocol = deadline(PROTOCOL_DEADLINE);
         let mut server_is_gone = false;
         loop {
-            match socket::receive(self.connection, &mut self.buffer) {
+            match self.connection.receive(&mut self.buffer) {
                 Ok(Some(received)) => {
                     if let Some(descriptors) = self.packet(received, out)? {
                         return Ok(descriptors);
@@ -190,7 +187,7 @@ impl First<'_, '_> {
         }
         let grace = deadline(GIVE_UP_GRACE);
         while !self.taken && self.poll(Some(grace))? {
-            match socket::receive(self.connection, &mut self.buffer) {
+            match self.connection.receive(&mut self.buffer) {
                 Ok(Some(received)) => {
                     if let Some(descriptors) = self.packet(received, out)? {
                         return Ok(descriptors);

@@ -1,15 +1,18 @@
 //! A petition on a token: one packet with a private end, and the answers that come there.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::DoorCondition;
-use crate::sys::closer::{self, Shared};
+use crate::sys::account::Account;
 use crate::sys::peer::{Process, ProcessId};
+use crate::sys::shared::Shared;
 use crate::sys::socket;
+use crate::sys::unclaimed::Unclaimed;
 use crate::wire::code::Failure;
 use crate::wire::limits::{CONTROL_BYTES, PROTOCOL_DEADLINE};
 use crate::wire::message::{Message, Violation};
@@ -17,7 +20,7 @@ use crate::wire::message::{Message, Violation};
 /// A private conversation with the server of a token.
 #[derive(Debug)]
 pub(crate) struct Petition<'token> {
-    private: Shared,
+    private: Arc<Shared>,
     /// The process that has answered, by the kernel's word for its first packet.
     server: Option<Process>,
     until: Instant,
@@ -30,14 +33,7 @@ pub(crate) struct Petition<'token> {
 pub(crate) struct Answer {
     pub(crate) message: Message,
     pub(crate) payload: Vec<u8>,
-    pub(crate) fds: Vec<OwnedFd>,
-}
-
-impl Drop for Answer {
-    /// What nobody took is foreign.
-    fn drop(&mut self) {
-        closer::close(std::mem::take(&mut self.fds));
-    }
+    pub(crate) fds: Unclaimed,
 }
 
 impl<'token> Petition<'token> {
@@ -67,7 +63,7 @@ impl<'token> Petition<'token> {
             }
         }
         Ok(Self {
-            private: Shared::from(ours),
+            private: Arc::new(Shared::new(ours, &Account::default())),
             server: None,
             until,
             token: Some(token),
@@ -79,7 +75,7 @@ impl<'token> Petition<'token> {
     pub(crate) fn receive(&mut self) -> Result<Answer, DoorCondition> {
         let mut buffer = [0_u8; CONTROL_BYTES];
         let mut received = loop {
-            match socket::receive_past_reset(&self.private, &mut buffer) {
+            match self.private.receive_past_reset(&mut buffer) {
                 Ok(Some(received)) => break received,
                 Err(Errno::EAGAIN) => wait(self.private.as_fd(), PollFlags::POLLIN, self.until)?,
                 Ok(None) => {
@@ -142,7 +138,7 @@ impl<'token> Petition<'token> {
     }
 
     /// The server and the private socket, after the last answer.
-    pub(crate) fn finish(self) -> Result<(Process, Shared), DoorCondition> {
+    pub(crate) fn finish(self) -> Result<(Process, Arc<Shared>), DoorCondition> {
         let server = self
             .server
             .ok_or(DoorCondition::Protocol(Violation::Turn))?;
@@ -207,7 +203,7 @@ pub(crate) fn poll_until(fds: &mut [PollFd<'_>], until: Option<Instant>) -> Resu
 
 impl Petition<'_> {
     /// Goes on with a conversation whose server is known.
-    pub(crate) fn resume(private: Shared, server: Process, until: Instant) -> Self {
+    pub(crate) fn resume(private: Arc<Shared>, server: Process, until: Instant) -> Self {
         Self {
             private,
             server: Some(server),

@@ -212,13 +212,16 @@ mod tests {
 
     use super::{ClientProcess, RESTING_SESSIONS};
     use crate::client::session::Session;
+    use crate::sys::account::Account;
     use crate::sys::peer::Process;
+    use crate::sys::shared::Shared;
     use crate::sys::{fork, socket};
 
     fn session(id: u128) -> Arc<Session> {
         let (ours, _theirs) = socket::pair().unwrap();
         let server = Process::current().unwrap();
-        Session::new(id, fork::life(), server, ours.into())
+        let ours = Shared::new(ours, &Account::default());
+        Session::new(id, fork::life(), server, Arc::new(ours))
     }
 
     #[test]

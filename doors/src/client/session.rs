@@ -4,7 +4,7 @@ mod asking;
 mod windows;
 
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -18,9 +18,10 @@ use super::doorbell::heard;
 use super::pools::Pools;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-use crate::sys::closer::Shared;
 use crate::sys::peer::Process;
+use crate::sys::shared::Shared;
 use crate::sys::socket;
+use crate::sys::unclaimed::Unclaimed;
 use crate::wire::code::Failure;
 use crate::wire::layout::{Shape, usize_of};
 use crate::wire::message::{Message, Violation};
@@ -32,7 +33,7 @@ pub(crate) struct Session {
     /// The kernel's handle of the server's process.
     pub(crate) server: Process,
     /// Our end of the private pair. Any thread sends; only the watcher receives.
-    pub(crate) socket: Shared,
+    pub(crate) socket: Arc<Shared>,
     /// The channels that may be used. Grows only.
     pub(crate) channels: ArcSwap<Vec<Arc<Channel>>>,
     dead: AtomicBool,
@@ -47,7 +48,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(id: u128, life: u64, server: Process, socket: Shared) -> Arc<Self> {
+    pub(crate) fn new(id: u128, life: u64, server: Process, socket: Arc<Shared>) -> Arc<Self> {
         Arc::new(Self {
             id,
             life,
@@ -76,10 +77,7 @@ impl Session {
         // Pairs with the fence between a waiter's entry in its table and its look at the flag.
         fence(Ordering::SeqCst);
         // The server, and our own watcher, learn of it as of a death.
-        let _gone = nix::sys::socket::shutdown(
-            std::os::fd::AsRawFd::as_raw_fd(&self.socket.as_fd()),
-            nix::sys::socket::Shutdown::Both,
-        );
+        self.socket.hang_up();
         let _inbox = lock(&self.inbox);
         self.arrived.notify_all();
     }
@@ -91,7 +89,7 @@ impl Session {
 
     /// Tells the server something that needs no answer.
     pub(crate) fn tell(&self, message: &Message) -> Result<(), Errno> {
-        socket::send(&self.socket, &[&message.encode(0)], &[])
+        socket::send(&*self.socket, &[&message.encode(0)], &[])
     }
 
     /// Waits until something has changed that may free a channel or bring a descriptor socket; false when the time
@@ -132,7 +130,7 @@ impl Session {
     pub(crate) fn packet(
         self: &Arc<Self>,
         message: Message,
-        fds: &mut Vec<OwnedFd>,
+        fds: &mut Unclaimed,
     ) -> Result<(), Violation> {
         match message {
             Message::Socket { wanted, channel } => return self.install(wanted, channel, fds),
@@ -163,7 +161,7 @@ impl Session {
         }
     }
 
-    fn install(&self, wanted: u64, channel: u32, fds: &mut Vec<OwnedFd>) -> Result<(), Violation> {
+    fn install(&self, wanted: u64, channel: u32, fds: &mut Unclaimed) -> Result<(), Violation> {
         let [socket] = fds.as_slice() else {
             return Err(Violation::Descriptors);
         };
@@ -173,7 +171,7 @@ impl Session {
         let channels = self.channels.load();
         let of = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
         let fd = fds.pop().ok_or(Violation::Descriptors)?;
-        of.install_socket(fd);
+        of.install_socket(fd, self.socket.account());
         // Without a request it is for the descriptors of a reply.
         if wanted == 0 {
             drop(lock(&self.inbox));

@@ -19,7 +19,8 @@ use crate::foreign;
 use crate::lock::lock;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::sys::socket::sent_by;
-use crate::sys::{self, socket};
+use crate::sys::table::Table;
+use crate::sys::{self, closer};
 use crate::wire::limits::{CONTROL_BYTES, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};
 
@@ -33,6 +34,15 @@ pub(crate) struct Watcher {
     next_session: AtomicU64,
     /// Sessions by number. Each has a range of keys: its socket, its process, and the descriptor sockets of its channels.
     watched: Mutex<HashMap<u64, Arc<Session>>>,
+    table: Table,
+}
+
+/// What was heard of a server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    All,
+    /// The next packet brings descriptors for which there may be no room.
+    HeldUp,
 }
 
 /// Keys of one session.
@@ -51,6 +61,7 @@ impl Watcher {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             next_session: AtomicU64::new(0),
             watched: Mutex::new(HashMap::new()),
+            table: Table::open(),
         }))
     }
 
@@ -81,7 +92,7 @@ impl Watcher {
         let added = self
             .epoll
             .add(
-                &session.socket,
+                &*session.socket,
                 EpollEvent::new(EpollFlags::EPOLLIN, socket),
             )
             .and_then(|()| {
@@ -97,12 +108,12 @@ impl Watcher {
     }
 
     fn forget(&self, session: &Arc<Session>) {
-        let _gone = self.epoll.delete(&session.socket);
+        let _gone = self.epoll.delete(&*session.socket);
         let _gone = self.epoll.delete(&session.server);
         lock(&self.watched).retain(|_, other| !Arc::ptr_eq(other, session));
     }
 
-    fn turn(&self) {
+    fn turn(self: &Arc<Self>) {
         let mut events = [EpollEvent::empty(); 32];
         let count = self
             .epoll
@@ -114,10 +125,14 @@ impl Watcher {
                 continue;
             };
             match event.data().checked_rem(KEYS).unwrap_or(0) {
-                SOCKET => self.receive(number, &session),
+                SOCKET => {
+                    if self.receive(number, &session, false) == Heard::HeldUp {
+                        self.receive_elsewhere(number, &session);
+                    }
+                }
                 PROCESS => {
-                    // What it said before counts: a reply may wait for it.
-                    self.receive(number, &session);
+                    // What it said before counts: a reply may wait for it. But nothing may hold up the news of the death.
+                    self.receive(number, &session, false);
                     self.bury(&session);
                 }
                 channel => session.socket_hung_up(channel.saturating_sub(CHANNELS)),
@@ -138,12 +153,40 @@ impl Watcher {
         }
     }
 
-    fn receive(&self, number: u64, session: &Arc<Session>) {
+    /// As [`Self::receive`], on a thread that may be held up: what does not fit our table the kernel closes before
+    /// recvmsg(2) returns. The session is not watched meanwhile, so that one thread receives at a time.
+    fn receive_elsewhere(self: &Arc<Self>, number: u64, session: &Arc<Session>) {
+        let _gone = self.epoll.delete(&*session.socket);
+        let (watcher, session) = (Arc::clone(self), Arc::clone(session));
+        let account = session.socket.account().clone();
+        closer::run(&account, move || {
+            watcher.receive(number, &session, true);
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, key(number, SOCKET));
+            let _added = watcher.epoll.add(&*session.socket, event);
+            // Forgotten meanwhile: its hang-up would be reported for ever.
+            if !lock(&watcher.watched).contains_key(&number) {
+                let _gone = watcher.epoll.delete(&*session.socket);
+            }
+        });
+    }
+
+    /// Takes what the server has said; up to a packet whose receive might last, unless we may wait.
+    fn receive(&self, number: u64, session: &Arc<Session>, may_wait: bool) -> Heard {
         let mut buffer = [0_u8; CONTROL_BYTES];
         for _ in 0..PACKETS_A_TURN {
+            if session.socket.account().is_over() {
+                // No honest server has us close so many.
+                event::protocol_broken(session.server.pid(), &Violation::Descriptors);
+                self.bury(session);
+                return Heard::All;
+            }
+            if !may_wait && self.table.might_hold_up(&session.socket) {
+                return Heard::HeldUp;
+            }
             // A server that ends with a ring of ours unread may have sent something before.
-            let done = match socket::receive_past_reset(&session.socket, &mut buffer) {
+            let done = match session.socket.receive_past_reset(&mut buffer) {
                 Ok(Some(mut received)) => {
+                    self.table.took(received.fds.len());
                     let bytes = buffer.get(..received.len).unwrap_or_default();
                     if received.cut {
                         Err(Violation::Length)
@@ -162,14 +205,19 @@ impl Watcher {
                         Err(Violation::Sender)
                     }
                 }
-                Err(Errno::EAGAIN) => return,
-                Ok(None) | Err(_) => return self.bury(session),
+                Err(Errno::EAGAIN) => break,
+                Ok(None) | Err(_) => {
+                    self.bury(session);
+                    break;
+                }
             };
             if let Err(found) = done {
                 event::protocol_broken(session.server.pid(), &found);
-                return self.bury(session);
+                self.bury(session);
+                break;
             }
         }
+        Heard::All
     }
 
     /// The server is dead, or as good as dead to us.

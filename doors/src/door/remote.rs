@@ -14,12 +14,14 @@ use crate::client::first;
 use crate::client::petition::{Petition, system};
 use crate::error::{CallCondition, DoorCondition, DoorLabel, Violation};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering};
+use crate::sys::account::Account;
+use crate::sys::shared::Shared;
 use crate::sys::{fork, socket};
 use crate::wire::message::Message;
 
 /// A holder's end.
 pub(crate) struct Remote {
-    token: OwnedFd,
+    token: Shared,
     /// Where it was opened.
     pub(crate) path: Option<Arc<Path>>,
     /// How calls go, once the first petition was answered.
@@ -39,6 +41,9 @@ impl Remote {
         if fresh {
             fork::share_mark();
         }
+        let token = Shared::new(token, &Account::default());
+        // It may have been copied by any means.
+        token.lives_on();
         Self {
             token,
             path,

@@ -20,6 +20,7 @@ use crate::server::quota::Charge;
 use crate::server::runtime::{Attached, Runtime, Source};
 use crate::server::token::{Origin, Token};
 use crate::sys::peer::peer_cred;
+use crate::sys::shared::Shared;
 
 /// A door that a predecessor handed over. Nobody serves it until [`serve`](Self::serve); its callers wait, at most 5 s.
 #[derive(Debug)]
@@ -138,6 +139,7 @@ impl Heirloom {
                 holder,
                 _charge: None,
             };
+            let socket = Shared::new(socket, &runtime.account_of(None));
             adopt(&runtime, core, socket, origin, policy(restricted))?;
         }
         for (restricted, connection) in self.connections {
@@ -145,6 +147,7 @@ impl Heirloom {
             let uid = peer_cred(&connection).map(|peer| peer.uid);
             let charge: Option<Charge> = uid.ok().and_then(|uid| runtime.quotas.charge(uid, 1));
             if let Some(charge) = charge {
+                let connection = Shared::new(connection, &charge.account());
                 let origin = Origin::Path { _charge: charge };
                 adopt(&runtime, core, connection, origin, policy(restricted))?;
             }
@@ -176,7 +179,7 @@ impl Drop for Whole<'_> {
 fn adopt(
     runtime: &Arc<Runtime>,
     core: &Arc<Core>,
-    socket: OwnedFd,
+    socket: Shared,
     origin: Origin,
     access: Option<Arc<Access>>,
 ) -> Result<(), DoorCondition> {

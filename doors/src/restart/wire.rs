@@ -9,6 +9,7 @@ use nix::poll::{PollFd, PollFlags};
 use super::WITHIN;
 use crate::client::petition::{deadline, poll_until, system};
 use crate::error::{DoorCondition, Violation};
+use crate::sys::account::Account;
 use crate::sys::peer::Process;
 use crate::sys::socket::{self, Received};
 use crate::wire::limits::CONTROL_BYTES;
@@ -21,6 +22,8 @@ const REST: Duration = Duration::from_millis(1);
 pub(super) struct Wire<'a> {
     socket: BorrowedFd<'a>,
     other: Other,
+    /// What the other end has us close.
+    account: Account,
 }
 
 /// The process at the other end, by the kernel's word for its first packet.
@@ -52,6 +55,7 @@ impl<'a> Wire<'a> {
         Ok(Self {
             socket,
             other: Other::Unknown,
+            account: Account::default(),
         })
     }
 
@@ -91,7 +95,7 @@ impl<'a> Wire<'a> {
     /// A packet, or the end, that is there already.
     pub(super) fn try_receive(&mut self) -> Result<Option<Heard>, DoorCondition> {
         let mut buffer = [0_u8; CONTROL_BYTES];
-        let received = match socket::receive(self.socket, &mut buffer) {
+        let received = match socket::receive(self.socket, &mut buffer, &self.account) {
             Ok(Some(received)) => received,
             Ok(None) => return Ok(Some(Heard::End)),
             // The other end was closed with something unread in it. This is said once, before what it has sent.
@@ -104,7 +108,7 @@ impl<'a> Wire<'a> {
 
     fn try_receive_after_reset(&mut self) -> Result<Option<Heard>, DoorCondition> {
         let mut buffer = [0_u8; CONTROL_BYTES];
-        match socket::receive(self.socket, &mut buffer) {
+        match socket::receive(self.socket, &mut buffer, &self.account) {
             Ok(Some(received)) => self.packet(received, &buffer).map(Some),
             Ok(None) | Err(_) => Ok(Some(Heard::End)),
         }
@@ -127,9 +131,8 @@ impl<'a> Wire<'a> {
         }
         let bytes = buffer.get(..received.len).unwrap_or_default();
         let (message, _) = Message::decode(bytes).map_err(DoorCondition::Protocol)?;
-        let mut fds = std::mem::take(&mut received.fds);
-        let fd = fds.pop();
-        let sound = fds.is_empty() && fd.as_ref().is_none_or(socket::is_packet_socket);
+        let fd = received.fds.pop();
+        let sound = received.fds.is_empty() && fd.as_ref().is_none_or(socket::is_packet_socket);
         if sound {
             Ok(Heard::Packet(message, fd))
         } else {

@@ -11,11 +11,11 @@ use super::session::Place;
 use crate::channel::descriptors::{Gathered, Gathering, STALE_PACKETS, send_all};
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
-use crate::sys::closer::Shared;
+use crate::sys::shared::Shared;
 use crate::sys::socket;
 use crate::wire::code::Failure;
 use crate::wire::limits::CONTROL_BYTES;
-use crate::wire::message::Message;
+use crate::wire::message::{Message, Violation};
 
 /// Our end of a channel's descriptor socket, which the session's user pays for.
 #[derive(Debug)]
@@ -38,11 +38,13 @@ impl Channel {
         count: usize,
     ) -> Result<Vec<OwnedFd>, Failure> {
         let socket = lock(&self.socket).clone().ok_or(Failure::DescriptorsLost)?;
-        let mut gathering = Gathering::new(generation, count);
-        match gathering.receive(&*socket) {
-            Gathered::All => Ok(gathering.take()),
-            Gathered::Missing | Gathered::Closed | Gathered::Lost => Err(Failure::DescriptorsLost),
+        let mut gathering = Gathering::new(generation, count, None);
+        match gathering.receive(&socket.socket) {
+            Gathered::All => return Ok(gathering.take()),
+            Gathered::Missing | Gathered::Closed | Gathered::Lost => {}
+            Gathered::Stuck => self.session.violated(Violation::Descriptors),
         }
+        Err(Failure::DescriptorsLost)
     }
 
     /// Closes the descriptors that came for a call which does not run. Those of a later one, which its client may be
@@ -60,7 +62,10 @@ impl Channel {
             let bytes = buffer.get(..len).unwrap_or_default();
             match Message::decode(bytes) {
                 Ok((Message::Descriptors { generation: of, .. }, _)) if of > generation => return,
-                _ => drop(socket::receive(&*socket, &mut buffer)),
+                // What is slow to close must not fill the table. What is left goes with the socket: nothing more gets
+                // in, and the client asks for another.
+                _ if socket.socket.account().is_over() => break,
+                _ => drop(socket.socket.receive(&mut buffer)),
             }
         }
         *lock(&self.socket) = None;
@@ -121,7 +126,7 @@ impl Channel {
         let place = Place::of(&self.session).ok_or(Errno::EMFILE)?;
         let (ours, theirs) = socket::plain_pair()?;
         let ours = Arc::new(ChannelSocket {
-            socket: Shared::from(ours),
+            socket: Shared::new(ours, self.session.socket.account()),
             _place: place,
         });
         // Installed before the client can use its end.

@@ -358,7 +358,7 @@ impl Desk {
             pool.tell_depletion();
         }
         self.data = std::mem::take(&mut call.data);
-        let fds = std::mem::take(&mut call.fds);
+        let fds = call.fds.take();
         self.line = Some(Line::Packet(call));
         self.invoke(Some(pool), &core, fds);
         if self.line.take().is_some() {

@@ -6,6 +6,7 @@ use nix::errno::Errno;
 
 use super::channel::Channel;
 use super::core::lock;
+use super::elsewhere::Late;
 use super::parked::Decided;
 use super::runtime::Runtime;
 use super::session::Session;
@@ -24,6 +25,8 @@ pub(crate) struct Inbox {
     unseen: Mutex<Vec<Arc<Session>>>,
     /// Petitions about which predicates have been asked.
     decided: Mutex<Vec<Decided>>,
+    /// Packets that a closer has received.
+    late: Mutex<Vec<Late>>,
 }
 
 impl Runtime {
@@ -56,6 +59,12 @@ impl Runtime {
         lock(&self.inbox.newcomers).push((token, uid));
     }
 
+    /// Gives the leader a packet that was received elsewhere.
+    pub(super) fn arrived(&self, late: Late) {
+        lock(&self.inbox.late).push(late);
+        self.wake();
+    }
+
     /// Tells the leader what has become of a petition.
     pub(super) fn decide(&self, decided: Decided) {
         lock(&self.inbox.decided).push(decided);
@@ -82,6 +91,10 @@ impl Inbox {
 
     pub(super) fn graves(&self) -> Vec<u128> {
         std::mem::take(&mut *lock(&self.graves))
+    }
+
+    pub(super) fn late(&self) -> Vec<Late> {
+        std::mem::take(&mut *lock(&self.late))
     }
 
     pub(super) fn decided(&self) -> Vec<Decided> {

@@ -12,7 +12,8 @@
 //! | the predicates of a policy | the jury of the door; the petition waits (`server/parked.rs`) |
 //! | a `tracing` subscriber | the thread of the events (`event.rs`) |
 //! | the notice that a door is unreferenced | its own thread (`unref.rs`) |
-//! | the close of a descriptor that a peer has sent, or of a socket in which one may lie | the closers (`sys/closer.rs`) |
+//! | the close of a descriptor that a peer has sent, or of a socket in which one lies | the closers (`sys/closer.rs`) |
+//! | a recvmsg(2) that may have no room for what comes | a closer (`server/elsewhere.rs`) |
 //! | fstat(2) of a name, on a file system that may not answer | the looker (`server/names.rs`) |
 //!
 //! What is left are system calls that do not wait (packet sockets with `MSG_DONTWAIT`, whoever may have changed their
@@ -30,21 +31,19 @@ use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
 use super::core::lock;
 use super::hangup::Hangups;
-use super::names::refuse;
+use super::resting::Resting;
 use super::runtime::{Attached, Runtime, Source};
-use super::session::Session;
 use super::token::Token;
 use super::unfinished::Unfinished;
 use super::untold::Untold;
 use crate::event;
 use crate::foreign;
-use crate::sys::socket::sent_by;
-use crate::sys::{self, socket};
+use crate::sys;
+use crate::sys::table::Table;
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
-use crate::wire::message::{Message, Violation};
 
 /// Packets taken from one source before the others get their turn.
-const PACKETS_A_TURN: usize = 16;
+pub(super) const PACKETS_A_TURN: usize = 16;
 /// A wake that missed its thread is repeated after this time.
 const REPEAT_AFTER: Duration = Duration::from_millis(1);
 /// After this time a thread that could not be had is sought again.
@@ -57,11 +56,14 @@ const PUT_OFF: Duration = Duration::from_millis(20);
 /// The leader's own state.
 pub(crate) struct Leader {
     pub(crate) runtime: Arc<Runtime>,
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
     pub(super) untold: Untold,
     /// Some thread that was called off its channel has not left yet.
     calls_away: bool,
     hangups: Hangups,
+    /// References on which nothing is read for a while.
+    pub(super) resting: Resting,
+    pub(super) table: Table,
     /// Handshakes that have not come to their end.
     pub(crate) unfinished: Unfinished,
     /// Listeners with connections that there is no room to take, and when they are looked at again.
@@ -82,6 +84,8 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         untold: Untold::default(),
         calls_away: false,
         hangups: Hangups::default(),
+        resting: Resting::default(),
+        table: Table::open(),
         unfinished: Unfinished::default(),
         deaf: Vec::new(),
         stands_still: false,
@@ -146,12 +150,16 @@ impl Leader {
 
     fn look_after_references(&mut self) {
         let runtime = Arc::clone(&self.runtime);
+        for late in runtime.inbox.late() {
+            self.arrived_late(late);
+        }
         for decided in runtime.inbox.decided() {
             self.decided(decided);
         }
         for token in self.hangups.come_true() {
             self.end_token(&token);
         }
+        self.wake_rested();
         for (token, uid) in runtime.inbox.newcomers() {
             self.unfinished.connected(&token, uid);
         }
@@ -176,6 +184,7 @@ impl Leader {
     fn timeout(&self) -> EpollTimeout {
         let references = [
             self.hangups.due(),
+            self.resting.due(),
             self.unfinished.due(),
             self.deaf.iter().map(|(_, at)| *at).min(),
         ];
@@ -226,11 +235,11 @@ impl Leader {
         }
         for _ in 0..PACKETS_A_TURN {
             match self.runtime.take_connection(attached) {
-                Ok(true) => {}
+                Ok(true) => self.table.took(1),
                 Ok(false) => return,
                 Err(_full) => {
                     self.reserve = None;
-                    let refused = socket::accept(&attached.listener).map(refuse).is_ok();
+                    let refused = self.runtime.refuse_connection(attached);
                     self.reserve = spare();
                     if !refused {
                         self.be_deaf(attached);
@@ -255,11 +264,7 @@ impl Leader {
             if *at > now {
                 return true;
             }
-            // One that was detached meanwhile is not in the table any more.
-            if runtime.source(attached.key).is_some() {
-                let event = EpollEvent::new(EpollFlags::EPOLLIN, attached.key);
-                let _added = runtime.epoll.add(&attached.listener, event);
-            }
+            runtime.watch_again(attached.key, &attached.listener);
             false
         });
     }
@@ -282,38 +287,13 @@ impl Leader {
         }
     }
 
-    fn token(&mut self, token: &Arc<Token>, flags: EpollFlags) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        for _ in 0..PACKETS_A_TURN {
-            match socket::receive(&token.socket, &mut buffer) {
-                Ok(Some(received)) => {
-                    let bytes = buffer.get(..received.len).unwrap_or_default();
-                    if let Err(found) = self.petition(token, bytes, received) {
-                        event::packet_refused(token.core.id, &found);
-                    }
-                }
-                Err(Errno::EAGAIN) => {
-                    if flags.contains(EpollFlags::EPOLLHUP) {
-                        self.hung_up(token);
-                    }
-                    break;
-                }
-                Ok(None) | Err(_) => {
-                    self.hung_up(token);
-                    break;
-                }
-            }
-        }
-        self.buffer = buffer;
-    }
-
-    fn end_token(&self, token: &Token) {
+    pub(super) fn end_token(&self, token: &Token) {
         if self.runtime.unwatch(token.key, &token.socket).is_some() {
             token.end();
         }
     }
 
-    fn hung_up(&mut self, token: &Arc<Token>) {
+    pub(super) fn hung_up(&mut self, token: &Arc<Token>) {
         if token.is_gone() {
             return self.end_token(token);
         }
@@ -323,36 +303,7 @@ impl Leader {
         self.hangups.faked(token);
     }
 
-    fn session(&mut self, session: &Arc<Session>) {
-        let mut buffer = [0_u8; CONTROL_BYTES];
-        for _ in 0..PACKETS_A_TURN {
-            match socket::receive(&session.socket, &mut buffer) {
-                Ok(Some(mut received)) => {
-                    let bytes = buffer.get(..received.len).unwrap_or_default();
-                    let done = if received.cut || received.fds_lost || !received.fds.is_empty() {
-                        Err(Violation::Descriptors)
-                    } else if sent_by(&mut received, &session.client) {
-                        Message::decode(bytes).and_then(|(message, _)| session.packet(message))
-                    } else {
-                        Err(Violation::Sender)
-                    };
-                    if let Err(found) = done {
-                        session.violated(found);
-                        return;
-                    }
-                }
-                Err(Errno::EAGAIN) => break,
-                Ok(None) | Err(_) => {
-                    self.end_session(session.id);
-                    return;
-                }
-            }
-        }
-        // Whatever came counts as a ring: one that did not fit a full queue was as good as sent.
-        session.scan();
-    }
-
-    fn end_session(&mut self, id: u128) {
+    pub(super) fn end_session(&self, id: u128) {
         let session = self.runtime.sessions().remove(&id);
         if let Some(session) = session {
             for key in std::mem::take(&mut *lock(&session.keys)) {

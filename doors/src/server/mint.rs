@@ -4,10 +4,13 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::core::Core;
+use super::petitioner::NOBODY;
 use super::quota::Charge;
 use super::runtime::{Runtime, Source};
 use super::token::{Origin, Token};
 use crate::access::Access;
+use crate::sys::account::Account;
+use crate::sys::shared::Shared;
 use crate::sys::{self, socket};
 
 impl Runtime {
@@ -33,6 +36,11 @@ impl Runtime {
         self.mint_as(core, false, access, Some(charge))
     }
 
+    /// An account for what comes by a reference. Nobody knows who holds those that the owner handed out itself.
+    pub(crate) fn account_of(&self, charge: Option<&Charge>) -> Account {
+        charge.map_or_else(|| self.quotas.account(NOBODY), Charge::account)
+    }
+
     fn mint_as(
         &self,
         core: &Arc<Core>,
@@ -41,6 +49,7 @@ impl Runtime {
         charge: Option<Charge>,
     ) -> sys::Result<OwnedFd> {
         let (server, holder) = socket::pair()?;
+        let account = self.account_of(charge.as_ref());
         let origin = if own {
             Origin::Own
         } else {
@@ -49,6 +58,7 @@ impl Runtime {
                 _charge: charge,
             }
         };
+        let server = Shared::new(server, &account);
         let key = self.next_key();
         let token = Token::new(key, core, server, origin, access);
         let watched = self.watch_at(key, &token.socket, Source::Token(Arc::clone(&token)));

@@ -1,19 +1,20 @@
 //! The names under which the doors of this process can be opened.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
 
 use super::core::{Kind, lock};
+use super::petitioner::NOBODY;
 use super::runtime::{Attached, Runtime, Source};
 use super::token::{Origin, Token};
 use crate::foreign::{self, Crew};
 use crate::name::{BACKLOG, Name};
 use crate::primitive::{AtomicBool, Ordering};
 use crate::sys::peer::peer_cred;
-use crate::sys::{self, closer, socket};
+use crate::sys::shared::Shared;
+use crate::sys::{self, socket};
 
 /// Who looks which name is gone.
 pub(super) struct Looker {
@@ -110,11 +111,13 @@ impl Runtime {
             Err(Errno::ENFILE) => return Err(Errno::ENFILE),
             Err(_) => return Ok(false),
         };
-        let admitted = peer_cred(&connection)
-            .ok()
-            .and_then(|peer| Some((peer.uid, self.quotas.charge(peer.uid, 1)?)));
-        let Some((uid, charge)) = admitted else {
-            refuse(connection);
+        // Something may have come already, also on one that is refused.
+        let uid = peer_cred(&connection).map(|peer| peer.uid);
+        let account = self.quotas.account(uid.unwrap_or(NOBODY));
+        let connection = Shared::new(connection, &account);
+        let charge = uid.ok().and_then(|uid| self.quotas.charge(uid, 1));
+        let (Ok(uid), Some(charge)) = (uid, charge) else {
+            connection.hang_up();
             return Ok(true);
         };
         let key = self.next_key();
@@ -128,6 +131,15 @@ impl Runtime {
             self.has_come(token, uid);
         }
         Ok(true)
+    }
+
+    /// Takes a connection that there is no room for, and closes it; false if not even that can be done.
+    pub(super) fn refuse_connection(&self, attached: &Attached) -> bool {
+        let account = self.quotas.account(NOBODY);
+        let refused = socket::accept(&attached.listener);
+        refused
+            .map(|connection| Shared::new(connection, &account).hang_up())
+            .is_ok()
     }
 
     /// A listener ends; true if it was still there. The name itself is not touched.
@@ -161,14 +173,5 @@ impl Runtime {
                 _ => None,
             })
             .collect()
-    }
-}
-
-/// Closes a connection that there is no room for.
-pub(super) fn refuse(connection: OwnedFd) {
-    socket::refuse_more(&connection);
-    if let Ok(Some(_)) = socket::receive(&connection, &mut [0]) {
-        // There may be more, with descriptors.
-        closer::close(vec![connection]);
     }
 }

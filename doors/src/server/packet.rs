@@ -1,6 +1,6 @@
 //! A first call, as a packet on the fresh connection that opened the door.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,8 @@ use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::foreign;
 use crate::primitive::{AtomicBool, AtomicU32, Ordering};
-use crate::sys::{closer, memfd, socket};
+use crate::sys::unclaimed::Unclaimed;
+use crate::sys::{memfd, socket};
 use crate::wire::code::Failure;
 use crate::wire::limits::PACKET_DATA_BYTES;
 use crate::wire::message::Message;
@@ -50,7 +51,8 @@ pub(crate) struct PacketCall {
     caller: Arc<Caller>,
     progress: Arc<Progress>,
     pub(crate) data: Vec<u8>,
-    pub(crate) fds: Vec<OwnedFd>,
+    /// If it does not run they are closed elsewhere: whoever drops it may be the leader.
+    pub(crate) fds: Unclaimed,
     reply: Option<Reply>,
     answered: bool,
 }
@@ -66,7 +68,7 @@ impl PacketCall {
         caller: Arc<Caller>,
         generation: u64,
         data: Vec<u8>,
-        fds: Vec<OwnedFd>,
+        fds: Unclaimed,
     ) -> Self {
         let progress = Progress {
             generation,
@@ -213,8 +215,6 @@ impl Drop for PacketCall {
             let core = &self.token.core;
             self.finish(core.closed().unwrap_or_else(|| core.over()));
         }
-        // Those of a call that did not run: this may be the leader.
-        closer::close(std::mem::take(&mut self.fds));
     }
 }
 

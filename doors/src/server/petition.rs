@@ -50,7 +50,7 @@ impl Leader {
                     Violation::Type(_) => Failure::Violation,
                     other => return Err(other),
                 };
-                Petitioner::of(&mut received)?.refuse(code);
+                Petitioner::of(&mut received, token.socket.account())?.refuse(code);
                 return Err(found);
             }
         };
@@ -69,7 +69,7 @@ impl Leader {
         if received.fds_lost {
             return Err(Violation::Descriptors);
         }
-        let petitioner = Petitioner::of(&mut received)?;
+        let petitioner = Petitioner::of(&mut received, token.socket.account())?;
         if let Some(verdict) = token.judge(&petitioner.caller) {
             return self.judged(token, message, petitioner, verdict);
         }
@@ -125,8 +125,10 @@ impl Leader {
         let Petitioner {
             process,
             caller,
-            private,
+            mut private,
         } = petitioner;
+        // From here on it is the session that pays, not the reference by which it came.
+        private.charge_to(&charge.account());
         let session = Session::new(runtime, id, process, caller, private, charge);
         // Watched only for its end until the client has acknowledged the first windows.
         let area = u64::try_from(AREA_BYTES).unwrap_or(u64::MAX);

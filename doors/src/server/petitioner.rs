@@ -3,11 +3,15 @@
 use nix::errno::Errno;
 
 use crate::cred::Caller;
-use crate::sys::closer::Shared;
+use crate::sys::account::Account;
 use crate::sys::peer::{Process, peer_pidfd};
+use crate::sys::shared::Shared;
 use crate::sys::socket::{self, Received, sent_by};
 use crate::wire::code::Failure;
 use crate::wire::message::{Message, Violation};
+
+/// The user of whom nobody knows the number.
+pub(super) const NOBODY: u32 = u32::MAX;
 
 /// Who petitions, and where the answer goes.
 pub(super) struct Petitioner {
@@ -17,8 +21,9 @@ pub(super) struct Petitioner {
 }
 
 impl Petitioner {
-    /// From the descriptors and the kernel's stamp of a packet.
-    pub(super) fn of(received: &mut Received) -> Result<Self, Violation> {
+    /// From the descriptors and the kernel's stamp of a packet. What comes on the private end is charged to `account`,
+    /// as the packet was.
+    pub(super) fn of(received: &mut Received, account: &Account) -> Result<Self, Violation> {
         let [private] = received.fds.as_slice() else {
             return Err(Violation::Descriptors);
         };
@@ -26,7 +31,7 @@ impl Petitioner {
             return Err(Violation::Descriptors);
         }
         let private = received.fds.pop().ok_or(Violation::Descriptors)?;
-        let private = Shared::from(private);
+        let private = Shared::new(private, account);
         let process = peer_pidfd(&private).map_err(|_| Violation::Sender)?;
         if !sent_by(received, &process) {
             return Err(Violation::Sender);
@@ -71,6 +76,6 @@ impl Petitioner {
 pub(super) fn payer(caller: &Caller) -> u32 {
     match caller {
         Caller::Known(credentials) => credentials.uid(),
-        Caller::Unknown => u32::MAX,
+        Caller::Unknown => NOBODY,
     }
 }

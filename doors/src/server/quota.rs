@@ -6,18 +6,44 @@ use std::sync::{Arc, Mutex};
 use super::core::lock;
 use nix::sys::resource::{Resource, getrlimit};
 
+use crate::sys::account::{Account, User};
 use crate::wire::limits::{USER_BYTES, USER_DESCRIPTORS_SHARE};
 
 /// What each user holds.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas(Mutex<HashMap<u32, Held>>);
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug)]
 struct Held {
     /// Sessions, connections and tokens.
     holders: usize,
     descriptors: usize,
     bytes: usize,
+    /// What its clients have us close, which is charged as descriptors until it is closed.
+    closing: User,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self {
+            holders: 0,
+            descriptors: 0,
+            bytes: 0,
+            closing: User::with(most_closing),
+        }
+    }
+}
+
+impl Held {
+    /// Whether there is room for so many descriptors.
+    fn has_room_for(&self, count: usize) -> bool {
+        let held = self.descriptors.saturating_add(self.closing.closing());
+        held.saturating_add(count) <= most_descriptors()
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.holders == 0 && !self.closing.has_accounts()
+    }
 }
 
 /// One session's, connection's or token's share; given back when dropped.
@@ -35,6 +61,12 @@ fn most_descriptors() -> usize {
     usize::try_from(soft).unwrap_or(usize::MAX) / USER_DESCRIPTORS_SHARE
 }
 
+/// How many of one user's it may be closing before nothing more of that user is read: half of what the user may have us
+/// hold, so that both together, and one packet, leave room in the table.
+fn most_closing() -> usize {
+    most_descriptors() / 2
+}
+
 impl Quotas {
     /// Charges something that costs so many descriptors to a user; `None` if it has too many.
     pub(crate) fn charge(self: &Arc<Self>, uid: u32, descriptors: usize) -> Option<Charge> {
@@ -46,24 +78,34 @@ impl Quotas {
         };
         {
             let mut users = lock(&self.0);
+            // What was waiting to be closed when its user left may be closed by now.
+            users.retain(|_, held| !held.is_nothing());
             let held = users.entry(uid).or_default();
             held.holders = held.holders.saturating_add(1);
         }
         charge.add_descriptors(descriptors).then_some(charge)
     }
+
+    /// An account for a source of this user.
+    pub(crate) fn account(&self, uid: u32) -> Account {
+        Account::of(&lock(&self.0).entry(uid).or_default().closing)
+    }
 }
 
 impl Charge {
+    /// An account for what comes from there.
+    pub(crate) fn account(&self) -> Account {
+        self.quotas.account(self.uid)
+    }
+
     /// Charges descriptors; false (and nothing charged) if the user would hold too many.
     pub(crate) fn add_descriptors(&mut self, count: usize) -> bool {
-        let most = most_descriptors();
         let mut users = lock(&self.quotas.0);
         let held = users.entry(self.uid).or_default();
-        let sum = held.descriptors.saturating_add(count);
-        if sum > most {
+        if !held.has_room_for(count) {
             return false;
         }
-        held.descriptors = sum;
+        held.descriptors = held.descriptors.saturating_add(count);
         self.descriptors = self.descriptors.saturating_add(count);
         true
     }
@@ -109,7 +151,7 @@ impl Drop for Charge {
             held.holders = held.holders.saturating_sub(1);
             held.descriptors = held.descriptors.saturating_sub(self.descriptors);
             held.bytes = held.bytes.saturating_sub(self.bytes);
-            if held.holders == 0 {
+            if held.is_nothing() {
                 users.remove(&self.uid);
             }
         }

@@ -25,6 +25,7 @@ use crate::foreign;
 use crate::name::Name;
 use crate::pool::{PROCESS_POOL, Pool, PoolLimits};
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sys::account::Account;
 use crate::sys::{self, closer, fork, random};
 use crate::unref;
 
@@ -74,7 +75,8 @@ impl Drop for Attached {
             foreign::release(access);
         }
         if foreign::is_kept_free() {
-            closer::close(self.listener.try_clone().into_iter().collect());
+            let listener = self.listener.try_clone().into_iter().collect();
+            closer::close(listener, &Account::default());
         }
     }
 }
@@ -302,6 +304,14 @@ impl Runtime {
     /// What is watched under a key.
     pub(crate) fn source(&self, key: u64) -> Option<Source> {
         lock(&self.sources).get(&key).cloned()
+    }
+
+    /// Watches a source again that had left epoll for a while, unless it has been forgotten.
+    pub(crate) fn watch_again(&self, key: u64, fd: impl AsFd) {
+        if self.source(key).is_some() {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, key);
+            let _added = self.epoll.add(fd, event);
+        }
     }
 
     /// Forgets a source; the descriptor leaves epoll when its last copy is closed, or here.

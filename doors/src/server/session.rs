@@ -22,8 +22,8 @@ use crate::cred::Caller;
 use crate::event;
 use crate::pool::{Job, Pool};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
-use crate::sys::closer::Shared;
 use crate::sys::peer::Process;
+use crate::sys::shared::Shared;
 use crate::sys::socket;
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
@@ -127,8 +127,8 @@ impl Session {
     pub(crate) fn end(&self) {
         self.dead.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
-        // A call that goes on keeps the socket open; its client must learn of the end all the same.
-        socket::end(&self.socket);
+        // The client hears of it now: the last close may have to wait, for calls that go on, or for a closer.
+        self.socket.hang_up();
         let (channels, offered) = {
             let mut windows = lock(&self.windows);
             windows.pairs.clear();

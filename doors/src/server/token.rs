@@ -1,7 +1,6 @@
 //! The server's end of a reference: a handed-out pair, or a connection through a name.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, Weak};
 
 use super::core::{Core, Kind, lock};
@@ -13,8 +12,8 @@ use crate::cred::Caller;
 use crate::foreign;
 use crate::pool::Job;
 use crate::primitive::{AtomicBool, Ordering};
-use crate::sys::closer::Shared;
 use crate::sys::diag;
+use crate::sys::shared::Shared;
 use crate::wire::code::Failure;
 
 /// How a reference came to be.
@@ -56,14 +55,14 @@ impl Token {
     pub(crate) fn new(
         key: u64,
         core: &Arc<Core>,
-        socket: OwnedFd,
+        socket: Shared,
         origin: Origin,
         access: Option<Arc<Access>>,
     ) -> Arc<Self> {
         let token = Self {
             key,
             core: Arc::clone(core),
-            socket: Shared::from(socket),
+            socket,
             origin,
             access,
             registrations: Mutex::new(Vec::new()),
@@ -164,6 +163,7 @@ impl Token {
             let _gone = send_failure(self, call.generation, Failure::Draining, 0);
             self.core.pool.discard(Job::is_given_up);
         }
+        self.socket.lives_on();
         self.end();
     }
 
@@ -179,6 +179,9 @@ impl Token {
             if let Some(session) = session.upgrade() {
                 session.unregister(&registration);
             }
+        }
+        if let Origin::Path { .. } = self.origin {
+            self.socket.hang_up();
         }
         self.core.release(self.kind());
     }

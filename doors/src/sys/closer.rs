@@ -2,20 +2,25 @@
 //!
 //! The last close(2) of a descriptor can block for as long as its owner likes: a TCP socket lingers over bytes that
 //! nobody takes (`SO_LINGER`, socket(7)), a file on a FUSE or NFS mount is flushed. The same holds for a unix socket in
-//! whose queue such a descriptor lies. So the leader and the watcher, on which everybody depends, close no descriptor
-//! of a peer themselves.
+//! whose queue such a descriptor lies, and for a recvmsg(2) that has no room to install one. So the leader and the
+//! watcher, on which everybody depends, do none of that themselves.
+//!
+//! A thread that is long in one close is given up for lost, and another takes its place. What one user sends cannot take
+//! all of the threads that there may be.
 
-use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 
+use super::account::Account;
 use super::fork;
 
-/// So many may be stuck in a close at the same time; what comes then waits.
-const MOST_THREADS: usize = 16;
+mod state;
+
+use state::{Next, STUCK_AFTER, State, Task};
+
 /// A closer without work ends after this time.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -24,85 +29,126 @@ const LINGER: Duration = Duration::from_secs(1);
 struct Closers {
     life: u64,
     state: Mutex<State>,
+    /// There is work, or less of it.
     more: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    queue: VecDeque<OwnedFd>,
-    idle: usize,
-    threads: usize,
+    /// Something was closed that somebody waits for.
+    closed: Condvar,
 }
 
 static CURRENT: ArcSwapOption<Closers> = ArcSwapOption::const_empty();
 
-/// Closes descriptors, soon and elsewhere.
-pub(crate) fn close(fds: Vec<OwnedFd>) {
-    if fds.is_empty() {
-        return;
-    }
-    let closers = current();
-    let started = {
-        let mut state = closers.lock();
-        state.queue.extend(fds);
-        let starts = state.idle == 0 && state.threads < MOST_THREADS;
-        if starts {
-            state.threads = state.threads.saturating_add(1);
-        }
-        starts
-    };
-    if !started {
-        closers.more.notify_one();
-        return;
-    }
-    let worker = Arc::clone(&closers);
-    let thread = std::thread::Builder::new().name("door-closer".into());
-    if thread.spawn(move || worker.work()).is_err() {
-        // No thread can be had. Another closer finds the queue, or the next call of this function does.
-        let mut state = closers.lock();
-        state.threads = state.threads.saturating_sub(1);
+/// Closes descriptors, soon and elsewhere; they count in the account of who sent them until they are closed.
+pub(crate) fn close(fds: Vec<OwnedFd>, account: &Account) {
+    if !fds.is_empty() {
+        account.add(fds.len());
+        Closers::current().put(account, fds.into_iter().map(Task::Close));
     }
 }
 
-/// The closers of this process; the threads of a forked child's parent do not exist in the child.
-fn current() -> Arc<Closers> {
-    let life = fork::life();
-    let seen = CURRENT.load_full();
-    if let Some(closers) = &seen
-        && closers.life == life
-    {
-        return Arc::clone(closers);
+/// Does something elsewhere that may end up in the last close of a descriptor; it counts as one.
+pub(crate) fn run(account: &Account, task: impl FnOnce() + Send + 'static) {
+    account.add(1);
+    let task = Task::Run(Box::new(task));
+    Closers::current().put(account, std::iter::once(task));
+}
+
+/// Waits until an account is not over its bound any more, no longer than until a close counts as stuck, nor than
+/// `until`; false if it still is.
+pub(crate) fn wait_for(account: &Account, until: Option<Instant>) -> bool {
+    let closers = Closers::current();
+    let stuck = after(Instant::now(), STUCK_AFTER);
+    let until = until.map_or(stuck, |until| until.min(stuck));
+    let mut state = closers.lock();
+    state.waiters = state.waiters.saturating_add(1);
+    while account.is_over() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let waited = closers.closed.wait_timeout(state, left);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
-    let fresh = Arc::new(Closers {
-        life,
-        ..Closers::default()
-    });
-    CURRENT.compare_and_swap(&seen, Some(Arc::clone(&fresh)));
-    // Two threads may race: both use what the first has stored.
-    CURRENT.load_full().unwrap_or(fresh)
+    state.waiters = state.waiters.saturating_sub(1);
+    drop(state);
+    !account.is_over()
 }
 
 impl Closers {
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    /// The closers of this process; the threads of a forked child's parent do not exist in the child.
+    fn current() -> Arc<Self> {
+        let life = fork::life();
+        let seen = CURRENT.load_full();
+        if let Some(closers) = &seen
+            && closers.life == life
+        {
+            return Arc::clone(closers);
+        }
+        let fresh = Arc::new(Self {
+            life,
+            ..Self::default()
+        });
+        CURRENT.compare_and_swap(&seen, Some(Arc::clone(&fresh)));
+        // Two threads may race: both use what the first has stored.
+        CURRENT.load_full().unwrap_or(fresh)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
+    fn put(self: &Arc<Self>, account: &Account, tasks: impl Iterator<Item = Task>) {
+        let number = {
+            let mut state = self.lock();
+            state.put(account, tasks);
+            state.joins()
+        };
+        match number {
+            Some(number) => self.start(number),
+            None => self.more.notify_one(),
+        }
+    }
+
+    /// Starts a thread that was counted already.
+    fn start(self: &Arc<Self>, number: u64) {
+        let worker = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("door-closer".into());
+        if thread.spawn(move || worker.work(number)).is_err() {
+            // No thread can be had. Another closer finds the queue, or the next that has something to close does.
+            let mut state = self.lock();
+            state.coming = state.coming.saturating_sub(1);
+            state.threads = state.threads.saturating_sub(1);
+        }
+    }
+
+    /// The life of a closer.
+    fn work(self: &Arc<Self>, number: u64) {
         let mut state = self.lock();
+        state.coming = state.coming.saturating_sub(1);
         loop {
-            while let Some(fd) = state.queue.pop_front() {
-                drop(state);
-                drop(fd);
-                state = self.lock();
-            }
+            let rest = match state.take(number, Instant::now()) {
+                Next::Job(job) => {
+                    let joins = state.joins();
+                    drop(state);
+                    if let Some(joining) = joins {
+                        self.start(joining);
+                    }
+                    let account = job.account.clone();
+                    job.run();
+                    state = self.lock();
+                    state.finish(number, &account);
+                    if state.waiters > 0 {
+                        self.closed.notify_all();
+                    }
+                    continue;
+                }
+                Next::Wait(rest) => rest,
+            };
             state.idle = state.idle.saturating_add(1);
-            let (woken, waited) = self
-                .more
-                .wait_timeout(state, LINGER)
-                .unwrap_or_else(PoisonError::into_inner);
+            let waited = self.more.wait_timeout(state, rest.min(LINGER));
+            let (woken, waited) = waited.unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle = state.idle.saturating_sub(1);
-            if waited.timed_out() && state.queue.is_empty() {
+            if waited.timed_out() && !state.has_work() {
                 state.threads = state.threads.saturating_sub(1);
                 return;
             }
@@ -110,50 +156,9 @@ impl Closers {
     }
 }
 
-/// A socket of ours in whose queue a peer may have put anything.
-#[derive(Debug)]
-pub(crate) struct Shared(OwnedFd);
-
-impl From<OwnedFd> for Shared {
-    fn from(socket: OwnedFd) -> Self {
-        Self(socket)
-    }
-}
-
-impl AsFd for Shared {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl Drop for Shared {
-    /// The copy keeps the socket open while our own descriptor is closed, so that this close is not the last one.
-    /// Without room for a copy we have to close here.
-    fn drop(&mut self) {
-        if let Ok(copy) = self.0.try_clone() {
-            close(vec![copy]);
-        }
-    }
+fn after(at: Instant, pause: Duration) -> Instant {
+    at.checked_add(pause).unwrap_or(at)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Read;
-    use std::os::unix::net::UnixStream;
-
-    use super::{Shared, close};
-
-    #[test]
-    fn what_is_given_to_the_closers_is_closed() {
-        let (one, mut other) = UnixStream::pair().unwrap();
-        close(vec![one.into()]);
-        assert_eq!(other.read(&mut [0]).unwrap(), 0);
-    }
-
-    #[test]
-    fn a_shared_socket_is_closed_for_good() {
-        let (one, mut other) = UnixStream::pair().unwrap();
-        drop(Shared::from(std::os::fd::OwnedFd::from(one)));
-        assert_eq!(other.read(&mut [0]).unwrap(), 0);
-    }
-}
+mod tests;

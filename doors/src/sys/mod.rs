@@ -9,6 +9,7 @@
 /// What every function here returns: the kernel's own error number.
 pub(crate) type Result<T> = std::result::Result<T, nix::errno::Errno>;
 
+pub(crate) mod account;
 pub(crate) mod closer;
 pub(crate) mod cpu;
 pub(crate) mod diag;
@@ -19,4 +20,7 @@ pub(crate) mod mapping;
 pub(crate) mod memfd;
 pub(crate) mod peer;
 pub(crate) mod random;
+pub(crate) mod shared;
 pub(crate) mod socket;
+pub(crate) mod table;
+pub(crate) mod unclaimed;

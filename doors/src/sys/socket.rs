@@ -15,7 +15,9 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::Result;
+use super::account::Account;
 use super::peer::Process;
+use super::unclaimed::Unclaimed;
 
 /// The most descriptors that one packet carries (`SCM_MAX_FD`, unix(7)).
 pub(crate) const DESCRIPTORS_PER_PACKET: usize = 253;
@@ -26,6 +28,8 @@ const SCM_PIDFD: i32 = 4;
 
 /// The control buffer: 253 descriptors, the credentials and a pidfd, each with its header.
 const CONTROL_BYTES: usize = 1032 + 32 + 24;
+/// That of a look: the credentials and one descriptor.
+const LOOK_BYTES: usize = 32 + 24;
 const HEADER: usize = size_of::<libc::cmsghdr>();
 
 /// A pair of connected packet sockets whose packets name their sender in both directions.
@@ -166,6 +170,63 @@ pub(crate) fn end(socket: impl AsFd) {
     let _gone = nix::sys::socket::shutdown(number, nix::sys::socket::Shutdown::Both);
 }
 
+/// What comes next in the queue of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// There is nothing, at this moment or (after [`refuse_more`]) for good.
+    Nothing,
+    /// A packet without descriptors.
+    Plain,
+    /// A packet with descriptors, or something that nobody can look at: a listener (`ENOTCONN`) has connections with
+    /// queues of their own.
+    Descriptors,
+}
+
+/// Looks at what would be received next. It stays in the queue, so that none of its descriptors is closed for good.
+///
+/// As in [`receive`], something comes with an empty packet. The control buffer has room for the credentials and one
+/// descriptor: the packet's own, with `MSG_CTRUNC` for those that do not fit, or the sender's pidfd, which comes last.
+pub(crate) fn next(socket: impl AsFd) -> Next {
+    let mut control = [0_u64; LOOK_BYTES / 8];
+    let mut byte = [0_u8; 1];
+    let mut slices = [IoSliceMut::new(&mut byte)];
+    // SAFETY: msghdr is plain data for which all zero bytes are a valid value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = slices.as_mut_ptr().cast();
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = LOOK_BYTES;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_PEEK | libc::MSG_CMSG_CLOEXEC;
+    let len = match recvmsg(&socket, &mut message, flags) {
+        Ok(len) => len,
+        Err(Errno::EAGAIN) => return Next::Nothing,
+        Err(_) => return Next::Descriptors,
+    };
+    let mut seen = Received::default();
+    let any = read_control(&filled(&control, &message), &mut seen);
+    // Copies of what stays in the queue: their close is not the last.
+    let copies = seen.fds.take();
+    if !copies.is_empty() || message.msg_flags & libc::MSG_CTRUNC != 0 {
+        Next::Descriptors
+    } else if any || len > 0 {
+        Next::Plain
+    } else {
+        Next::Nothing
+    }
+}
+
+/// recvmsg(2), again after a signal.
+fn recvmsg(socket: impl AsFd, message: &mut libc::msghdr, flags: i32) -> Result<usize> {
+    loop {
+        // SAFETY: all callers here have the header point at live buffers of the sizes that it states.
+        let got = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), message, flags) };
+        match Errno::result(got) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(|len| usize::try_from(len).unwrap_or(0)),
+        }
+    }
+}
+
 /// Whether the other end is closed.
 pub(crate) fn is_hung_up(socket: impl AsFd) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -192,7 +253,7 @@ pub(crate) struct Received {
     /// How many bytes of the buffer are the packet.
     pub(crate) len: usize,
     /// The descriptors that came with it, owned and close-on-exec.
-    pub(crate) fds: Vec<OwnedFd>,
+    pub(crate) fds: Unclaimed,
     /// The sender's pid in our namespace by the kernel's word; 0 if the kernel cannot name it to us.
     pub(crate) pid: i32,
     /// The sender's pidfd by the kernel's word.
@@ -203,18 +264,19 @@ pub(crate) struct Received {
     pub(crate) fds_lost: bool,
 }
 
-impl Drop for Received {
-    /// What nobody took is foreign, and closed where it holds up nobody.
-    fn drop(&mut self) {
-        super::closer::close(std::mem::take(&mut self.fds));
-    }
-}
-
-/// Receives one packet without blocking; `None` at the end of the stream.
+/// Receives one packet without blocking; `None` at the end of the stream. What comes with it is charged to `account` if
+/// nobody takes it.
+///
+/// Without room for a descriptor the kernel closes it before recvmsg(2) returns, which may take as long as any close:
+/// [`Table`](super::table::Table) tells before.
 ///
 /// An empty packet also makes recvmsg(2) return 0; it is told from the end by the credentials that every
 /// packet brings (`SO_PASSCRED` is set on all our sockets), and its descriptors are not lost.
-pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Option<Received>> {
+pub(crate) fn receive(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    account: &Account,
+) -> Result<Option<Received>> {
     let mut control = [0_u64; CONTROL_BYTES / 8];
     let mut slices = [IoSliceMut::new(buffer)];
     // SAFETY: msghdr is plain data for which all zero bytes are a valid value.
@@ -223,35 +285,18 @@ pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Option<Rec
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = CONTROL_BYTES;
-    let len = loop {
-        // SAFETY: the header points at a live buffer and a live, aligned control buffer of the stated sizes.
-        let got = unsafe {
-            libc::recvmsg(
-                socket.as_fd().as_raw_fd(),
-                &raw mut message,
-                libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC,
-            )
-        };
-        match Errno::result(got) {
-            Err(Errno::EINTR) => {}
-            other => break usize::try_from(other?).unwrap_or(0),
-        }
-    };
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    let len = recvmsg(&socket, &mut message, flags)?;
     let mut received = Received {
         len,
         cut: message.msg_flags & libc::MSG_TRUNC != 0,
         fds_lost: message.msg_flags & libc::MSG_CTRUNC != 0,
-        fds: Vec::new(),
+        fds: Unclaimed::default(),
         pid: 0,
         pidfd: None,
     };
-    let filled = message.msg_controllen.min(CONTROL_BYTES);
-    let bytes: Vec<u8> = control
-        .iter()
-        .flat_map(|word| word.to_ne_bytes())
-        .take(filled)
-        .collect();
-    let any = read_control(&bytes, &mut received);
+    let any = read_control(&filled(&control, &message), &mut received);
+    received.fds.charge_to(account);
     Ok(if len == 0 && !any {
         None
     } else {
@@ -263,11 +308,21 @@ pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Option<Rec
 ///
 /// An end that is closed with something unread in it resets the connection. The kernel says so once (`sk_err`), and
 /// before what it still has for us: a reset is not the end of the stream.
-pub(crate) fn receive_past_reset(socket: impl AsFd, buffer: &mut [u8]) -> Result<Option<Received>> {
-    match receive(&socket, buffer) {
-        Err(Errno::ECONNRESET) => receive(socket, buffer),
+pub(crate) fn receive_past_reset(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    account: &Account,
+) -> Result<Option<Received>> {
+    match receive(&socket, buffer, account) {
+        Err(Errno::ECONNRESET) => receive(socket, buffer, account),
         other => other,
     }
+}
+
+/// What the kernel has written of a control buffer.
+fn filled(control: &[u64], message: &libc::msghdr) -> Vec<u8> {
+    let bytes = control.iter().flat_map(|word| word.to_ne_bytes());
+    bytes.take(message.msg_controllen).collect()
 }
 
 /// Walks the control messages; returns whether there was one. Every descriptor found is owned here.

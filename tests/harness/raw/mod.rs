@@ -10,12 +10,14 @@
 mod client;
 mod packet;
 mod server;
+mod slow;
 mod socket;
 mod window;
 
 pub use client::{Head, Ledger, Outcome, Session, remint};
 pub use packet::{Fields, Packet, kind};
 pub use server::{Guest, Host, Offer};
+pub use slow::Slow;
 pub use socket::{
     Heard, accept, connect, is_over, listen, pair, queue, receive, send, try_receive, waiting_bytes,
 };

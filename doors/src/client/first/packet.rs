@@ -7,9 +7,9 @@ use nix::errno::Errno;
 use super::{First, GENERATION};
 use crate::client::condition::condition;
 use crate::error::CallCondition;
+use crate::sys::memfd;
 use crate::sys::peer::Process;
 use crate::sys::socket::Received;
-use crate::sys::{closer, memfd};
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
@@ -46,7 +46,7 @@ impl First<'_, '_> {
             Message::Descriptors { index, .. } => {
                 self.taken = true;
                 if index == 0 {
-                    closer::close(std::mem::take(&mut self.early));
+                    self.early.discard();
                 }
                 let sum = self.early.len().saturating_add(fds.len());
                 if sum > DESCRIPTORS || usize_of(index) != self.early.len() {
@@ -65,7 +65,7 @@ impl First<'_, '_> {
                     return broken(Violation::Descriptors, true);
                 }
                 take_data(payload, bytes, fds, out)?;
-                Ok(Some(std::mem::take(&mut self.early)))
+                Ok(Some(self.early.take()))
             }
             Message::Reply { code, bytes, .. } => match Failure::from_number(code) {
                 Some(Failure::Abandoned) => Err(CallCondition::TimedOut { taken: false }),

@@ -1,0 +1,157 @@
+//! What the peers of this process have it close.
+//!
+//! A descriptor that is foreign and unwanted is closed by the closers (`closer.rs`), for as long as its owner likes. Who
+//! sent it is charged until then: each source (a reference, a session) has an account, and the accounts of one user
+//! share the user's.
+
+use std::sync::Arc;
+
+use crate::primitive::{AtomicUsize, Ordering};
+
+/// So many descriptors of one source may wait to be closed, or be in it; until some are closed, nothing is read there
+/// that could bring more.
+const BACKLOG: usize = 64;
+
+/// What the sources of one user have us close.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct User(Arc<All>);
+
+/// The count of one user.
+#[derive(Debug, Default)]
+struct All {
+    closing: AtomicUsize,
+    /// How many there may be at most, at this moment; nothing limits a user of whom nobody knows the sources.
+    most: Option<fn() -> usize>,
+}
+
+impl User {
+    /// One whose sources together may have us close so many.
+    pub(crate) fn with(most: fn() -> usize) -> Self {
+        Self(Arc::new(All {
+            closing: AtomicUsize::new(0),
+            most: Some(most),
+        }))
+    }
+
+    /// How many descriptors are not closed yet.
+    pub(crate) fn closing(&self) -> usize {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+
+    /// Whether some account is this user's.
+    pub(crate) fn has_accounts(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    /// Tells users apart for as long as an account of either exists.
+    pub(super) fn number(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+}
+
+/// The counts of one source.
+#[derive(Debug, Default)]
+struct Own {
+    user: User,
+    /// Not closed yet.
+    closing: AtomicUsize,
+    /// In the close itself.
+    begun: AtomicUsize,
+}
+
+/// What one source has us close.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Account(Arc<Own>);
+
+impl Account {
+    /// Of a new source; the default is one whose user nobody knows.
+    pub(crate) fn of(user: &User) -> Self {
+        Self(Arc::new(Own {
+            user: user.clone(),
+            ..Own::default()
+        }))
+    }
+
+    pub(crate) fn user(&self) -> &User {
+        &self.0.user
+    }
+
+    /// How many descriptors of this source are not closed yet.
+    pub(crate) fn closing(&self) -> usize {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+
+    /// How many of them are in the close itself; the others wait for a closer.
+    pub(crate) fn begun(&self) -> usize {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    /// Tells sources apart for as long as an account of either exists.
+    pub(super) fn number(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    /// Whether the source, or all of its user, has us close so many that nothing more is read there. One that has us
+    /// close few is not asked for its user's: calls without descriptors pay for two loads.
+    pub(crate) fn is_over(&self) -> bool {
+        let user = &self.0.user;
+        let closing = user.closing();
+        let most = || user.0.most.map_or(usize::MAX, |most| most());
+        self.is_to_blame() || (closing > BACKLOG && closing > most())
+    }
+
+    /// Whether it is the source itself that has us close so many.
+    pub(crate) fn is_to_blame(&self) -> bool {
+        self.closing() > BACKLOG
+    }
+
+    /// The counts are only compared with bounds: no order with anything else is needed.
+    pub(super) fn add(&self, count: usize) {
+        self.0.closing.fetch_add(count, Ordering::Relaxed);
+        self.0.user.0.closing.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn begins_one(&self) {
+        self.0.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn closed_one(&self) {
+        self.0.begun.fetch_sub(1, Ordering::Relaxed);
+        self.0.closing.fetch_sub(1, Ordering::Relaxed);
+        self.0.user.0.closing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Account, BACKLOG, User};
+
+    #[test]
+    fn each_source_has_its_own_bound_and_the_user_pays_for_all() {
+        let user = User::default();
+        let (one, other) = (Account::of(&user), Account::of(&user));
+        one.add(BACKLOG);
+        assert!(!one.is_over());
+        one.add(1);
+        assert!(one.is_over() && !other.is_over());
+        other.add(1);
+        assert_eq!(user.closing(), BACKLOG + 2);
+        one.begins_one();
+        assert_eq!(one.begun(), 1);
+        one.closed_one();
+        assert_eq!(one.begun(), 0);
+        assert!(!one.is_over());
+        assert_eq!((one.closing(), user.closing()), (BACKLOG, BACKLOG + 1));
+    }
+
+    #[test]
+    fn a_user_that_is_over_stops_all_of_its_sources_and_only_those() {
+        let user = User::with(|| BACKLOG * 3 / 2);
+        let sources: Vec<Account> = (0..3).map(|_| Account::of(&user)).collect();
+        sources[0].add(BACKLOG);
+        sources[1].add(BACKLOG);
+        assert!(sources.iter().all(Account::is_over));
+        assert!(!sources.iter().any(Account::is_to_blame));
+        assert!(!Account::of(&User::with(|| 0)).is_over());
+    }
+}

@@ -1,0 +1,167 @@
+//! A socket of ours in whose queue a peer may have put anything.
+#![expect(
+    unsafe_code,
+    reason = "a socket is moved out of its owner while that is dropped"
+)]
+
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::account::Account;
+use super::socket::{self, Next, Received};
+use super::{Result, closer};
+use crate::primitive::{AtomicBool, Ordering};
+
+/// A unix socket of ours in whose queue a peer may have put anything.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    socket: ManuallyDrop<OwnedFd>,
+    account: Account,
+    /// Others may have the socket too, and go on with it.
+    lives_on: AtomicBool,
+}
+
+impl Shared {
+    /// A socket; what comes there is charged to the account.
+    pub(crate) fn new(socket: OwnedFd, account: &Account) -> Self {
+        Self {
+            socket: ManuallyDrop::new(socket),
+            account: account.clone(),
+            lives_on: AtomicBool::new(false),
+        }
+    }
+
+    /// Who pays for what comes here.
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Has another account pay from now on.
+    pub(crate) fn charge_to(&mut self, account: &Account) {
+        self.account = account.clone();
+    }
+
+    /// Receives one packet; see [`socket::receive`].
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<Option<Received>> {
+        socket::receive(self, buffer, &self.account)
+    }
+
+    /// Receives one packet; see [`socket::receive_past_reset`].
+    pub(crate) fn receive_past_reset(&self, buffer: &mut [u8]) -> Result<Option<Received>> {
+        socket::receive_past_reset(self, buffer, &self.account)
+    }
+
+    /// Others may have the socket too, and go on with it: its end here is not its end.
+    pub(crate) fn lives_on(&self) {
+        self.lives_on.store(true, Ordering::Release);
+    }
+
+    /// Tells the other side that this is the end, before the socket is closed: that may take its time.
+    pub(crate) fn hang_up(&self) {
+        if !self.lives_on.load(Ordering::Acquire) {
+            socket::end(self);
+        }
+    }
+}
+
+impl AsFd for Shared {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Shared {
+    /// Nothing more gets in, and then a look: a unix socket with nothing in its queue is closed in no time. Where others
+    /// may go on with the socket, something can come between the look and the close.
+    fn drop(&mut self) {
+        // SAFETY: this is the drop: it runs once, and nobody uses the field after it.
+        let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
+        if !self.lives_on.load(Ordering::Acquire) {
+            socket::refuse_more(&socket);
+        }
+        if socket::next(&socket) != Next::Nothing {
+            closer::close(vec![socket], &self.account);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+    use super::*;
+
+    /// Whether the other end is closed, now or as soon as the closers come to it.
+    fn is_closed(other: &OwnedFd) -> bool {
+        while !socket::is_hung_up(other) {
+            std::thread::yield_now();
+        }
+        true
+    }
+
+    #[test]
+    fn an_empty_socket_is_closed_here_and_now() {
+        let (one, other) = socket::plain_pair().unwrap();
+        socket::send(&one, &[b"ours"], &[]).unwrap();
+        assert_eq!(socket::next(&one), Next::Nothing);
+        socket::send(&other, &[b"theirs"], &[]).unwrap();
+        assert_eq!(socket::next(&one), Next::Plain);
+        assert!(socket::receive(&one, &mut [0; 8], &Account::default()).is_ok());
+        drop(Shared::new(one, &Account::default()));
+        assert!(socket::is_hung_up(&other));
+    }
+
+    #[test]
+    fn a_socket_with_something_in_it_is_closed_elsewhere() {
+        // The other side may have made the pair, and asked for no credentials.
+        let bare = || {
+            socketpair(
+                AddressFamily::Unix,
+                SockType::SeqPacket,
+                None,
+                SockFlag::empty(),
+            )
+        };
+        for (packet, (one, other)) in [
+            (&b"x"[..], socket::plain_pair().unwrap()),
+            (b"", socket::plain_pair().unwrap()),
+            (b"x", bare().unwrap()),
+            (b"", bare().unwrap()),
+        ] {
+            socket::send(&other, &[packet], &[other.as_fd()]).unwrap();
+            assert_eq!(socket::next(&one), Next::Descriptors, "{packet:?}");
+            drop(Shared::new(one, &Account::default()));
+            assert!(is_closed(&other));
+        }
+    }
+
+    #[test]
+    fn a_socket_that_lives_on_goes_on_with_what_is_in_it() {
+        let (one, other) = socket::plain_pair().unwrap();
+        let successor = one.try_clone().unwrap();
+        socket::send(&other, &[b"first"], &[]).unwrap();
+        let ours = Shared::new(one, &Account::default());
+        ours.lives_on();
+        ours.hang_up();
+        drop(ours);
+        socket::send(&other, &[b"second"], &[]).unwrap();
+        let account = Account::default();
+        for _ in 0..2 {
+            assert!(
+                socket::receive(&successor, &mut [0; 8], &account)
+                    .unwrap()
+                    .is_some()
+            );
+        }
+    }
+
+    #[test]
+    fn the_other_side_hears_of_the_end_before_the_close() {
+        let (one, other) = socket::plain_pair().unwrap();
+        let ours = Shared::new(one, &Account::default());
+        ours.hang_up();
+        assert!(socket::is_hung_up(&other));
+        assert_eq!(socket::send(&other, &[b"x"], &[]), Err(Errno::EPIPE));
+    }
+}

@@ -1,0 +1,111 @@
+//! How full this process' table of descriptors is.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::stat::{Mode, fstat};
+
+use super::socket::{self, DESCRIPTORS_PER_PACKET, Next};
+use crate::lock::lock;
+
+/// What may be opened between a look and what it was for.
+const MARGIN: usize = 64;
+/// So long a look is good: calls that come one after another do not pay for one each.
+const GOOD_FOR: Duration = Duration::from_millis(1);
+
+/// The table, as `/proc` shows it.
+#[derive(Debug)]
+pub(crate) struct Table {
+    directory: Option<OwnedFd>,
+    seen: Mutex<Seen>,
+}
+
+/// What the last look has found.
+#[derive(Debug, Default)]
+struct Seen {
+    at: Option<Instant>,
+    /// So many could be opened.
+    left: usize,
+}
+
+impl Table {
+    /// Of this process, not of a child that it forks.
+    pub(crate) fn open() -> Self {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Self {
+            directory: open("/proc/self/fd", flags, Mode::empty()).ok(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Whether to receive the next packet might last: it brings descriptors, and there may be no room for them.
+    pub(crate) fn might_hold_up(&self, socket: impl AsFd) -> bool {
+        !self.has_room() && socket::next(socket) == Next::Descriptors
+    }
+
+    /// Whether there is room for what one packet can bring.
+    fn has_room(&self) -> bool {
+        let now = Instant::now();
+        let mut seen = lock(&self.seen);
+        let is_good = |at| now.saturating_duration_since(at) < GOOD_FOR;
+        if !seen.at.is_some_and(is_good) {
+            *seen = Seen {
+                at: Some(now),
+                left: self.left(),
+            };
+        }
+        seen.left >= DESCRIPTORS_PER_PACKET.saturating_add(MARGIN)
+    }
+
+    /// So many were taken since the last look.
+    pub(crate) fn took(&self, count: usize) {
+        let mut seen = lock(&self.seen);
+        seen.left = seen.left.saturating_sub(count);
+    }
+
+    /// How many can be opened. Many if nobody can tell: the size of the directory is the number of open descriptors
+    /// since Linux 6.2 (proc(5)), and 0 before.
+    fn left(&self) -> usize {
+        let shown = self.directory.as_ref().and_then(|table| fstat(table).ok());
+        let open = shown.map_or(0, |stat| usize::try_from(stat.st_size).unwrap_or(0));
+        match getrlimit(Resource::RLIMIT_NOFILE) {
+            Ok((soft, _)) if open > 0 => usize::try_from(soft)
+                .unwrap_or(usize::MAX)
+                .saturating_sub(open),
+            _ => usize::MAX,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_few_descriptors_has_room() {
+        assert!(Table::open().has_room());
+        let blind = Table {
+            directory: None,
+            seen: Mutex::default(),
+        };
+        assert!(blind.has_room());
+    }
+
+    #[test]
+    fn what_was_taken_since_the_last_look_counts_while_that_is_good() {
+        let table = Table::open();
+        let at = Instant::now().checked_add(Duration::from_mins(1));
+        *lock(&table.seen) = Seen {
+            at,
+            left: DESCRIPTORS_PER_PACKET + MARGIN,
+        };
+        assert!(table.has_room());
+        table.took(1);
+        assert!(!table.has_room());
+        *lock(&table.seen) = Seen::default();
+        assert!(table.has_room());
+    }
+}
