@@ -1,4 +1,4 @@
-# Every recipe but `deny`, `figures` and `aarch64` is a command line that .ci/run also runs; change both together.
+# Every recipe but `deny`, `bench`, `bench-in-process`, `figures` and `aarch64` is a command line that .ci/run also runs; change both together.
 # There the tests must find strace.
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
@@ -48,7 +48,15 @@ loom:
 deny:
     if command -v cargo-deny; then cargo deny --locked check; else echo "skipped: cargo-deny is not installed"; fi
 
-# Measure what must hold, beside a unix stream in the same run; fails on a miss. Nothing else should be running.
+# Measure everything, beside the floors; takes some ten minutes. Nothing else should be running.
+bench *ARGUMENTS:
+    cargo run --release --bin doors --locked -- bench {{ARGUMENTS}}
+
+# Measure what runs in one process.
+bench-in-process:
+    cargo bench -p doors-benches --locked
+
+# Measure what must be reached, beside the floors in the same run; fails on a miss. Nothing else should be running.
 figures:
     cargo run --release --bin figures --locked
 
