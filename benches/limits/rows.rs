@@ -48,6 +48,7 @@ impl<'a> Rows<'a> {
         self.quiet();
         self.limits
     }
+
     fn at(&self, place: Place<'_>, peer: &str) -> Option<&Record> {
         self.records.iter().find(|record| {
             record.work == place.work
@@ -70,6 +71,18 @@ impl<'a> Rows<'a> {
     /// Doors' p50 beside another peer's.
     fn beside(&self, place: Place<'_>, peer: &str) -> Option<f64> {
         Some(self.p50(place, "doors")? / self.p50(place, peer)?)
+    }
+
+    /// The same where the peer looks without a pause: its floor is what it does with a processor for each side, since
+    /// nothing moves two sides apart that wait for each other on the same one.
+    fn beside_spinning(&self, place: Place<'_>, peer: &str) -> Option<f64> {
+        let apart = Place {
+            pin: Pin::OneEach,
+            ..place
+        };
+        let floors = [self.p50(place, peer), self.p50(apart, peer)];
+        let floor = floors.into_iter().flatten().reduce(f64::min)?;
+        Some(self.p50(place, "doors")? / floor)
     }
 
     /// p50 and p99 of a peer beside the unix stream's, of the same rounds.
@@ -109,9 +122,9 @@ impl<'a> Rows<'a> {
     fn calls(&mut self) {
         let null = place("null", "");
         let one_cpu = Pin::OneCpu;
-        let spin = self.beside(null, "spin");
+        let spin = self.beside_spinning(null, "spin");
         self.at_most("null, p50 / spin", spin, 2.0);
-        let far = self.beside(null, FAR);
+        let far = self.beside_spinning(null, FAR);
         self.far("null, p50 / iceoryx2 polling", far, 0.25);
         let [p50, _] = self.ratios(
             Place {
