@@ -107,12 +107,15 @@ impl Pair {
         to_processors(processors.for_server(setting.pin))?;
         let server = Actor::start(&Role::Server(job.clone()));
         to_processors(processors.for_client(setting.pin))?;
-        let clients = server.and_then(|server| {
+        let clients = server.and_then(|mut server| {
             job.lines = setting.threads;
             let mut clients = Vec::new();
             for number in 0..setting.processes {
                 job.first = number.saturating_mul(setting.threads);
-                clients.push(Actor::start(&Role::Client(job.clone()))?);
+                clients.push(Actor::start_beside(
+                    &Role::Client(job.clone()),
+                    &mut server,
+                )?);
             }
             Ok((server, clients))
         });
@@ -140,11 +143,21 @@ impl Pair {
         }
         let mut sightings = Vec::new();
         for client in &mut self.clients {
-            let said = client.listen()?;
+            let said = client.listen_beside(&mut self.server)?;
             sightings.push(serde_json::from_str::<Sighting>(&said)?);
         }
         let after = self.server.busy()?;
         Round::of(&sightings, after.saturating_sub(before))
+    }
+}
+
+impl Drop for Pair {
+    /// Some peers leave files of their own behind if their processes are killed.
+    fn drop(&mut self) {
+        for client in &mut self.clients {
+            client.end();
+        }
+        self.server.end();
     }
 }
 
@@ -155,7 +168,10 @@ pub(crate) fn run(
     peers: &[&'static dyn Peer],
 ) -> Result<Vec<Record>> {
     let mut pairs = Vec::new();
-    for peer in peers.iter().chain(suite.more) {
+    // Where ours do not spin others should not, either.
+    let spins = peers.iter().any(|peer| peer.spins());
+    let more = suite.more.iter().filter(|peer| spins || !peer.spins());
+    for peer in peers.iter().chain(more) {
         if peer.does(&setting.job(suite, *peer)) {
             let pair = Pair::start(suite, setting, *peer);
             pairs.push(pair.map_err(|error| format!("{}: {error}", peer.name()))?);

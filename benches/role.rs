@@ -17,6 +17,9 @@ use crate::{Result, pin};
 /// The first argument of a process of a measurement; a program that uses this suite gives what follows to [`play`].
 pub const ROLE: &str = "bench-role";
 
+/// What a process says first when it cannot do its part; the reason follows in the same line.
+pub(crate) const FAILURE: &str = "failure: ";
+
 /// No process of a measurement lives longer.
 const LIFE_SECONDS: u32 = 1800;
 
@@ -37,10 +40,22 @@ pub(crate) enum Role {
     Mourner(Job),
 }
 
+impl Role {
+    /// As errors call it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Server(_) => "server",
+            Self::Client(_) | Self::Holder(_) | Self::Mourner(_) => "client",
+            Self::Burner(_) => "busy process",
+            Self::Nursery(_) => "maker of clients",
+        }
+    }
+}
+
 /// Is the process that the arguments after [`ROLE`] describe; returns when its part is over.
 ///
 /// # Errors
-/// It cannot do its part.
+/// It was not told a part. If it cannot do its part, whoever started it is told, and says so.
 pub fn play(arguments: &[OsString], more: &'static [&'static dyn Peer]) -> Result<()> {
     // Whatever happens to who started this process, it ends.
     set_pdeathsig(Signal::SIGKILL)?;
@@ -49,6 +64,10 @@ pub fn play(arguments: &[OsString], more: &'static [&'static dyn Peer]) -> Resul
         return Err("a role is wanted".into());
     };
     let role: Role = serde_json::from_str(role.to_str().ok_or("a role is text")?)?;
+    act(role, more).or_else(|error| say(&format!("{FAILURE}{error}")))
+}
+
+fn act(role: Role, more: &'static [&'static dyn Peer]) -> Result<()> {
     match role {
         Role::Server(job) => {
             raise_descriptors()?;

@@ -28,6 +28,12 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// Whether there are figures for it.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        self.measured.is_some()
+    }
+
     /// Whether it was missed; not measured is missed, too, unless another workspace is needed for it.
     #[must_use]
     pub fn is_missed(&self) -> bool {

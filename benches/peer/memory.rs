@@ -50,6 +50,10 @@ impl Peer for Memory {
         sensible && possible && job.pace != Pace::Connect
     }
 
+    fn spins(&self) -> bool {
+        self.0 == Wait::Spin
+    }
+
     fn serve(&self, job: &Job) -> Result<Service> {
         let lines = job.first..job.first.saturating_add(job.lines);
         let area = Arc::new(Area::create(&job.path("memory"), room(job, lines.end))?);

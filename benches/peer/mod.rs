@@ -30,6 +30,11 @@ pub trait Peer: Sync {
     /// Whether the job makes sense for this peer.
     fn does(&self, job: &Job) -> bool;
 
+    /// Whether its server is busy while it waits for a call.
+    fn spins(&self) -> bool {
+        false
+    }
+
     /// Serves in this process, on threads of its own; returns when clients can come.
     ///
     /// # Errors

@@ -111,6 +111,61 @@ fn has_server(directory: &Path) -> bool {
         .any(|stage| stage.path().join("0/door").exists())
 }
 
+/// The process of a running measurement whose part has these words.
+fn process_of(child: &mut Child, words: [&str; 2]) -> Pid {
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    loop {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+        for pid in fs::read_to_string(&children).unwrap().split_whitespace() {
+            // One that has ended meanwhile has no command line.
+            let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if words.iter().all(|word| line.contains(word)) {
+                return Pid::from_raw(pid.parse().unwrap());
+            }
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Kills a process of a measurement; what is said about it.
+fn said_of_killed(part: &str, peer: &str) -> String {
+    let _watchdog = Watchdog::new("doors bench, a process of it killed");
+    let directory = Directory::new("bench-part-killed");
+    let mut command = bench(&["null"]);
+    command.env("TMPDIR", directory.path());
+    let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let peer = format!("\"peer\":\"{peer}\"");
+    let victim = process_of(&mut child, [part, &peer]);
+    kill(victim, Signal::SIGKILL).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_server_that_is_killed_ends_the_measurement_with_one_line() {
+    // Callers of the first notice it themselves, those of the second wait for a word of memory that nobody changes.
+    for peer in ["unix stream", "futex"] {
+        let said = said_of_killed("Server", peer);
+        let wanted = "the server has ended: signal: 9 (SIGKILL)";
+        assert_eq!(
+            said,
+            format!("doors: cannot measure null: {peer}: {wanted}\n")
+        );
+    }
+}
+
+#[test]
+fn a_client_that_is_killed_ends_the_measurement_with_one_line() {
+    let said = said_of_killed("Client", "doors");
+    assert_eq!(
+        said,
+        "doors: cannot measure null: doors: the client has ended: signal: 9 (SIGKILL)\n"
+    );
+}
+
 /// Ends when no process of the measurement is left.
 fn wait_for_all(child: &mut Child) {
     // What they say when their directory goes away under them does not matter.
