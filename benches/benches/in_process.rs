@@ -1,6 +1,4 @@
 //! A door without a transport: what checks and bookkeeping of a call cost, without the other process.
-//!
-//! Channel state and areas are not reached by the public interface; they are measured between two processes only.
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot run ends")]
 
 use std::hint::black_box;
