@@ -68,12 +68,7 @@ impl<'a> Rows<'a> {
         Some(self.times(place, peer)?.p50.median)
     }
 
-    /// Doors' p50 beside another peer's.
-    fn beside(&self, place: Place<'_>, peer: &str) -> Option<f64> {
-        Some(self.p50(place, "doors")? / self.p50(place, peer)?)
-    }
-
-    /// The same where the peer looks without a pause: its floor is what it does with a processor for each side, since
+    /// Doors' p50 beside that of a peer that looks without a pause: its floor is what it does with a processor for each side, since
     /// nothing moves two sides apart that wait for each other on the same one.
     fn beside_spinning(&self, place: Place<'_>, peer: &str) -> Option<f64> {
         let apart = Place {
@@ -136,7 +131,7 @@ impl<'a> Rows<'a> {
         self.at_most("null on one CPU, p50 / unix stream", p50, 0.4);
         for (size, bound) in [(64 << 10, 1.0), (1 << 20, 1.2), (16 << 20, 1.0)] {
             let echo = place("echo", "");
-            let far = self.beside(Place { size, ..echo }, FAR);
+            let far = self.beside_spinning(Place { size, ..echo }, FAR);
             let what = format!("echo {}, p50 / iceoryx2 slices", crate::text::bytes(size));
             self.far(what, far, bound);
         }
