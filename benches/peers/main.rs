@@ -2,8 +2,23 @@
 //!
 //! `peers [WORK...] [--quick] [--json FILE] [--html FILE]`; then the limits that are about these peers, too.
 
+mod bound;
+mod capnp_peer;
 mod iceoryx;
 mod ipc_channel;
+#[expect(
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction,
+    unused_qualifications,
+    unreachable_pub,
+    reason = "generated"
+)]
+mod peers_capnp;
+mod served;
+mod tarpc_peer;
+mod tonic_peer;
+mod zbus_peer;
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,7 +30,14 @@ use doors_bench::{
 };
 
 /// Those that are here. Others join with a file each: what they need of the suite is the trait `Peer`.
-const PEERS: &[&dyn Peer] = &[&iceoryx::ICEORYX, &ipc_channel::IPC_CHANNEL];
+const PEERS: &[&dyn Peer] = &[
+    &iceoryx::ICEORYX,
+    &ipc_channel::IPC_CHANNEL,
+    &tarpc_peer::TARPC,
+    &zbus_peer::ZBUS,
+    &tonic_peer::TONIC,
+    &capnp_peer::CAPNP,
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
