@@ -14,6 +14,7 @@ mod job;
 mod json;
 pub mod limits;
 pub mod machine;
+mod nursery;
 mod peer;
 mod pin;
 mod process;

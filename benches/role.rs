@@ -11,8 +11,8 @@ use crate::client;
 use crate::job::Job;
 use crate::peer::{OURS, Peer};
 use crate::process::raise_descriptors;
-use crate::work::{death, nursery};
-use crate::{Result, pin};
+use crate::work::death;
+use crate::{Result, nursery, pin};
 
 /// The first argument of a process of a measurement; a program that uses this suite gives what follows to [`play`].
 pub const ROLE: &str = "bench-role";

@@ -8,7 +8,6 @@ mod fd;
 mod idle;
 mod mt;
 mod null;
-pub(crate) mod nursery;
 mod reply;
 mod scale;
 mod sparse;
