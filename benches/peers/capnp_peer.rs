@@ -82,10 +82,10 @@ impl Peer for Capnp {
 fn network(
     stream: UnixStream,
     side: Side,
-) -> Box<twoparty::VatNetwork<impl futures::AsyncRead + Unpin>> {
+) -> twoparty::VatNetwork<impl futures::AsyncRead + Unpin> {
     let (reader, writer) = stream.compat().split();
     let (reader, writer) = (BufReader::new(reader), BufWriter::new(writer));
-    Box::new(twoparty::VatNetwork::new(reader, writer, side, OPTIONS))
+    twoparty::VatNetwork::new(reader, writer, side, OPTIONS)
 }
 
 fn serve(job: &Job, ready: &Sender<()>) -> Result<()> {
@@ -97,7 +97,7 @@ fn serve(job: &Job, ready: &Sender<()>) -> Result<()> {
         let mirror: mirror::Client = new_client(Mirror);
         loop {
             let (client, _) = listener.accept().await?;
-            let network = network(client, Side::Server);
+            let network = Box::new(network(client, Side::Server));
             spawn_local(RpcSystem::new(network, Some(mirror.clone().client)));
         }
     })
@@ -107,7 +107,7 @@ fn connect(job: &Job) -> Result<Box<dyn Client>> {
     let local = LocalSet::new();
     let client = block_on(local.run_until(async {
         let stream = UnixStream::connect(job.path("capnp")).await?;
-        let mut system = RpcSystem::new(network(stream, Side::Client), None);
+        let mut system = RpcSystem::new(Box::new(network(stream, Side::Client)), None);
         let client: mirror::Client = system.bootstrap(Side::Server);
         spawn_local(system);
         Result::Ok(client)

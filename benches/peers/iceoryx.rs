@@ -145,7 +145,7 @@ impl Ports {
 
 /// A client's own.
 struct Client {
-    client: port::client::Client<ipc::Service, [u8], (), [u8], ()>,
+    calls: port::client::Client<ipc::Service, [u8], (), [u8], ()>,
     notifier: Notifier<ipc::Service>,
     _ports: Ports,
 }
@@ -160,14 +160,14 @@ impl Client {
             .create()?;
         let notifier = ports.events.notifier_builder().create()?;
         Ok(Self {
-            client,
+            calls: client,
             notifier,
             _ports: ports,
         })
     }
 
     fn call(&self, data: &[u8], results: &mut Vec<u8>, resting: bool) -> Result<()> {
-        let request = self.client.loan_slice_uninit(data.len())?;
+        let request = self.calls.loan_slice_uninit(data.len())?;
         let pending = request.write_from_slice(data).send()?;
         if resting {
             self.notifier.notify()?;

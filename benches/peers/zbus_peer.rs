@@ -25,6 +25,10 @@ type Fields = (u64, String, Vec<u64>);
 
 struct Mirror;
 
+#[expect(
+    clippy::unused_self,
+    reason = "a procedure of an interface has its object"
+)]
 #[zbus::interface(name = "bench.Mirror1")]
 impl Mirror {
     fn echo(&self, data: ByteBuf) -> ByteBuf {
