@@ -1,4 +1,4 @@
-# Every recipe but `deny`, `figures` and `aarch64` is a command line that .ci/run also runs; change both together.
+# Every recipe but `deny`, `bench`, `bench-in-process`, `figures`, `peers` and `aarch64` is a command line that .ci/run also runs; change both together.
 # There the tests must find strace.
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
@@ -48,9 +48,22 @@ loom:
 deny:
     if command -v cargo-deny; then cargo deny --locked check; else echo "skipped: cargo-deny is not installed"; fi
 
-# Measure what must hold, beside a unix stream in the same run; fails on a miss. Nothing else should be running.
+# Measure everything, beside the floors; takes some ten minutes. Nothing else should be running.
+bench *ARGUMENTS:
+    cargo run --release --bin doors --locked -- bench {{ARGUMENTS}}
+
+# Measure what runs in one process.
+bench-in-process:
+    cargo bench -p doors-benches --locked
+
+# Measure what must be reached, beside the floors in the same run; fails on a miss. Nothing else should be running.
 figures:
     cargo run --release --bin figures --locked
+
+# Measure other systems for procedure calls beside doors; builds a workspace of its own first. Nothing else should be running.
+[working-directory: 'benches/peers']
+peers *ARGUMENTS:
+    cargo run --release --locked -- {{ARGUMENTS}}
 
 # Check everything for aarch64, run the unit tests there, call between two processes. Without such a machine it takes
 # `rustup target add aarch64-unknown-linux-gnu` and Debian's gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use doors_bench::{WORKS, Work};
 
 const STATUSES: &str = "\
 Exit status:
@@ -36,6 +37,7 @@ pub(crate) enum Verb {
     Info(Info),
     Ls(Ls),
     Top(Top),
+    Bench(Bench),
     /// The server process of the demonstration.
     #[command(hide = true)]
     DemoServer {
@@ -43,6 +45,11 @@ pub(crate) enum Verb {
     },
     #[command(hide = true)]
     DemoClient(DemoClient),
+    /// A process of a measurement; the name is `doors_bench::ROLE`.
+    #[command(hide = true)]
+    BenchRole {
+        arguments: Vec<OsString>,
+    },
 }
 
 /// Show what doors do, between real processes, step by step.
@@ -222,6 +229,40 @@ pub(crate) struct Top {
     pub(crate) rows: usize,
 }
 
+/// Measure doors beside other ways to call another process.
+///
+/// Each measurement has two processes. Peers take turns within a round, so that
+/// what disturbs the machine disturbs all of them; tables show medians of the
+/// rounds with the smallest and the largest, and the processor time per call of
+/// both sides. Everything takes some ten minutes; nothing else should be running
+/// then.
+///
+/// Works: null, sparse, echo, struct, fd, mt, burn, connect, reply, scale, idle,
+/// death.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  doors bench --quick
+  doors bench null echo --html latency.html
+  doors bench mt --json - | jq '.[] | [.peer, .threads, .calls_per_s]'"
+)]
+pub(crate) struct Bench {
+    /// What is measured [default: everything].
+    #[arg(value_name = "WORK", value_parser = work)]
+    pub(crate) works: Vec<&'static Work>,
+    /// A quick look, in well under a minute: no figures to rely on.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Write an array with one object for each line of the tables; `-` for standard output, instead of the tables.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write a page with plots, which needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
 /// A client process of the demonstration.
 #[derive(Debug, Args)]
 pub(crate) struct DemoClient {
@@ -230,6 +271,13 @@ pub(crate) struct DemoClient {
     #[arg(long)]
     pub(crate) uid: Option<u32>,
     pub(crate) files: Vec<PathBuf>,
+}
+
+fn work(text: &str) -> Result<&'static Work, String> {
+    doors_bench::find(text).ok_or_else(|| {
+        let names: Vec<&str> = WORKS.iter().map(|work| work.name).collect();
+        format!("one of {} is wanted", names.join(", "))
+    })
 }
 
 fn mode(text: &str) -> Result<u32, String> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod arguments;
+mod bench;
 mod call;
 mod demo;
 mod failure;
@@ -33,8 +34,10 @@ fn main() -> ExitCode {
         Verb::Info(arguments) => info::run(arguments),
         Verb::Ls(arguments) => list::run(arguments),
         Verb::Top(arguments) => top::run(arguments),
+        Verb::Bench(arguments) => bench::run(arguments),
         Verb::DemoServer { directory } => demo::server::run(directory),
         Verb::DemoClient(arguments) => demo::client::run(arguments),
+        Verb::BenchRole { arguments } => bench::play(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

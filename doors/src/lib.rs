@@ -106,6 +106,11 @@ mod invocation;
 mod open;
 mod restart;
 
+// Parts of a call, to be measured.
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub mod measure;
+
 // Values instead of bytes.
 #[cfg(feature = "derive")]
 pub mod typed;

@@ -1,0 +1,204 @@
+//! Peers measured in turn: every round has one slice of each.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::Result;
+use crate::actor::Actor;
+use crate::client::monotonic;
+use crate::job::{Job, Kind, Pace};
+use crate::peer::Peer;
+use crate::pin::{Pin, to_processors};
+use crate::record::{Record, Times};
+use crate::role::Role;
+use crate::statistics::{Round, Sighting};
+use crate::suite::Suite;
+
+/// The peer to which others are compared.
+pub(crate) const BASE: &str = "unix stream";
+
+/// Clients get this long to be there when a common round begins.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub(crate) work: &'static str,
+    pub(crate) variant: String,
+    pub(crate) kind: Kind,
+    pub(crate) pace: Pace,
+    pub(crate) size: usize,
+    pub(crate) pin: Pin,
+    /// Client processes.
+    pub(crate) processes: usize,
+    /// Calling threads of each.
+    pub(crate) threads: usize,
+    /// A round of one peer.
+    pub(crate) slice: Duration,
+}
+
+impl Setting {
+    /// Eight bytes in a closed loop, one client, wherever the scheduler likes.
+    pub(crate) fn new(work: &'static str, suite: &Suite) -> Self {
+        Self {
+            work,
+            variant: String::new(),
+            kind: Kind::Echo,
+            pace: Pace::Closed,
+            size: 8,
+            pin: Pin::Unpinned,
+            processes: 1,
+            threads: 1,
+            slice: suite.plan.slice,
+        }
+    }
+
+    fn lines(&self) -> usize {
+        self.processes.saturating_mul(self.threads)
+    }
+
+    fn job(&self, suite: &Suite, peer: &'static dyn Peer) -> Job {
+        Job {
+            place: suite.stage.path().to_owned(),
+            peer: peer.name().to_owned(),
+            size: self.size,
+            kind: self.kind,
+            pace: self.pace,
+            first: 0,
+            lines: self.lines(),
+            slice: self.slice,
+        }
+    }
+
+    /// A record without figures yet.
+    pub(crate) fn record(&self, peer: &'static str, rounds: usize) -> Record {
+        Record {
+            work: self.work,
+            variant: self.variant.clone(),
+            size: self.size,
+            threads: self.lines(),
+            pin: self.pin,
+            peer,
+            rounds,
+            times: None,
+            also: BTreeMap::new(),
+        }
+    }
+}
+
+/// One peer: a server process, client processes, the rounds so far.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) peer: &'static str,
+    pub(crate) place: PathBuf,
+    pub(crate) server: Actor,
+    pub(crate) clients: Vec<Actor>,
+    pub(crate) rounds: Vec<Round>,
+}
+
+impl Pair {
+    /// Starts both sides.
+    pub(crate) fn start(suite: &Suite, setting: &Setting, peer: &'static dyn Peer) -> Result<Self> {
+        let mut job = setting.job(suite, peer);
+        let place = suite.room()?;
+        job.place.clone_from(&place);
+        let processors = &suite.processors;
+        to_processors(processors.for_server(setting.pin))?;
+        let server = Actor::start(&Role::Server(job.clone()));
+        to_processors(processors.for_client(setting.pin))?;
+        let clients = server.and_then(|mut server| {
+            job.lines = setting.threads;
+            let mut clients = Vec::new();
+            for number in 0..setting.processes {
+                job.first = number.saturating_mul(setting.threads);
+                clients.push(Actor::start_beside(
+                    &Role::Client(job.clone()),
+                    &mut server,
+                )?);
+            }
+            Ok((server, clients))
+        });
+        to_processors(processors.all())?;
+        let (server, clients) = clients?;
+        Ok(Self {
+            peer: peer.name(),
+            place,
+            server,
+            clients,
+            rounds: Vec::new(),
+        })
+    }
+
+    /// One slice.
+    pub(crate) fn round(&mut self) -> Result<Round> {
+        let begin = if self.clients.len() > 1 {
+            monotonic()?.saturating_add(GATHER)
+        } else {
+            Duration::ZERO
+        };
+        let before = self.server.busy()?;
+        for client in &mut self.clients {
+            client.tell(&begin.as_nanos().to_string())?;
+        }
+        let mut sightings = Vec::new();
+        for client in &mut self.clients {
+            let said = client.listen_beside(&mut self.server)?;
+            sightings.push(serde_json::from_str::<Sighting>(&said)?);
+        }
+        let after = self.server.busy()?;
+        Round::of(&sightings, after.saturating_sub(before))
+    }
+}
+
+impl Drop for Pair {
+    /// Some peers leave files of their own behind if their processes are killed.
+    fn drop(&mut self) {
+        for client in &mut self.clients {
+            client.end();
+        }
+        self.server.end();
+    }
+}
+
+/// Measures the peers that can do it.
+pub(crate) fn run(
+    suite: &Suite,
+    setting: &Setting,
+    peers: &[&'static dyn Peer],
+) -> Result<Vec<Record>> {
+    let mut pairs = Vec::new();
+    // Where ours do not spin others should not, either.
+    let spins = peers.iter().any(|peer| peer.spins());
+    let more = suite.more.iter().filter(|peer| spins || !peer.spins());
+    for peer in peers.iter().chain(more) {
+        if peer.does(&setting.job(suite, *peer)) {
+            let pair = Pair::start(suite, setting, *peer);
+            pairs.push(pair.map_err(|error| format!("{}: {error}", peer.name()))?);
+        }
+    }
+    // One round more than counts: the first finds everything cold.
+    for number in 0..=suite.plan.rounds {
+        for pair in &mut pairs {
+            let round = pair.round();
+            let round = round.map_err(|error| format!("{}: {error}", pair.peer))?;
+            if number > 0 {
+                pair.rounds.push(round);
+            }
+        }
+    }
+    records(setting, &pairs)
+}
+
+/// What came of it.
+pub(crate) fn records(setting: &Setting, pairs: &[Pair]) -> Result<Vec<Record>> {
+    let base = pairs.iter().find(|pair| pair.peer == BASE);
+    let base = base.map(|pair| pair.rounds.as_slice());
+    let mut records = Vec::new();
+    for pair in pairs {
+        let mut record = setting.record(pair.peer, pair.rounds.len());
+        record.times = Some(Times::of(&pair.rounds, base)?);
+        records.push(record);
+    }
+    Ok(records)
+}

@@ -1,0 +1,292 @@
+//! The rows of the table of limits.
+
+use super::{FAR, Limit};
+use crate::contest::BASE;
+use crate::pin::Pin;
+use crate::record::{Record, Times};
+
+/// The limits so far.
+#[derive(Debug)]
+pub(super) struct Rows<'a> {
+    records: &'a [Record],
+    limits: Vec<Limit>,
+}
+
+/// Which records are meant.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    work: &'a str,
+    variant: &'a str,
+    pin: Pin,
+    size: usize,
+    threads: usize,
+}
+
+/// Eight bytes, one client, unpinned.
+fn place<'a>(work: &'a str, variant: &'a str) -> Place<'a> {
+    Place {
+        work,
+        variant,
+        pin: Pin::Unpinned,
+        size: 8,
+        threads: 1,
+    }
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(records: &'a [Record]) -> Self {
+        Self {
+            records,
+            limits: Vec::new(),
+        }
+    }
+
+    pub(super) fn all(mut self) -> Vec<Limit> {
+        self.calls();
+        self.pauses();
+        self.crowds();
+        self.quiet();
+        self.limits
+    }
+
+    fn at(&self, place: Place<'_>, peer: &str) -> Option<&Record> {
+        self.records.iter().find(|record| {
+            record.work == place.work
+                && record.variant == place.variant
+                && record.pin == place.pin
+                && record.size == place.size
+                && record.threads == place.threads
+                && record.peer == peer
+        })
+    }
+
+    fn times(&self, place: Place<'_>, peer: &str) -> Option<&Times> {
+        self.at(place, peer)?.times.as_ref()
+    }
+
+    fn p50(&self, place: Place<'_>, peer: &str) -> Option<f64> {
+        Some(self.times(place, peer)?.p50.median)
+    }
+
+    /// Doors' p50 beside that of a peer that looks without a pause: its floor is what it does with a processor for each side, since
+    /// nothing moves two sides apart that wait for each other on the same one.
+    fn beside_spinning(&self, place: Place<'_>, peer: &str) -> Option<f64> {
+        let apart = Place {
+            pin: Pin::OneEach,
+            ..place
+        };
+        let floors = [self.p50(place, peer), self.p50(apart, peer)];
+        let floor = floors.into_iter().flatten().reduce(f64::min)?;
+        Some(self.p50(place, "doors")? / floor)
+    }
+
+    /// p50 and p99 of a peer beside the unix stream's, of the same rounds.
+    fn ratios(&self, place: Place<'_>, peer: &str) -> [Option<f64>; 2] {
+        let times = self.times(place, peer);
+        [
+            times.and_then(|times| Some(times.ratio?.median)),
+            times.and_then(|times| Some(times.ratio_p99?.median)),
+        ]
+    }
+
+    fn at_most(&mut self, what: impl Into<String>, measured: Option<f64>, bound: f64) {
+        self.limits.push(Limit {
+            what: what.into(),
+            measured,
+            bound,
+            at_least: false,
+            far: false,
+        });
+    }
+
+    fn at_least(&mut self, what: impl Into<String>, measured: Option<f64>, bound: f64) {
+        self.at_most(what, measured, bound);
+        if let Some(last) = self.limits.last_mut() {
+            last.at_least = true;
+        }
+    }
+
+    fn far(&mut self, what: impl Into<String>, measured: Option<f64>, bound: f64) {
+        self.at_most(what, measured, bound);
+        if let Some(last) = self.limits.last_mut() {
+            last.far = true;
+        }
+    }
+
+    /// Calls one after another.
+    fn calls(&mut self) {
+        let null = place("null", "");
+        let one_cpu = Pin::OneCpu;
+        let spin = self.beside_spinning(null, "spin");
+        self.at_most("null, p50 / spin", spin, 2.0);
+        let far = self.beside_spinning(null, FAR);
+        self.far("null, p50 / iceoryx2 polling", far, 0.25);
+        let [p50, _] = self.ratios(
+            Place {
+                pin: one_cpu,
+                ..null
+            },
+            "doors",
+        );
+        self.at_most("null on one CPU, p50 / unix stream", p50, 0.4);
+        for (size, bound) in [(64 << 10, 1.0), (1 << 20, 1.2), (16 << 20, 1.0)] {
+            let echo = place("echo", "");
+            let far = self.beside_spinning(Place { size, ..echo }, FAR);
+            let what = format!("echo {}, p50 / iceoryx2 slices", crate::text::bytes(size));
+            self.far(what, far, bound);
+        }
+        let [p50, _] = self.ratios(place("fd", "1 per call"), "doors");
+        self.at_most("fd, 1 per call, p50 / unix stream", p50, 0.35);
+        let connect = place("connect", "");
+        let [p50, _] = self.ratios(connect, "doors");
+        self.at_most("connect, p50 / unix stream", p50, 1.3);
+        let pinned = Place {
+            pin: one_cpu,
+            ..connect
+        };
+        let [p50, _] = self.ratios(pinned, "doors");
+        self.at_most("connect on one CPU, p50 / unix stream", p50, 1.0);
+    }
+
+    /// Calls with pauses, or beside other work.
+    fn pauses(&mut self) {
+        let busy = place("sparse", "300 us busy");
+        for (peer, p50_bound, cpu_bound) in [("doors leaf", 0.08, 5.0), ("doors", 0.2, 8.0)] {
+            let [p50, p99] = self.ratios(busy, peer);
+            self.at_most(
+                format!("sparse 300 us busy, {peer}, p50 / unix stream"),
+                p50,
+                p50_bound,
+            );
+            self.at_most(
+                format!("sparse 300 us busy, {peer}, p99 / unix stream"),
+                p99,
+                0.5,
+            );
+            let cpu = self.times(busy, peer);
+            let cpu = cpu.map(|times| times.server_cpu.median / 1e3);
+            self.at_most(
+                format!("sparse 300 us busy, {peer}, server CPU (us)"),
+                cpu,
+                cpu_bound,
+            );
+        }
+        let asleep = place("sparse", "1.00 ms asleep");
+        let [p50, p99] = self.ratios(asleep, "doors");
+        self.at_most("sparse 1 ms asleep, p50 / unix stream", p50, 1.0);
+        self.at_most("sparse 1 ms asleep, p99 / unix stream", p99, 1.0);
+        let apart = Place {
+            pin: Pin::OneEach,
+            ..asleep
+        };
+        let [p50, _] = self.ratios(apart, "doors");
+        self.at_most(
+            "sparse 1 ms asleep on two CPUs, p50 / unix stream",
+            p50,
+            0.2,
+        );
+        let burn = self.records.iter().find(|record| record.work == "burn");
+        let burn = burn.map_or_else(String::new, |record| record.variant.clone());
+        let [p50, p99] = self.ratios(place("burn", &burn), "doors");
+        self.at_most("burn, p50 / unix stream", p50, 0.5);
+        self.at_most("burn, p99 / unix stream", p99, 1.0);
+    }
+
+    /// Many callers.
+    fn crowds(&mut self) {
+        for variant in ["threads", "processes"] {
+            let rate = |rows: &Self, threads: usize, peer: &str| {
+                let crowd = Place {
+                    threads,
+                    ..place("mt", variant)
+                };
+                Some(rows.times(crowd, peer)?.calls_per_s.median)
+            };
+            for threads in [2, 4, 8] {
+                let doors = rate(self, threads, "doors");
+                let base = rate(self, threads, BASE);
+                let ratio = doors.and_then(|doors| Some(doors / base?));
+                self.at_least(
+                    format!("mt {threads} {variant}, calls/s / unix stream"),
+                    ratio,
+                    10.0,
+                );
+            }
+            let eight = rate(self, 8, "doors");
+            for threads in [16, 64] {
+                let doors = rate(self, threads, "doors");
+                let ratio = doors.and_then(|doors| Some(doors / eight?));
+                self.at_least(
+                    format!("mt {threads} {variant}, calls/s / with 8"),
+                    ratio,
+                    0.5,
+                );
+            }
+        }
+    }
+
+    /// Whoever does nothing.
+    fn quiet(&mut self) {
+        for (what, memory) in [("sessions", 160.0), ("connections", 8.0)] {
+            let steps: Vec<&Record> = self
+                .records
+                .iter()
+                .filter(|r| r.also.contains_key(what))
+                .collect();
+            let times = |record: &Record| Some(record.times.as_ref()?.p50.median);
+            let slowest = steps
+                .iter()
+                .filter_map(|record| times(record))
+                .reduce(f64::max);
+            let (first, last) = (steps.first().copied(), steps.last().copied());
+            let flat = slowest.and_then(|slowest| Some(slowest / times(first?)?));
+            let figure = |record: Option<&Record>, name| record?.also.get(name).copied();
+            let count = figure(last, what).unwrap_or_default();
+            let memory_each = figure(last, "memory_each").map(|bytes| bytes / 1024.0);
+            let descriptors = figure(last, "descriptors_each");
+            let threads = figure(last, "server_threads")
+                .and_then(|last| Some(last - figure(first, "server_threads")?));
+            self.at_most(
+                format!("scale to {count} {what}, slowest p50 / first"),
+                flat,
+                1.2,
+            );
+            self.at_most(
+                format!("scale to {count} {what}, KiB each"),
+                memory_each,
+                memory,
+            );
+            self.at_most(
+                format!("scale to {count} {what}, descriptors each"),
+                descriptors,
+                2.0,
+            );
+            self.at_most(
+                format!("scale to {count} {what}, threads more"),
+                threads,
+                0.0,
+            );
+        }
+        for what in [
+            "server_switches",
+            "client_switches",
+            "server_cpu_ns",
+            "client_cpu_ns",
+        ] {
+            let idle = self
+                .records
+                .iter()
+                .find(|r| r.work == "idle" && r.peer == "doors");
+            let measured = idle.and_then(|record| record.also.get(what).copied());
+            self.at_most(format!("idle, {}", what.replace('_', " ")), measured, 0.0);
+        }
+        let death = Place {
+            size: 8,
+            ..place("death", "")
+        };
+        let longest = self
+            .times(death, "doors")
+            .map(|times| times.all.at(0.999) / 1e6);
+        self.at_most("death, p99.9 (ms)", longest, 50.0);
+    }
+}

@@ -1,0 +1,31 @@
+//! Where and when something was measured.
+
+use std::process::Command;
+
+/// One line: date, machine, kernel, load.
+#[must_use]
+pub fn line() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or("unknown processor")
+        .trim_start_matches([' ', '\t', ':']);
+    let count = std::thread::available_parallelism().map_or(0, usize::from);
+    let date = Command::new("date").args(["-u", "+%F %H:%M UTC"]).output();
+    let date = date.map(|output| output.stdout).unwrap_or_default();
+    let load = read("/proc/loadavg");
+    let load: Vec<&str> = load.split_whitespace().take(3).collect();
+    let profile = if cfg!(debug_assertions) {
+        " · not optimised: these are no figures"
+    } else {
+        ""
+    };
+    format!(
+        "{} · {count} CPUs, {model} · Linux {} · load {} at the beginning{profile}",
+        String::from_utf8_lossy(&date).trim(),
+        read("/proc/sys/kernel/osrelease").trim(),
+        load.join(" ")
+    )
+}

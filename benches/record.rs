@@ -1,0 +1,106 @@
+//! One line of the results.
+
+use std::collections::BTreeMap;
+
+use crate::Result;
+use crate::pin::Pin;
+use crate::statistics::{Latencies, Round, Spread};
+
+/// What one peer did in one work.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The name of the work.
+    pub work: &'static str,
+    /// Which form of it; empty if there is only one.
+    pub variant: String,
+    /// Bytes of a call.
+    pub size: usize,
+    /// Threads that call at once, of all client processes.
+    pub threads: usize,
+    /// Where the two sides run.
+    pub pin: Pin,
+    /// The peer.
+    pub peer: &'static str,
+    /// How many rounds count.
+    pub rounds: usize,
+    /// Latencies; nothing for a work that has none.
+    pub times: Option<Times>,
+    /// Other figures of this work.
+    pub also: BTreeMap<&'static str, f64>,
+}
+
+/// The figures of calls: medians of rounds.
+#[derive(Clone, Debug)]
+pub struct Times {
+    /// Nanoseconds that half of the calls did not exceed.
+    pub p50: Spread,
+    /// The same for 99 of 100.
+    pub p99: Spread,
+    /// The same for 999 of 1000.
+    pub p999: Spread,
+    /// The arithmetic mean in nanoseconds.
+    pub mean: Spread,
+    /// Calls per second, of all threads.
+    pub calls_per_s: Spread,
+    /// Processor time of the clients per call, in nanoseconds.
+    pub client_cpu: Spread,
+    /// Processor time of the server per call, in nanoseconds.
+    pub server_cpu: Spread,
+    /// p50 beside the unix stream's in the same round, if that took part.
+    pub ratio: Option<Spread>,
+    /// p99 beside the unix stream's in the same round, if that took part.
+    pub ratio_p99: Option<Spread>,
+    /// All rounds together.
+    pub all: Latencies,
+}
+
+impl Times {
+    pub(crate) fn of(rounds: &[Round], base: Option<&[Round]>) -> Result<Self> {
+        let mut all = Latencies::new()?;
+        for round in rounds {
+            all.merge(&round.latencies)?;
+        }
+        let at = |part: f64| Spread::of(rounds.iter().map(|round| round.latencies.at(part)));
+        let ratio = |part: f64| {
+            let pairs = base.map(|base| rounds.iter().zip(base));
+            pairs.map(|pairs| {
+                Spread::of(pairs.map(|(round, base)| {
+                    round.latencies.at(part) / base.latencies.at(part).max(1.0)
+                }))
+            })
+        };
+        Ok(Self {
+            p50: at(0.5),
+            p99: at(0.99),
+            p999: at(0.999),
+            mean: Spread::of(rounds.iter().map(|round| round.latencies.mean())),
+            calls_per_s: Spread::of(rounds.iter().map(Round::calls_per_second)),
+            client_cpu: Spread::of(rounds.iter().map(|round| round.per_call(round.client_busy))),
+            server_cpu: Spread::of(rounds.iter().map(|round| round.per_call(round.server_busy))),
+            ratio: ratio(0.5),
+            ratio_p99: ratio(0.99),
+            all,
+        })
+    }
+}
+
+impl Record {
+    /// What is measured, without the peer: records of one contest have the same.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let mut title = self.work.to_owned();
+        let mut add = |part: String| {
+            title.push_str(", ");
+            title.push_str(&part);
+        };
+        if !self.variant.is_empty() {
+            add(self.variant.clone());
+        }
+        add(crate::text::bytes(self.size));
+        if self.threads > 1 {
+            add(format!("{} threads", self.threads));
+        }
+        add(self.pin.name().to_owned());
+        title
+    }
+}

@@ -1,0 +1,121 @@
+//! A run: what is measured, for how long, in which directory.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::Result;
+use crate::peer::Peer;
+use crate::pin::Processors;
+use crate::record::Record;
+use crate::stage::{Stage, remove};
+use crate::work::Work;
+
+/// No work takes longer; one that does hangs.
+const WATCHDOG: Duration = Duration::from_mins(20);
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Rounds that count.
+    pub rounds: usize,
+    /// How long one peer is measured in one round, as a rule.
+    pub slice: Duration,
+    /// A quick look rather than figures to rely on.
+    pub quick: bool,
+}
+
+impl Plan {
+    /// Figures to rely on.
+    pub const FULL: Self = Self {
+        rounds: 7,
+        slice: Duration::from_millis(400),
+        quick: false,
+    };
+
+    /// A quick look.
+    pub const QUICK: Self = Self {
+        rounds: 5,
+        slice: Duration::from_millis(20),
+        quick: true,
+    };
+
+    /// The one or the other value.
+    pub(crate) fn pick<T>(&self, full: T, quick: T) -> T {
+        if self.quick { quick } else { full }
+    }
+}
+
+/// A run.
+#[derive(Debug)]
+pub(crate) struct Suite {
+    pub(crate) plan: Plan,
+    pub(crate) stage: Stage,
+    pub(crate) processors: Processors,
+    /// Peers beside ours.
+    pub(crate) more: &'static [&'static dyn Peer],
+    rooms: Cell<usize>,
+}
+
+impl std::fmt::Debug for dyn Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Suite {
+    /// A fresh directory for one server.
+    pub(crate) fn room(&self) -> Result<PathBuf> {
+        let number = self.rooms.get();
+        self.rooms.set(number.saturating_add(1));
+        self.stage.room(&number.to_string())
+    }
+}
+
+/// Measures works, one after another; `done` hears the records of each.
+///
+/// # Errors
+/// A work that cannot be measured; those before it have been heard.
+pub fn run(
+    plan: Plan,
+    works: &[&'static Work],
+    more: &'static [&'static dyn Peer],
+    mut done: impl FnMut(&[Record]) -> Result<()>,
+) -> Result<Vec<Record>> {
+    let suite = Suite {
+        plan,
+        stage: Stage::new()?,
+        processors: Processors::ours()?,
+        more,
+        rooms: Cell::new(0),
+    };
+    let mut all = Vec::new();
+    for work in works {
+        let records = watched(&suite, work)?;
+        done(&records)?;
+        all.extend(records);
+    }
+    Ok(all)
+}
+
+/// One work, under a watchdog.
+fn watched(suite: &Suite, work: &Work) -> Result<Vec<Record>> {
+    let (_alive, over) = channel::<()>();
+    let path = suite.stage.path().to_owned();
+    let name = work.name;
+    thread::spawn(move || {
+        if over.recv_timeout(WATCHDOG) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("{name} hangs since {WATCHDOG:?}");
+            remove(&path);
+            // The other processes end with this one.
+            std::process::exit(1);
+        }
+    });
+    let measured = (work.run)(suite);
+    while suite.stage.is_ending() {
+        thread::park();
+    }
+    measured.map_err(|error| format!("{name}: {error}").into())
+}

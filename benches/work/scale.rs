@@ -1,0 +1,154 @@
+//! Many quiet clients of one server; many doors of one server in one client.
+
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::actor::Actor;
+use crate::cgroup::Cgroup;
+use crate::contest::{self, Pair, Setting};
+use crate::job::{Job, Kind, Pace};
+use crate::peer::{DOORS, QUIET_CALLS};
+use crate::process::entries;
+use crate::record::{Record, Times};
+use crate::role::Role;
+use crate::statistics::float;
+use crate::suite::Suite;
+
+/// How many, in steps.
+const FULL: &[usize] = &[1, 10, 100, 1_000, 10_000];
+const QUICK: &[usize] = &[1, 10, 100];
+
+/// All clients of one step are there by then.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
+    let mut records = sessions(suite, "sessions", QUIET_CALLS)?;
+    // A client that has called once has no session: its connection is all that the server keeps.
+    records.extend(sessions(suite, "connections", 1)?);
+    records.extend(doors(suite));
+    Ok(records)
+}
+
+/// What the server keeps.
+#[derive(Clone, Copy, Debug)]
+struct Holding {
+    memory: Option<f64>,
+    descriptors: f64,
+    threads: f64,
+}
+
+/// A null call while so many other clients, each a process of its own, are quiet.
+fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
+    let mut setting = Setting::new("scale", suite);
+    let mut pair = Pair::start(suite, &setting, &DOORS)?;
+    let cgroup = Cgroup::new().and_then(|group| {
+        group.enter(pair.server.pid())?;
+        Ok(group)
+    });
+    if let Err(error) = &cgroup {
+        eprintln!(
+            "scale: memory is not measured, since there is no cgroup for the server: {error}"
+        );
+    }
+    let cgroup = cgroup.ok();
+    let mut nursery = Actor::start(&Role::Nursery(Job {
+        place: pair.place.clone(),
+        peer: DOORS_NAME.to_owned(),
+        size: setting.size,
+        kind: Kind::Doors(calls),
+        pace: Pace::Closed,
+        first: 0,
+        lines: 1,
+        slice: Duration::ZERO,
+    }))?;
+    // The first round finds everything cold.
+    pair.round()?;
+    let empty = holding(&pair, cgroup.as_ref())?;
+    let mut records = Vec::new();
+    let mut there = 0_usize;
+    for wanted in suite.plan.pick(FULL, QUICK) {
+        let stopped = grow(&mut nursery, wanted.saturating_sub(there), &mut there)?;
+        let rounds = (0..suite.plan.rounds).map(|_| pair.round());
+        let rounds = rounds.collect::<Result<Vec<_>>>()?;
+        setting.variant = format!("{there} quiet {what}");
+        let mut record = setting.record(DOORS_NAME, rounds.len());
+        record.times = Some(Times::of(&rounds, None)?);
+        let now = holding(&pair, cgroup.as_ref())?;
+        let each =
+            |now: f64, empty: f64| (now - empty) / float(there.max(1).try_into().unwrap_or(1));
+        record
+            .also
+            .insert(what_key(what), float(u64::try_from(there)?));
+        record
+            .also
+            .insert("descriptors_each", each(now.descriptors, empty.descriptors));
+        record.also.insert("server_threads", now.threads);
+        if let (Some(now), Some(empty)) = (now.memory, empty.memory) {
+            record.also.insert("memory_each", each(now, empty));
+        }
+        records.push(record);
+        if let Some(reason) = stopped {
+            eprintln!("scale: stopped at {there} quiet {what}: {reason}");
+            break;
+        }
+    }
+    // The cgroup goes after its only process.
+    drop(nursery);
+    drop(pair);
+    drop(cgroup);
+    Ok(records)
+}
+
+const DOORS_NAME: &str = "doors";
+
+fn what_key(what: &str) -> &'static str {
+    if what == "sessions" {
+        "sessions"
+    } else {
+        "connections"
+    }
+}
+
+/// So many more clients; why there were fewer, if there were.
+fn grow(nursery: &mut Actor, more: usize, there: &mut usize) -> Result<Option<String>> {
+    nursery.tell(&more.to_string())?;
+    let until = Instant::now().checked_add(PATIENCE).ok_or("no end")?;
+    let mut stopped = None;
+    for _ in 0..more {
+        let left = until.saturating_duration_since(Instant::now());
+        match nursery.listen_for(left)?.strip_prefix("failed ") {
+            None => *there = there.saturating_add(1),
+            Some(reason) => stopped = Some(reason.to_owned()),
+        }
+    }
+    Ok(stopped)
+}
+
+fn holding(pair: &Pair, cgroup: Option<&Cgroup>) -> Result<Holding> {
+    let pid = pair.server.pid();
+    Ok(Holding {
+        memory: cgroup.map(Cgroup::bytes).transpose()?,
+        descriptors: entries(pid, "fd")?,
+        threads: entries(pid, "task")?,
+    })
+}
+
+/// Calls of many doors in turn, all of one server.
+fn doors(suite: &Suite) -> Vec<Record> {
+    let mut records = Vec::new();
+    for count in suite.plan.pick(FULL, QUICK) {
+        let setting = Setting {
+            variant: format!("{count} doors"),
+            kind: Kind::Doors(*count),
+            ..Setting::new("scale", suite)
+        };
+        match contest::run(suite, &setting, &[&DOORS]) {
+            Ok(measured) => records.extend(measured),
+            Err(error) => {
+                eprintln!("scale: stopped before {count} doors: {error}");
+                break;
+            }
+        }
+    }
+    records
+}

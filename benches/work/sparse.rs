@@ -1,0 +1,43 @@
+//! Calls with pauses between them.
+
+use std::time::Duration;
+
+use super::{ALL, ASLEEP};
+use crate::Result;
+use crate::contest::{self, Setting};
+use crate::job::Pace;
+use crate::peer::LEAF;
+use crate::pin::Pin;
+use crate::record::Record;
+use crate::suite::Suite;
+
+/// Calls of a round at least, about.
+const CALLS_FULL: u32 = 1000;
+const CALLS_QUICK: u32 = 30;
+
+pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    let apart = suite.processors.all().len() > 1;
+    let mut peers = if apart { ALL } else { ASLEEP }.to_vec();
+    peers.extend(LEAF);
+    let calls = suite.plan.pick(CALLS_FULL, CALLS_QUICK);
+    for micros in [300, 1000] {
+        for asleep in [false, true] {
+            let pause = Duration::from_micros(micros);
+            let manner = if asleep { "asleep" } else { "busy" };
+            let mut setting = Setting {
+                variant: format!("{} {manner}", crate::text::time(pause.as_secs_f64() * 1e9)),
+                pace: Pace::Gap { pause, asleep },
+                slice: pause.saturating_mul(calls),
+                ..Setting::new("sparse", suite)
+            };
+            records.extend(contest::run(suite, &setting, &peers)?);
+            if asleep && micros == 1000 && apart {
+                // Where the scheduler would put them if it put them apart.
+                setting.pin = Pin::OneEach;
+                records.extend(contest::run(suite, &setting, &peers)?);
+            }
+        }
+    }
+    Ok(records)
+}
