@@ -102,7 +102,7 @@ fn act(role: Role, more: &'static [&'static dyn Peer]) -> Result<()> {
 }
 
 fn find(name: &str, more: &'static [&'static dyn Peer]) -> Result<&'static dyn Peer> {
-    let mut all = OURS.iter().chain(more).chain(crate::peer::LEAF.iter());
+    let mut all = OURS.iter().chain(more);
     let peer = all.find(|peer| peer.name() == name);
     peer.copied()
         .ok_or_else(|| format!("no peer {name}").into())

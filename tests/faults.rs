@@ -57,6 +57,8 @@
 //! | 109 | a channel is used again while the server reads | `arguments_of_two_calls_are_never_mixed`, `calls_given_up_never_mix_with_later_ones`, `case_109_a_call_given_up_before_it_is_taken_does_not_run` |
 //! | 110 | a call meets the switch to quiet | `a_call_is_served_once_while_the_thread_leaves`, `calls_around_the_moment_of_falling_quiet_are_never_lost` |
 //! | 111 | a petition is relayed | `case_111_a_relayed_hello_is_refused` |
+//! | 112 | a client says false processor numbers | `case_112_false_processor_numbers_of_a_client_lead_nowhere`, `a_caller_whose_processor_changes_at_each_call_is_soon_not_followed_any_more` |
+//! | 113 | a procedure starts threads, children, and asks for processors | `case_113_a_procedure_its_threads_and_its_children_have_all_processors`, `a_narrow_thread_starts_wide_ones` |
 //! | 114 | a name gets another server | `two_servers_at_one_path_are_never_mixed_up` |
 //! | 115 | a token lies in somebody's unread socket | `a_copy_in_flight_counts_although_its_sender_was_killed` |
 //! | 116 | the deadline meets the taking | `what_the_caller_takes_for_not_executed_never_runs`, `case_116_a_call_that_is_said_not_to_have_run_never_ran` |

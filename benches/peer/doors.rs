@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use doors::{Attachment, Door, DoorAttributes, DoorDesc, Invocation, Returned, door};
+use doors::{Attachment, Door, DoorAttributes, DoorDesc, Invocation, Options, Returned, door};
 
 use super::{Caller, Peer, Scratch, Service};
 use crate::Result;
@@ -21,31 +21,33 @@ enum Manner {
 pub(crate) struct Doors {
     name: &'static str,
     manner: Manner,
-    attributes: DoorAttributes,
+    leaf: bool,
 }
 
 pub(crate) const DOORS: Doors = Doors {
     name: "doors",
     manner: Manner::Return,
-    attributes: DoorAttributes::empty(),
+    leaf: false,
 };
 
 pub(crate) const DOORS_REPLY: Doors = Doors {
     name: "doors reply",
     manner: Manner::Reply,
-    attributes: DoorAttributes::empty(),
+    leaf: false,
 };
 
 pub(crate) const DOORS_REPLY_NOW: Doors = Doors {
     name: "doors reply_now",
     manner: Manner::ReplyNow,
-    attributes: DoorAttributes::empty(),
+    leaf: false,
 };
 
-/// The procedure declared leaf. There is no such attribute yet: when there is, this becomes
-/// `Some(&Doors { name: "doors leaf", manner: Manner::Return, attributes: DoorAttributes::LEAF })`,
-/// and the entry joins `super::OURS`.
-pub(crate) const LEAF: Option<&dyn Peer> = None;
+/// The procedure declared leaf.
+pub(crate) const DOORS_LEAF: Doors = Doors {
+    name: "doors leaf",
+    manner: Manner::Return,
+    leaf: true,
+};
 
 /// Calls after which a client has a session: the first one travels on the connection.
 pub(crate) const QUIET_CALLS: usize = 2;
@@ -73,7 +75,13 @@ impl Peer for Doors {
             mirror::door()?
         } else {
             let (manner, job) = (self.manner, job.clone());
-            Door::create(move |call| answer(manner, &job, call), self.attributes)?
+            Door::create_with(
+                move |call| answer(manner, &job, call),
+                Options {
+                    leaf: self.leaf,
+                    ..Options::default()
+                },
+            )?
         };
         let attachment: Attachment = door.attach(job.path("door"), 0o600)?;
         Ok(Box::new((door, attachment)))

@@ -13,7 +13,7 @@ use crate::Result;
 use crate::job::Job;
 use crate::sample::Sample;
 
-pub(crate) use self::doors::{DOORS, DOORS_REPLY, DOORS_REPLY_NOW, LEAF, QUIET_CALLS};
+pub(crate) use self::doors::{DOORS, DOORS_LEAF, DOORS_REPLY, DOORS_REPLY_NOW, QUIET_CALLS};
 pub(crate) use self::memory::{FUTEX, SPIN};
 pub(crate) use self::packet::SEQPACKET;
 pub(crate) use self::pipe::PIPE;
@@ -95,6 +95,7 @@ pub struct Scratch {
 /// The peers of this suite.
 pub(crate) const OURS: &[&dyn Peer] = &[
     &DOORS,
+    &DOORS_LEAF,
     &DOORS_REPLY,
     &DOORS_REPLY_NOW,
     &SPIN,

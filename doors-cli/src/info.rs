@@ -97,6 +97,14 @@ fn for_people(path: &Path, uid: Option<u32>, info: &DoorInfo) -> String {
             ),
         ));
         lines.push(("threads", figures.threads.to_string()));
+        lines.push((
+            "gears",
+            format!(
+                "a thread followed a caller that pauses {} times, and parted from one {} times",
+                count(figures.followed),
+                count(figures.parted)
+            ),
+        ));
     }
     let params = &info.params;
     let bytes = if params.data_max == u64::MAX {

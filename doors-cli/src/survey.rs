@@ -129,6 +129,8 @@ pub(crate) fn json(path: &Path, uid: Option<u32>, info: &DoorInfo) -> Value {
         "sessions": figures.map(|f| f.sessions),
         "references": figures.map(|f| f.references),
         "threads": figures.map(|f| f.threads),
+        "followed": figures.map(|f| f.followed),
+        "parted": figures.map(|f| f.parted),
         "desc_max": params.map(|p| p.desc_max).filter(|max| *max != ANY_DESCRIPTORS),
         "data_min": params.map(|p| p.data_min),
         "data_max": params.map(|p| p.data_max).filter(|max| *max != u64::MAX),

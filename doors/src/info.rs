@@ -68,6 +68,10 @@ pub struct DoorFigures {
     /// How long each running call has been running, on a thread or held, the oldest first: of more than 64 the oldest
     /// 64. In steps of some milliseconds.
     pub ages: Vec<Duration>,
+    /// How often a server thread began to follow its caller's processor, because the caller paused between calls.
+    pub followed: u64,
+    /// How often a server thread left its caller's processor, because calls came back to back.
+    pub parted: u64,
     /// Durations of the server procedure for one call in 64: element n counts those below 2^(n+1) us.
     pub histogram: Vec<u64>,
 }
@@ -273,6 +277,7 @@ fn of_core(core: &Core, sessions: u32) -> DoorInfo {
     let references = core.references();
     let limits = &core.limits;
     let ages = durations(&core.ages_ns());
+    let (followed, parted) = core.meter.shifts();
     DoorInfo {
         target: Some(own_pid()),
         attributes: core.attributes() | DoorAttributes::LOCAL,
@@ -291,6 +296,8 @@ fn of_core(core: &Core, sessions: u32) -> DoorInfo {
             threads: u32::try_from(core.pool.threads()).unwrap_or(u32::MAX),
             oldest_call: ages.first().copied().unwrap_or_default(),
             ages,
+            followed,
+            parted,
             histogram: core.meter.classes().to_vec(),
         }),
     }
@@ -341,6 +348,8 @@ fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorCondition> {
         threads,
         refused,
         ages,
+        followed,
+        parted,
     } = answer.message
     else {
         return Err(DoorCondition::Protocol(Violation::Turn));
@@ -369,6 +378,8 @@ fn of_remote(remote: &Remote) -> Result<DoorInfo, DoorCondition> {
             threads,
             oldest_call: ages.first().copied().unwrap_or_default(),
             ages,
+            followed,
+            parted,
             histogram,
         }),
     })

@@ -96,6 +96,7 @@ mod name;
 mod pool;
 mod server;
 mod unref;
+mod waiting;
 
 // Verbs, and the nouns they act on.
 mod attach;
@@ -134,6 +135,7 @@ pub use invocation::{Invocation, Returned};
 pub use name::NameError;
 pub use pool::{PoolLimits, ServerThread, unbind};
 pub use restart::{Drained, Heirloom, drain, take_over};
+pub use waiting::{Waiting, set_waiting};
 
 #[cfg(feature = "derive")]
 #[doc = include_str!("typed/door.md")]

@@ -41,6 +41,7 @@ use crate::foreign::{end_nothing_here, shielded, stay_out};
 use crate::lock::lock;
 use crate::server::core::{Core, Notice};
 use crate::server::runtime::Runtime;
+use crate::sys::thread;
 
 /// Doors whose notice is due.
 #[derive(Default)]
@@ -78,9 +79,7 @@ impl Queue {
         let mut state = lock(&self.state);
         if !state.running && !state.due.is_empty() {
             let runtime = Arc::clone(runtime);
-            let started = std::thread::Builder::new()
-                .name("door-unref".into())
-                .spawn(move || deliver_all(&runtime));
+            let started = thread::start("door-unref", move || deliver_all(&runtime));
             state.running = started.is_ok();
         }
     }

@@ -12,6 +12,7 @@
 mod calls;
 mod clog;
 mod closing;
+mod gears;
 mod hostile;
 mod leader;
 mod life;
@@ -34,6 +35,7 @@ fn run(operation: &str, arguments: &[&str]) -> bool {
         serve::run,
         calls::run,
         closing::run,
+        gears::run,
         life::run,
         hostile::run,
         leader::run,

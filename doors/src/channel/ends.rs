@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::pair::Pair;
 use super::state;
 use crate::primitive::{AtomicU32, LongWord, Ordering, Word};
-use crate::sys::{cpu, futex};
+use crate::sys::{clock, cpu, futex};
 use crate::wire::layout::{Shape, call, presence, reply};
 
 /// What the client says with a turn.
@@ -101,6 +101,19 @@ impl End {
         self.own_long(offset).store(value, Ordering::Relaxed);
     }
 
+    /// Wakes the peer, and says when: it learns how long that takes.
+    #[cold]
+    fn wake(&self, woke_at: usize, turn: usize) {
+        self.tell(woke_at, clock::micros());
+        futex::wake(self.own(turn));
+    }
+
+    /// How long ago the peer says it woke us, in microseconds. Any number if it did not, or lies.
+    #[cold]
+    fn woken_for_us(&self, woke_at: usize) -> u32 {
+        clock::micros().wrapping_sub(self.ask(woke_at))
+    }
+
     #[inline]
     fn ask(&self, offset: usize) -> u32 {
         Word::load(self.peer(offset), Ordering::Relaxed)
@@ -139,7 +152,7 @@ impl ClientEnd {
         match presence {
             presence::AWAKE => false,
             presence::SLEEPING => {
-                futex::wake(self.0.own(call::TURN));
+                self.0.wake(call::WOKE_AT, call::TURN);
                 false
             }
             // Quiet, or a value that means nothing: a ring too many is harmless.
@@ -176,6 +189,11 @@ impl ClientEnd {
     #[inline]
     pub(crate) fn peer_cpu(&self) -> u32 {
         self.0.ask(reply::CPU)
+    }
+
+    /// As [`End::woken_for_us`], of the server.
+    pub(crate) fn woken_for_us(&self) -> u32 {
+        self.0.woken_for_us(reply::WOKE_AT)
     }
 
     /// Says that we sleep (or do not any more) on the answer. True: it is still not there, and its
@@ -265,7 +283,7 @@ impl ServerEnd {
         end.tell(reply::CODE, head.code);
         end.tell(reply::CPU, cpu::current());
         if state::publish(end.own(reply::TURN), low(turn), end.peer(call::WAITING)) != 0 {
-            futex::wake(end.own(reply::TURN));
+            end.wake(reply::WOKE_AT, reply::TURN);
         }
     }
 
@@ -279,6 +297,16 @@ impl ServerEnd {
             end.peer(call::TURN),
             low(last),
         )
+    }
+
+    /// As [`End::woken_for_us`], of the client.
+    pub(crate) fn woken_for_us(&self) -> u32 {
+        self.0.woken_for_us(call::WOKE_AT)
+    }
+
+    /// Says on which processor this thread is.
+    pub(crate) fn say_cpu(&self) {
+        self.0.tell(reply::CPU, cpu::current());
     }
 
     /// Says that a thread is here, where nothing has to be looked at afterwards.

@@ -6,6 +6,7 @@
 
 pub(crate) mod descriptors;
 pub(crate) mod ends;
+pub(crate) mod gear;
 #[cfg(loom)]
 #[cfg(test)]
 mod loom_models;

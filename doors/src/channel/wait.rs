@@ -2,7 +2,9 @@
 //!
 //! Which wait is right depends on where the peer runs. On another processor, looking at its word without a pause
 //! is fastest, for about as long as a wake-up across processors takes (20 to 50 us): an answer that needs longer is
-//! not worth a processor. On our own processor looking is useless, since the peer cannot run; giving the processor
+//! not worth a processor. How long that is differs between machines, and between processors that doze and those that
+//! do not; so whoever wakes its peer says when, and the peer learns from it how long a wake-up takes.
+//! On our own processor looking is useless, since the peer cannot run; giving the processor
 //! away a few times is then the cheapest switch there is (`sched_yield(2)`), and after that sleeping is.
 //!
 //! A budget that does not pay shrinks, so that a wrong guess ends by itself; now and then the whole one is tried
@@ -11,9 +13,15 @@
 use std::time::{Duration, Instant};
 
 use crate::sys::cpu;
+use crate::waiting::Waiting;
 
-/// The longest looking, in microseconds: above the one-way wake-up of the machines we know.
+/// The longest looking, in microseconds, until a wake-up was seen: above the one-way wake-up of the machines we know.
 const LONGEST_US: u32 = 50;
+/// What the longest looking may become, in microseconds.
+const LONGEST_FROM_US: u32 = 20;
+const LONGEST_TO_US: u32 = 100;
+/// A wake-up that took longer tells of a busy processor, not of the machine; or of a peer that lies.
+const WAKE_TO_US: u32 = 200;
 /// The budget never falls below this, in microseconds: an answer that is nearly there.
 const SHORTEST_US: u32 = 1;
 /// Every so many waits the whole budget is tried again.
@@ -23,97 +31,151 @@ const YIELDS: u32 = 6;
 /// A yield that comes back later than this has let a third thread run for its whole time slice, which can be
 /// milliseconds: no more of them, the futex gets us back as soon as the peer is done.
 const YIELD_TOO_LONG: Duration = Duration::from_micros(100);
+/// What comes within this time after we gave the processor away came soon.
+const SOON: Duration = Duration::from_micros(30);
 /// Pauses between two looks at what else may end the wait.
 const STRIDE: u32 = 64;
+
+/// How a wait without sleeping ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spent {
+    /// The peer's word came while we looked.
+    Seen,
+    /// It came after we had given the processor away, soon or late.
+    Yielded {
+        /// Within about the time that a wake-up across processors takes.
+        soon: bool,
+    },
+    /// It did not come while we looked from another processor.
+    Blown,
+    /// It did not come, and looking was not what there was to do.
+    Nothing,
+}
 
 /// What one side has learned about waiting on one channel.
 #[derive(Debug)]
 pub(crate) struct Patience {
+    waiting: Waiting,
     budget_us: u32,
+    /// The whole budget.
+    longest_us: u32,
     yields: u32,
     waits: u32,
 }
 
 impl Patience {
     /// Nothing is known yet: try the whole budget.
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new(waiting: Waiting) -> Self {
+        cpu::read_quota();
         Self {
+            waiting,
             budget_us: LONGEST_US,
+            longest_us: LONGEST_US,
             yields: YIELDS,
             waits: 0,
         }
     }
 
-    /// Waits a bounded time without sleeping. True as soon as `there` is; false if the budget is spent or
-    /// `stop` says that something else is to be done.
+    /// The thread runs elsewhere now: what was learned does not hold there.
+    pub(crate) fn begin_anew(&mut self) {
+        self.budget_us = self.longest_us;
+        self.yields = YIELDS;
+    }
+
+    /// A wake-up from another processor took so long. One in eight counts, so that no single one does.
+    #[cold]
+    pub(crate) fn learn_wake(&mut self, took_us: u32) {
+        if (1..=WAKE_TO_US).contains(&took_us) {
+            let wished = took_us.saturating_add(took_us / 2);
+            let learned = self.longest_us.saturating_mul(7).saturating_add(wished) / 8;
+            self.longest_us = learned.clamp(LONGEST_FROM_US, LONGEST_TO_US);
+        }
+    }
+
+    /// Waits a bounded time without sleeping: until `there` is, the budget is spent, or `stop` says that something
+    /// else is to be done.
     #[inline]
     pub(crate) fn spend(
         &mut self,
         peer_cpu: impl Fn() -> u32,
         there: impl Fn() -> bool,
         stop: impl Fn() -> bool,
-    ) -> bool {
+    ) -> Spent {
         // Two looks are free: in a chain of calls the peer is mostly done by then.
         if there() || there() {
-            return true;
+            return Spent::Seen;
+        }
+        if self.waiting == Waiting::Block {
+            return Spent::Nothing;
         }
         self.waits = self.waits.wrapping_add(1);
-        let whole = self.waits.is_multiple_of(RETRY_EVERY);
+        let whole = self.waits.is_multiple_of(RETRY_EVERY) || self.waiting == Waiting::Spin;
         if peer_cpu() == cpu::current() {
             return self.give_way(whole, there, stop);
         }
-        let budget_us = if whole { LONGEST_US } else { self.budget_us };
-        let seen = look(
-            budget_us.saturating_mul(cpu::pauses_per_microsecond()),
-            there,
-            stop,
-        );
-        self.budget_us = if seen {
-            self.budget_us.saturating_mul(2).min(LONGEST_US)
+        if self.waiting == Waiting::Handoff || cpu::is_short() {
+            return Spent::Blown;
+        }
+        let budget_us = if whole {
+            self.longest_us
+        } else {
+            self.budget_us
+        };
+        let budget = budget_us.saturating_mul(cpu::pauses_per_microsecond());
+        let spent = look(budget, there, stop);
+        self.budget_us = if spent == Spent::Seen {
+            self.budget_us.saturating_mul(2).min(self.longest_us)
         } else {
             (self.budget_us / 2).max(SHORTEST_US)
         };
-        seen
+        spent
     }
 
     /// The peer is on our own processor: let it run.
     #[cold]
-    fn give_way(&mut self, whole: bool, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> bool {
+    fn give_way(
+        &mut self,
+        whole: bool,
+        there: impl Fn() -> bool,
+        stop: impl Fn() -> bool,
+    ) -> Spent {
         let yields = if whole { YIELDS } else { self.yields };
-        let mut before = Instant::now();
+        let begun = Instant::now();
+        let mut before = begun;
         for _ in 0..yields {
             cpu::yield_now();
             if there() {
                 self.yields = YIELDS;
-                return true;
+                let soon = begun.elapsed() <= SOON;
+                return Spent::Yielded { soon };
             }
             let now = Instant::now();
             if now.saturating_duration_since(before) > YIELD_TOO_LONG {
                 self.yields = 0;
-                return false;
+                return Spent::Nothing;
             }
             before = now;
             if stop() {
-                return false;
+                return Spent::Nothing;
             }
         }
-        false
+        Spent::Nothing
     }
 }
 
 #[inline]
-fn look(mut pauses: u32, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> bool {
+fn look(mut pauses: u32, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> Spent {
     while pauses > 0 {
         for _ in 0..STRIDE {
             std::hint::spin_loop();
             if there() {
-                return true;
+                return Spent::Seen;
             }
         }
         if stop() {
-            return false;
+            return Spent::Nothing;
         }
         pauses = pauses.saturating_sub(STRIDE);
     }
-    false
+    Spent::Blown
 }

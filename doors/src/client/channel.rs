@@ -10,12 +10,13 @@ use super::session::Session;
 use crate::channel::descriptors::STALE_PACKETS;
 use crate::channel::ends::{CallHead, ClientEnd, low};
 use crate::channel::pair::Pair;
-use crate::channel::wait::Patience;
+use crate::channel::wait::{Patience, Spent};
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::sys::account::Account;
 use crate::sys::shared::Shared;
-use crate::sys::{futex, socket};
+use crate::sys::{cpu, futex, socket};
+use crate::waiting::Waiting;
 use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::Violation;
 
@@ -75,7 +76,7 @@ impl Channel {
             waited_on: AtomicBool::new(false),
             state: Mutex::new(State {
                 turn: 0,
-                patience: Patience::new(),
+                patience: Patience::new(Waiting::of_process()),
                 area,
                 given_up: false,
             }),
@@ -153,21 +154,28 @@ impl Channel {
             return unheard;
         }
         let end = &self.end;
-        let seen = state.patience.spend(
+        let spent = state.patience.spend(
             || end.peer_cpu(),
             || end.answered(turn),
             || session.is_dead(),
         );
-        if seen {
-            Waited::Answered
-        } else {
-            self.sleep(session, last, turn, until)
+        match spent {
+            Spent::Seen | Spent::Yielded { .. } => Waited::Answered,
+            Spent::Blown | Spent::Nothing => self.sleep(session, state, last, until),
         }
     }
 
     /// Sleeps until the answer is there.
     #[cold]
-    fn sleep(&self, session: &Session, last: u64, turn: u64, until: Option<Instant>) -> Waited {
+    fn sleep(
+        &self,
+        session: &Session,
+        state: &mut State,
+        last: u64,
+        until: Option<Instant>,
+    ) -> Waited {
+        let turn = state.turn;
+        let mut slept = futex::Slept::Look;
         let _entry = Entry::new(&self.waited_on);
         let result = loop {
             if self.end.answered(turn) {
@@ -192,12 +200,15 @@ impl Channel {
             if session.is_dead() {
                 continue;
             }
-            let slept = futex::wait(self.end.sleep_word(), low(last), until);
+            slept = futex::wait(self.end.sleep_word(), low(last), until);
             if slept == futex::Slept::TimedOut && !self.end.answered(turn) {
                 break Waited::TimedOut;
             }
         };
         self.end.say_waiting(false, low(last));
+        if slept == futex::Slept::Woken && self.end.peer_cpu() != cpu::current() {
+            state.patience.learn_wake(self.end.woken_for_us());
+        }
         result
     }
 

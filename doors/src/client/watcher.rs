@@ -20,7 +20,7 @@ use crate::lock::lock;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::sys::socket::sent_by;
 use crate::sys::table::Table;
-use crate::sys::{self, closer};
+use crate::sys::{self, closer, thread};
 use crate::wire::limits::{CONTROL_BYTES, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};
 
@@ -68,17 +68,15 @@ impl Watcher {
     /// Starts the thread.
     pub(crate) fn start(watcher: &Arc<Self>) -> sys::Result<()> {
         let watcher = Arc::clone(watcher);
-        let started = std::thread::Builder::new()
-            .name("door-watcher".into())
-            .spawn(move || {
-                foreign::keep_free();
-                loop {
-                    // As for the leader: a panic costs one turn, not the death notices of all sessions.
-                    if catch_unwind(AssertUnwindSafe(|| watcher.turn())).is_err() {
-                        event::panicked("door-watcher");
-                    }
+        let started = thread::start("door-watcher", move || {
+            foreign::keep_free();
+            loop {
+                // As for the leader: a panic costs one turn, not the death notices of all sessions.
+                if catch_unwind(AssertUnwindSafe(|| watcher.turn())).is_err() {
+                    event::panicked("door-watcher");
                 }
-            });
+            }
+        });
         started
             .map(drop)
             .map_err(|e| e.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw))

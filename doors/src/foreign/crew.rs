@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{shielded, stay_out};
 use crate::lock::lock;
-use crate::sys::fork;
+use crate::sys::{fork, thread};
 
 /// A thread without work ends after this time.
 const LINGER: Duration = Duration::from_secs(1);
@@ -82,8 +82,7 @@ impl Crew {
             state.idle = state.idle.saturating_add(1);
         }
         let crew = Arc::clone(self);
-        let thread = std::thread::Builder::new().name(self.name.into());
-        let started = thread.spawn(move || crew.work()).is_ok();
+        let started = thread::start(self.name, move || crew.work()).is_ok();
         if !started {
             let mut state = lock(&self.state);
             state.threads = state.threads.saturating_sub(1);

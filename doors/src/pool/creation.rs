@@ -1,13 +1,13 @@
 //! Asking for a thread.
 
 use std::sync::Arc;
-use std::thread;
 
 use super::{Pool, ServerThread, State};
 use crate::event;
 use crate::foreign::{shielded, stay_out};
 use crate::lock::lock;
 use crate::server::runtime::Runtime;
+use crate::sys::thread;
 
 /// Makes a thread for a pool.
 pub(crate) type Creator = Arc<dyn Fn(ServerThread) + Send + Sync>;
@@ -69,9 +69,7 @@ impl Pool {
             return;
         }
         let (pool, place) = (Arc::clone(self), ServerThread::asked(self, true));
-        let started = thread::Builder::new()
-            .name("door-creator".into())
-            .spawn(move || pool.run_creator(place));
+        let started = thread::start("door-creator", move || pool.run_creator(place));
         if let Err(error) = started {
             self.creation_failed(&error);
         }
@@ -126,9 +124,7 @@ impl State {
 /// The default creation callback: one detached thread. Lack of threads is not reported; callers wait.
 pub(super) fn start_default(place: ServerThread) {
     let pool = Arc::clone(&place.pool);
-    let started = thread::Builder::new()
-        .name("door-server".into())
-        .spawn(move || place.serve());
+    let started = thread::start("door-server", move || place.serve_as_ours());
     if let Err(error) = started {
         pool.creation_failed(&error);
     }

@@ -11,6 +11,7 @@ use crate::foreign::{end_nothing_here, shielded};
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, Ordering};
 use crate::server::desk::Desk;
+use crate::server::footing::Footing;
 use crate::server::meter::Running;
 
 /// An idle thread above the floor ends after this time.
@@ -54,7 +55,7 @@ impl Pool {
             state.threads = state.threads.saturating_add(1);
             state.desks.push(Arc::clone(&running));
         }
-        let mut desk = Desk::new(Arc::clone(&running));
+        let mut desk = Desk::new(Arc::clone(&running), Footing::new(place.ours));
         let stays = !place.asked;
         let mut place = Some(place);
         let mut unbound = false;
@@ -63,6 +64,7 @@ impl Pool {
             // must not take a thread that is counted.
             if shielded(|| desk.serve(self, job)).is_none() {
                 event::panicked("door-server");
+                desk.widen();
             }
             unbound = leave_asked();
         }

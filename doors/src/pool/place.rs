@@ -16,6 +16,8 @@ pub struct ServerThread {
     pub(super) depleted: bool,
     /// The pool asked for it; else a thread of the program's own offers itself.
     pub(super) asked: bool,
+    /// The thread is the library's own.
+    pub(super) ours: bool,
 }
 
 impl ServerThread {
@@ -40,12 +42,19 @@ impl ServerThread {
         pool.serve(self);
     }
 
+    /// As [`serve`](Self::serve), on a thread that the library made for nothing else: it may choose its processors.
+    pub(super) fn serve_as_ours(mut self) {
+        self.ours = true;
+        self.serve();
+    }
+
     /// A place in a pool for a thread that exists.
     pub(crate) fn of(pool: &Arc<Pool>) -> Self {
         Self {
             pool: Arc::clone(pool),
             depleted: false,
             asked: false,
+            ours: false,
         }
     }
 
@@ -55,6 +64,7 @@ impl ServerThread {
             pool: Arc::clone(pool),
             depleted,
             asked: true,
+            ours: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BinaryHeap;
 
-use super::meter::coarse_ns;
+use crate::sys::clock::coarse_ns;
 use crate::wire::limits::RUNNING_AGES;
 
 /// When the oldest calls began, no more of them than are told: a door may run a hundred thousand.

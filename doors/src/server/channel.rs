@@ -8,11 +8,13 @@ use super::duty::{Duty, Progress};
 use super::promise::{Promise, Settled};
 use super::session::{Registration, Session};
 use crate::channel::ends::{ServerEnd, low};
+use crate::channel::gear::Gear;
 use crate::channel::wait::Patience;
 use crate::foreign;
 use crate::pool::Sleeper;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::sys::futex;
+use crate::waiting::Waiting;
 use crate::wire::code::Move;
 
 /// The part of a channel that any thread of the server may touch.
@@ -58,11 +60,13 @@ impl Channel {
             on_cancel: Mutex::new(None),
             sleeper: Sleeper::default(),
         });
+        let waiting = Waiting::of_process();
         let duty = Duty {
             channel: Arc::clone(&channel),
             turn: 0,
             generation: 0,
-            patience: Patience::new(),
+            patience: Patience::new(waiting),
+            gear: Gear::new(waiting),
             last: None,
             area,
             progress: Progress::Idle,

@@ -39,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) access: Access,
     /// The threads that serve it.
     pub(crate) pool: Arc<Pool>,
+    /// Its procedure is short and starts no thread or process.
+    leaf: bool,
     /// What `door_setparam` sets.
     pub(crate) limits: Limits,
     /// What can be seen from outside.
@@ -74,6 +76,7 @@ pub(crate) struct Parts {
     pub(crate) access: Access,
     pub(crate) pool: Arc<Pool>,
     pub(crate) notice: Option<Notice>,
+    pub(crate) leaf: bool,
 }
 
 impl Core {
@@ -86,6 +89,7 @@ impl Core {
             procedure: parts.procedure,
             access: parts.access,
             pool: parts.pool,
+            leaf: parts.leaf,
             limits: Limits {
                 desc_max: AtomicU32::new(if refuses { 0 } else { i32::MAX.unsigned_abs() }),
                 data_min: AtomicU64::new(0),
@@ -122,6 +126,12 @@ impl Core {
     #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
         self.life != fork::life()
+    }
+
+    /// Whether its procedure may run on the caller's processor only.
+    #[inline]
+    pub(crate) fn is_leaf(&self) -> bool {
+        self.leaf
     }
 
     /// Whether the door was revoked.

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::duty::{Active, Collecting, Duty, Event, Progress};
+use super::footing::Footing;
 use super::line::Line;
-use super::meter::{Running, coarse_ns};
+use super::meter::Running;
 use super::packet::PacketCall;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, low};
 use crate::foreign::stay_out;
 use crate::invocation::Invocation;
 use crate::pool::{Job, Pool};
+use crate::sys::clock::coarse_ns;
 use crate::wire::code::{Failure, Move};
 use crate::wire::layout::usize_of;
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
@@ -29,6 +31,8 @@ pub(crate) struct Desk {
     line: Option<Line>,
     /// What this thread does, for those who look from outside.
     running: Arc<Running>,
+    /// Where the thread runs.
+    footing: Footing,
     /// The thread is counted among the parked ones of its pool.
     parked: bool,
 }
@@ -42,8 +46,9 @@ enum Step {
 }
 
 impl Desk {
-    pub(crate) fn new(running: Arc<Running>) -> Self {
+    pub(crate) fn new(running: Arc<Running>, footing: Footing) -> Self {
         Self {
+            footing,
             data: Vec::new(),
             line: None,
             running,
@@ -68,19 +73,25 @@ impl Desk {
         was && pool.unpark()
     }
 
+    /// The thread stops serving, by whatever way: what comes is none of the callers' business.
+    pub(crate) fn widen(&mut self) {
+        self.footing.widen();
+    }
+
     /// Does a job. The thread counts as parked when it comes; it may still when it leaves.
     pub(crate) fn serve(&mut self, pool: &Arc<Pool>, job: Job) {
         match job {
             Job::Channel(duty) => self.staff(pool, duty),
             Job::Packet(call) => self.packet(pool, call),
         }
+        self.footing.widen();
     }
 
     /// Serves one channel until it falls quiet, is lost, or the thread is needed elsewhere.
     fn staff(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>) {
         duty.channel.end.say_awake();
         loop {
-            match duty.await_turn(pool) {
+            match duty.await_turn(pool, &mut self.footing) {
                 Event::Turn => {
                     let depleted = self.unpark(pool);
                     match self.turn(pool, duty, depleted) {
@@ -196,7 +207,7 @@ impl Desk {
             return Step::Stay(duty);
         }
         if depleted {
-            pool.tell_depletion();
+            self.tell_depletion(pool);
         }
         self.data.clear();
         if !duty.area.theirs.load(duty.area_at(), part, &mut self.data) {
@@ -223,6 +234,13 @@ impl Desk {
             return Step::Stay(duty);
         }
         self.run(pool, duty, &registration, head.descriptors)
+    }
+
+    /// The creation callback is foreign, and its threads inherit the mask of this one.
+    #[cold]
+    fn tell_depletion(&mut self, pool: &Arc<Pool>) {
+        self.footing.widen();
+        pool.tell_depletion();
     }
 
     /// The next part of the arguments.
@@ -268,7 +286,7 @@ impl Desk {
         } = *call;
         if depleted {
             // Others may have taken the last parked threads since the first part came.
-            pool.tell_depletion();
+            self.tell_depletion(pool);
         }
         self.data = data;
         // From here on the call is counted by hand, as one that came in a single part.
@@ -300,6 +318,9 @@ impl Desk {
                     return Step::Stay(duty);
                 }
             }
+        }
+        if !core.is_leaf() {
+            self.footing.widen();
         }
         self.line = Some(Line::Channel(duty));
         self.invoke(Some(pool), core, fds);
@@ -391,7 +412,7 @@ fn violation(duty: Box<Duty>, found: Violation) -> Step {
 pub(crate) fn run_here(core: &Arc<Core>, line: Line, data: &[u8], fds: Vec<std::os::fd::OwnedFd>) {
     core.begin();
     let running = Arc::new(Running::default());
-    let mut desk = Desk::new(Arc::clone(&running));
+    let mut desk = Desk::new(Arc::clone(&running), Footing::new(false));
     desk.data.extend_from_slice(data);
     desk.line = Some(line);
     // No pool knows of this thread.

@@ -10,15 +10,17 @@ use std::time::{Duration, Instant};
 
 use super::channel::Channel;
 use super::core::Core;
+use super::footing::Footing;
 use super::line::Prepared;
 use super::runtime::Runtime;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, ReplyHead, low};
+use crate::channel::gear::{Gear, Shift};
 use crate::channel::pair::Pair;
-use crate::channel::wait::Patience;
+use crate::channel::wait::{Patience, Spent};
 use crate::pool::Pool;
 use crate::primitive::{Ordering, fence};
-use crate::sys::futex;
+use crate::sys::{cpu, futex};
 use crate::wire::code::{Answer, Failure};
 use crate::wire::layout::presence;
 use crate::wire::message::Violation;
@@ -34,6 +36,7 @@ pub(crate) struct Duty {
     /// The generation of the call that is going on, or went on last.
     pub(crate) generation: u64,
     pub(crate) patience: Patience,
+    pub(crate) gear: Gear,
     /// The registration that was called last: most callers call one door.
     pub(crate) last: Option<Arc<Registration>>,
     /// The pair whose area the current turn uses.
@@ -133,24 +136,45 @@ pub(crate) enum Event {
 impl Duty {
     /// Waits for the client's next turn.
     #[inline]
-    pub(crate) fn await_turn(&mut self, pool: &Pool) -> Event {
+    pub(crate) fn await_turn(&mut self, pool: &Pool, footing: &mut Footing) -> Event {
         let channel = &self.channel;
         let (end, session) = (&channel.end, &channel.session);
         let last = low(self.turn);
         let stop = || pool.has_queue() || session.is_dead();
-        if self
+        let spent = self
             .patience
-            .spend(|| end.peer_cpu(), || end.turn() != last, stop)
-        {
-            return Event::Turn;
+            .spend(|| end.peer_cpu(), || end.turn() != last, stop);
+        let shift = self.gear.learn(spent);
+        if shift != Shift::None {
+            self.shift(shift, footing);
         }
-        self.sleep(pool)
+        match spent {
+            Spent::Seen | Spent::Yielded { .. } => Event::Turn,
+            Spent::Blown | Spent::Nothing => self.sleep(pool, footing),
+        }
     }
 
     #[cold]
-    fn sleep(&self, pool: &Pool) -> Event {
+    fn shift(&mut self, shift: Shift, footing: &mut Footing) {
+        if shift == Shift::Part {
+            if !footing.part(self.channel.end.peer_cpu()) {
+                return self.gear.stay();
+            }
+            self.patience.begin_anew();
+        }
+        if let Some(last) = &self.last {
+            last.core.meter.shifted(shift);
+        }
+    }
+
+    #[cold]
+    fn sleep(&mut self, pool: &Pool, footing: &mut Footing) -> Event {
         let channel = &self.channel;
         let (end, last) = (&channel.end, low(self.turn));
+        if self.gear.follows() {
+            footing.follow(end.peer_cpu());
+            end.say_cpu();
+        }
         let until = Instant::now().checked_add(QUIET_AFTER);
         loop {
             if channel.session.is_dead() {
@@ -168,6 +192,9 @@ impl Duty {
             if end.turn() != last {
                 if evicted {
                     pool.pass_eviction_on();
+                }
+                if slept == futex::Slept::Woken && end.peer_cpu() != cpu::current() {
+                    self.patience.learn_wake(end.woken_for_us());
                 }
                 return Event::Turn;
             }

@@ -38,8 +38,8 @@ use super::unfinished::Unfinished;
 use super::untold::Untold;
 use crate::event;
 use crate::foreign;
-use crate::sys;
 use crate::sys::table::Table;
+use crate::sys::{self, thread};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
 
 /// Packets taken from one source before the others get their turn.
@@ -92,17 +92,15 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         short: false,
         reserve: spare(),
     };
-    let started = std::thread::Builder::new()
-        .name("door-leader".into())
-        .spawn(move || {
-            foreign::keep_free();
-            loop {
-                // Nothing in a turn is known to panic. If something does, it costs that turn, not the service.
-                if catch_unwind(AssertUnwindSafe(|| leader.turn())).is_err() {
-                    event::panicked("door-leader");
-                }
+    let started = thread::start("door-leader", move || {
+        foreign::keep_free();
+        loop {
+            // Nothing in a turn is known to panic. If something does, it costs that turn, not the service.
+            if catch_unwind(AssertUnwindSafe(|| leader.turn())).is_err() {
+                event::panicked("door-leader");
             }
-        });
+        }
+    });
     started
         .map(drop)
         .map_err(|error| error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw))

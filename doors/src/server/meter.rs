@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::ages::Oldest;
 use super::core::lock;
+use crate::channel::gear::Shift;
 use crate::primitive::{AtomicU64, Ordering};
+use crate::sys::clock::coarse_ns;
 
 /// How many classes the histogram has: class n holds times below 2^(n+1) microseconds.
 pub(crate) const CLASSES: usize = 24;
@@ -19,6 +21,8 @@ pub(crate) struct Meter {
     calls: AtomicU64,
     refused: AtomicU64,
     classes: [AtomicU64; CLASSES],
+    followed: AtomicU64,
+    parted: AtomicU64,
     held: Mutex<Held>,
 }
 
@@ -35,8 +39,20 @@ impl Meter {
             calls: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             classes: std::array::from_fn(|_| AtomicU64::new(0)),
+            followed: AtomicU64::new(0),
+            parted: AtomicU64::new(0),
             held: Mutex::new(Held::default()),
         }
+    }
+
+    /// A thread has changed its gear.
+    pub(crate) fn shifted(&self, shift: Shift) {
+        let count = match shift {
+            Shift::Follow => &self.followed,
+            Shift::Part => &self.parted,
+            Shift::None => return,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A call that began at `since` goes on without a server thread; its number.
@@ -86,6 +102,12 @@ impl Meter {
 
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// How often a thread began to follow its caller, and how often one parted from it.
+    pub(crate) fn shifts(&self) -> (u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.followed), read(&self.parted))
     }
 
     pub(crate) fn refused(&self) -> u64 {
@@ -151,16 +173,4 @@ impl Running {
         let here = self.door.load(Ordering::Acquire) == door;
         here.then(|| self.since())
     }
-}
-
-/// The coarse monotonic clock.
-#[inline]
-pub(crate) fn coarse_ns() -> u64 {
-    let clock = nix::time::ClockId::CLOCK_MONOTONIC_COARSE;
-    let Ok(now) = nix::time::clock_gettime(clock) else {
-        return 0;
-    };
-    let seconds = u64::try_from(now.tv_sec()).unwrap_or(0);
-    let nanos = u64::try_from(now.tv_nsec()).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }

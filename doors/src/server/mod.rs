@@ -7,6 +7,7 @@ pub(crate) mod descriptors;
 pub(crate) mod desk;
 pub(crate) mod duty;
 mod elsewhere;
+pub(crate) mod footing;
 mod hangup;
 mod inbox;
 pub(crate) mod leader;

@@ -195,6 +195,7 @@ impl Leader {
         let references = core.references();
         let limits = &core.limits;
         let ages = core.ages_ns();
+        let (followed, parted) = core.meter.shifts();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let described = Message::Described {
             door: core.id,
@@ -209,6 +210,8 @@ impl Leader {
             threads: count(core.pool.threads()),
             refused: core.meter.refused(),
             ages: count(ages.len()),
+            followed,
+            parted,
         };
         let classes = core.meter.classes();
         let payload: Vec<u8> = classes

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 
 use super::account::Account;
-use super::fork;
+use super::{fork, thread};
 
 mod state;
 
@@ -111,8 +111,7 @@ impl Closers {
     /// Starts a thread that was counted already.
     fn start(self: &Arc<Self>, number: u64) {
         let worker = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("door-closer".into());
-        if thread.spawn(move || worker.work(number)).is_err() {
+        if thread::start("door-closer", move || worker.work(number)).is_err() {
             // No thread can be had. Another closer finds the queue, or the next that has something to close does.
             let mut state = self.lock();
             state.coming = state.coming.saturating_sub(1);

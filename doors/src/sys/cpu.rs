@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::affinity;
 use crate::primitive::{AtomicU32, Ordering};
 
 /// The number of the processor that runs the calling thread at this moment.
@@ -56,4 +57,31 @@ fn measure() -> u32 {
         .checked_div(fastest)
         .unwrap_or(1);
     u32::try_from(pauses).unwrap_or(u32::MAX).max(1)
+}
+
+/// What is known about the quota of the control group: 0 nothing yet, 1 more than one processor, 2 one.
+static QUOTA: AtomicU32 = AtomicU32::new(0);
+
+/// Reads the quota of the process' control group, once.
+///
+/// std tells the smaller of the quota and the calling thread's mask; a thread that is pinned cannot tell them apart and
+/// leaves it to the next. Without a lock, for the reason above.
+#[cold]
+pub(crate) fn read_quota() {
+    if QUOTA.load(Ordering::Relaxed) != 0 {
+        return;
+    }
+    let pinned = affinity::allowed().is_ok_and(|cpus| affinity::count(&cpus) == 1);
+    if !pinned {
+        let one =
+            std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+        QUOTA.store(if one { 2 } else { 1 }, Ordering::Relaxed);
+    }
+}
+
+/// Whether the quota of the control group is below two processors: looking at a peer's word then takes from
+/// the peer what it needs to answer.
+#[inline]
+pub(crate) fn is_short() -> bool {
+    QUOTA.load(Ordering::Relaxed) == 2
 }

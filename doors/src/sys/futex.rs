@@ -10,7 +10,9 @@ use crate::primitive::AtomicU32;
 /// How a sleep ended. None of them says that the word has changed: look again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slept {
-    /// Woken, interrupted by a signal, or not slept at all because the word differed.
+    /// Woken.
+    Woken,
+    /// Interrupted by a signal, or not slept at all because the word differed.
     Look,
     /// The time is over.
     TimedOut,
@@ -43,10 +45,10 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, until: Option<Instant>) -> S
             timeout_at,
         )
     };
-    if result == -1 && Errno::last() == Errno::ETIMEDOUT {
-        Slept::TimedOut
-    } else {
-        Slept::Look
+    match result {
+        0 => Slept::Woken,
+        -1 if Errno::last() == Errno::ETIMEDOUT => Slept::TimedOut,
+        _ => Slept::Look,
     }
 }
 

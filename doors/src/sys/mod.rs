@@ -10,6 +10,8 @@
 pub(crate) type Result<T> = std::result::Result<T, nix::errno::Errno>;
 
 pub(crate) mod account;
+pub(crate) mod affinity;
+pub(crate) mod clock;
 pub(crate) mod closer;
 pub(crate) mod cpu;
 pub(crate) mod diag;
@@ -23,4 +25,5 @@ pub(crate) mod random;
 pub(crate) mod shared;
 pub(crate) mod socket;
 pub(crate) mod table;
+pub(crate) mod thread;
 pub(crate) mod unclaimed;

@@ -88,15 +88,24 @@ fn words() -> Vec<Entry> {
     server.publish(&head, turn);
     assert_eq!(client.read(), head);
 
-    let image = |memory, cpu: usize| {
+    // What differs from run to run is set to zero.
+    let image = |memory, moments: [usize; 2]| {
         let mut bytes = Vec::new();
         assert!(map(memory, Access::Read).load(0, WORDS_BYTES, &mut bytes));
-        bytes[cpu..].first_chunk_mut::<4>().unwrap().fill(0);
+        for at in moments {
+            bytes[at..].first_chunk_mut::<4>().unwrap().fill(0);
+        }
         bytes
     };
     vec![
-        ("call words".to_owned(), image(&call_window, call::CPU)),
-        ("reply words".to_owned(), image(&reply_window, reply::CPU)),
+        (
+            "call words".to_owned(),
+            image(&call_window, [call::CPU, call::WOKE_AT]),
+        ),
+        (
+            "reply words".to_owned(),
+            image(&reply_window, [reply::CPU, reply::WOKE_AT]),
+        ),
     ]
 }
 
@@ -245,6 +254,7 @@ fn every_word_has_its_row() {
         (call::CPU, 4, "CPU"),
         (call::WAITING, 4, "WAITING"),
         (call::ABANDONED, 8, "ABANDONED"),
+        (call::WOKE_AT, 4, "WOKE_AT"),
     ];
     let reply = [
         (reply::TURN, 4, "TURN"),
@@ -256,6 +266,7 @@ fn every_word_has_its_row() {
         (reply::CODE, 4, "CODE"),
         (reply::CPU, 4, "CPU"),
         (reply::PRESENCE, 4, "PRESENCE"),
+        (reply::WOKE_AT, 4, "WOKE_AT"),
         (reply::TAKEN, 8, "TAKEN"),
     ];
     for (heading, words) in [

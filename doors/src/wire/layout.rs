@@ -33,6 +33,8 @@ pub(crate) mod call {
     pub(crate) const WAITING: usize = 64;
     /// u64, on that line: the generation that the client has given up.
     pub(crate) const ABANDONED: usize = 72;
+    /// u32, on that line: when the client last woke a sleeping server thread; microseconds, low half.
+    pub(crate) const WOKE_AT: usize = 80;
 }
 
 /// The words that the server stores, by byte offset from the channel's first.
@@ -55,6 +57,8 @@ pub(crate) mod reply {
     pub(crate) const CPU: usize = 36;
     /// u32, on a line of its own: one of `presence`.
     pub(crate) const PRESENCE: usize = 64;
+    /// u32, on that line: when the server last woke a sleeping client thread; microseconds, low half.
+    pub(crate) const WOKE_AT: usize = 68;
     /// u64, on a line of its own: the generation that the server has begun to execute.
     pub(crate) const TAKEN: usize = 128;
 }

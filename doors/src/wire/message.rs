@@ -137,7 +137,7 @@ messages! {
     Registered = 18 { session: u128, registration: u64, door: u64, pool: u64, attributes: u32, desc_max: u32, data_min: u64, data_max: u64, }
     /// Server to client: what `Info` asked for; the payload is the histogram, a u64 for each class, and the ages
     /// of so many running calls, a u64 each.
-    Described = 19 { door: u64, attributes: u32, desc_max: u32, data_min: u64, data_max: u64, calls: u64, active: u32, sessions: u32, references: u32, threads: u32, refused: u64, ages: u32, }
+    Described = 19 { door: u64, attributes: u32, desc_max: u32, data_min: u64, data_max: u64, calls: u64, active: u32, sessions: u32, references: u32, threads: u32, refused: u64, ages: u32, followed: u64, parted: u64, }
     /// Server to client, with a token: what `Remint` asked for.
     Token = 20 { door: u64, }
     /// Server to client: no, with the reason.

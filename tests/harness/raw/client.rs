@@ -234,8 +234,9 @@ impl Session {
     pub fn call(&mut self, data: &[u8]) -> Vec<u8> {
         self.call.write(self.area_at(0), data);
         let head = self.head(data.len());
-        let Outcome::Answer(1, 0, total) = self.turn(&head) else {
-            panic!("an honest call failed");
+        let outcome = self.turn(&head);
+        let Outcome::Answer(1, 0, total) = outcome else {
+            panic!("an honest call failed: {outcome:?}");
         };
         self.reply
             .read(self.area_at(0), usize::try_from(total).unwrap())
