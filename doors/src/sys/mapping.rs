@@ -160,6 +160,49 @@ impl Drop for Mapping {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
+    if count <= SHORT {
+        // SAFETY: the caller's promise; the steps add up to exactly `count` bytes.
+        unsafe {
+            std::arch::asm!(
+                "2:",
+                "sub {n}, 8",
+                "jb 3f",
+                "mov {t}, qword ptr [{f}]",
+                "mov qword ptr [{d}], {t}",
+                "add {f}, 8",
+                "add {d}, 8",
+                "jmp 2b",
+                // The low three bits of the rest are those of the count.
+                "3:",
+                "test {n}, 4",
+                "jz 4f",
+                "mov {t:e}, dword ptr [{f}]",
+                "mov dword ptr [{d}], {t:e}",
+                "add {f}, 4",
+                "add {d}, 4",
+                "4:",
+                "test {n}, 2",
+                "jz 5f",
+                "mov {t:x}, word ptr [{f}]",
+                "mov word ptr [{d}], {t:x}",
+                "add {f}, 2",
+                "add {d}, 2",
+                "5:",
+                "test {n}, 1",
+                "jz 6f",
+                "mov {b}, byte ptr [{f}]",
+                "mov byte ptr [{d}], {b}",
+                "6:",
+                n = inout(reg) count => _,
+                f = inout(reg) from => _,
+                d = inout(reg) to => _,
+                t = out(reg) _,
+                b = out(reg_byte) _,
+                options(nostack)
+            );
+        }
+        return;
+    }
     // SAFETY: the caller's promise. `rep movsb` is what the processor itself picks the width for (ERMS, FSRM);
     // the direction flag is clear by the ABI.
     unsafe {
@@ -172,6 +215,10 @@ unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
         );
     }
 }
+
+/// Up to so many bytes single moves are faster than `rep movsb`, which takes some 20 ns to begin.
+#[cfg(target_arch = "x86_64")]
+const SHORT: usize = 64;
 
 /// The same for aarch64: eight bytes a turn, then single ones.
 ///
@@ -224,16 +271,16 @@ mod tests {
         let ours = Mapping::new(&memory, BYTES, Access::Write).unwrap();
         let theirs = Mapping::new(&memory, BYTES, Access::Read).unwrap();
         let pattern: Vec<u8> = (1..=80).collect();
-        for (count, at, skip) in (0..=40_usize)
+        for (count, at, skip) in (0..=72_usize)
             .flat_map(|count| (0..9_usize).map(move |at| (count, at)))
             .flat_map(|(count, at)| (0..9_usize).map(move |skip| (count, at, skip)))
         {
-            assert!(ours.store(64, &[0; 64]));
+            assert!(ours.store(64, &[0; 96]));
             let bytes = &pattern[skip..skip + count];
             assert!(ours.store(64 + at, bytes));
             let mut all = Vec::new();
-            assert!(theirs.load(64, 64, &mut all));
-            let mut expected = vec![0; 64];
+            assert!(theirs.load(64, 96, &mut all));
+            let mut expected = vec![0; 96];
             expected[at..at + count].copy_from_slice(bytes);
             assert_eq!(all, expected, "{count} bytes stored at {at}");
             let mut into = vec![0xee; skip];
