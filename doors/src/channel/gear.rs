@@ -79,21 +79,9 @@ impl Gear {
     #[cold]
     fn think(&mut self, spent: Spent) -> Shift {
         match spent {
-            Spent::Seen | Spent::Yielded { soon: true } => {
-                self.blown = 0;
-                self.quick = self.quick.saturating_add(1);
-                if self.quick < self.run || !self.may_part() {
-                    return Shift::None;
-                }
-                self.quick = 0;
-                self.found = 0;
-                self.follows = false;
-                Shift::Part
-            }
-            Spent::Yielded { soon: false } | Spent::Nothing => {
-                self.quick = 0;
-                Shift::None
-            }
+            Spent::Seen => self.count(true),
+            Spent::Yielded { soon } => self.count(soon),
+            Spent::Nothing => Shift::None,
             Spent::Blown => {
                 self.quick = 0;
                 self.blown = self.blown.saturating_add(1);
@@ -110,6 +98,29 @@ impl Gear {
                 Shift::Follow
             }
         }
+    }
+
+    /// Learns how a sleep ended that had the caller on the thread's own processor.
+    #[cold]
+    pub(crate) fn napped(&mut self, soon: bool) -> Shift {
+        self.count(soon)
+    }
+
+    /// A call came on the thread's own processor, or while it follows: soon or not.
+    fn count(&mut self, soon: bool) -> Shift {
+        if !soon {
+            self.quick = 0;
+            return Shift::None;
+        }
+        self.blown = 0;
+        self.quick = self.quick.saturating_add(1);
+        if self.quick < self.run || !self.may_part() {
+            return Shift::None;
+        }
+        self.quick = 0;
+        self.found = 0;
+        self.follows = false;
+        Shift::Part
     }
 
     /// There was nowhere to go: looking for it is not worth much either.
@@ -167,6 +178,7 @@ mod tests {
         for _ in 0..1000 {
             assert_eq!(gear.learn(SOON), Shift::None);
             assert_eq!(gear.learn(Spent::Nothing), Shift::None);
+            assert_eq!(gear.napped(false), Shift::None);
         }
     }
 

@@ -29,7 +29,8 @@ const RETRY_EVERY: u32 = 32;
 /// How often the processor is given away when the peer needs it.
 const YIELDS: u32 = 6;
 /// A yield that comes back later than this has let a third thread run for its whole time slice, which can be
-/// milliseconds: no more of them, the futex gets us back as soon as the peer is done.
+/// milliseconds. No more of them until a short sleep shows that they pay: a thread that has given way still counts as
+/// one that wants the processor, and the kernel moves its peer away to make room.
 const YIELD_TOO_LONG: Duration = Duration::from_micros(100);
 /// What comes within this time after we gave the processor away came soon.
 const SOON: Duration = Duration::from_micros(30);
@@ -92,6 +93,17 @@ impl Patience {
         }
     }
 
+    /// A sleep took so long, with the peer on our own processor. True: it was so short that giving the processor away
+    /// would have done.
+    #[cold]
+    pub(crate) fn learn_nap(&mut self, took: Duration) -> bool {
+        let soon = took <= SOON;
+        if soon {
+            self.yields = YIELDS;
+        }
+        soon
+    }
+
     /// Waits a bounded time without sleeping: until `there` is, the budget is spent, or `stop` says that something
     /// else is to be done.
     #[inline]
@@ -111,7 +123,7 @@ impl Patience {
         self.waits = self.waits.wrapping_add(1);
         let whole = self.waits.is_multiple_of(RETRY_EVERY) || self.waiting == Waiting::Spin;
         if peer_cpu() == cpu::current() {
-            return self.give_way(whole, there, stop);
+            return self.give_way(there, stop);
         }
         if self.waiting == Waiting::Handoff || cpu::is_short() {
             return Spent::Blown;
@@ -133,19 +145,12 @@ impl Patience {
 
     /// The peer is on our own processor: let it run.
     #[cold]
-    fn give_way(
-        &mut self,
-        whole: bool,
-        there: impl Fn() -> bool,
-        stop: impl Fn() -> bool,
-    ) -> Spent {
-        let yields = if whole { YIELDS } else { self.yields };
+    fn give_way(&mut self, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> Spent {
         let begun = Instant::now();
         let mut before = begun;
-        for _ in 0..yields {
+        for _ in 0..self.yields {
             cpu::yield_now();
             if there() {
-                self.yields = YIELDS;
                 let soon = begun.elapsed() <= SOON;
                 return Spent::Yielded { soon };
             }

@@ -175,6 +175,7 @@ impl Channel {
         until: Option<Instant>,
     ) -> Waited {
         let turn = state.turn;
+        let begun = Instant::now();
         let mut slept = futex::Slept::Look;
         let _entry = Entry::new(&self.waited_on);
         let result = loop {
@@ -206,8 +207,12 @@ impl Channel {
             }
         };
         self.end.say_waiting(false, low(last));
-        if slept == futex::Slept::Woken && self.end.peer_cpu() != cpu::current() {
-            state.patience.learn_wake(self.end.woken_for_us());
+        if slept == futex::Slept::Woken {
+            if self.end.peer_cpu() == cpu::current() {
+                state.patience.learn_nap(begun.elapsed());
+            } else {
+                state.patience.learn_wake(self.end.woken_for_us());
+            }
         }
         result
     }

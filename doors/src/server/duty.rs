@@ -175,7 +175,8 @@ impl Duty {
             footing.follow(end.peer_cpu());
             end.say_cpu();
         }
-        let until = Instant::now().checked_add(QUIET_AFTER);
+        let begun = Instant::now();
+        let until = begun.checked_add(QUIET_AFTER);
         loop {
             if channel.session.is_dead() {
                 return Event::Dead;
@@ -193,8 +194,8 @@ impl Duty {
                 if evicted {
                     pool.pass_eviction_on();
                 }
-                if slept == futex::Slept::Woken && end.peer_cpu() != cpu::current() {
-                    self.patience.learn_wake(end.woken_for_us());
+                if slept == futex::Slept::Woken {
+                    self.learn(begun.elapsed(), footing);
                 }
                 return Event::Turn;
             }
@@ -205,6 +206,20 @@ impl Duty {
             if wanted || slept == futex::Slept::TimedOut {
                 return Event::Leave;
             }
+        }
+    }
+
+    /// A caller has woken the thread after this time.
+    fn learn(&mut self, took: Duration, footing: &mut Footing) {
+        let end = &self.channel.end;
+        if end.peer_cpu() == cpu::current() {
+            let soon = self.patience.learn_nap(took);
+            let shift = self.gear.napped(soon);
+            if shift != Shift::None {
+                self.shift(shift, footing);
+            }
+        } else {
+            self.patience.learn_wake(end.woken_for_us());
         }
     }
 
