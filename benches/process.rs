@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 
@@ -15,7 +16,12 @@ pub(crate) fn switches(pid: Pid) -> Result<BTreeMap<OsString, u64>> {
     let mut threads = BTreeMap::new();
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let task = task?;
-        let status = fs::read_to_string(task.path().join("status"))?;
+        let status = match fs::read_to_string(task.path().join("status")) {
+            Ok(status) => status,
+            // The thread has ended since it was listed.
+            Err(gone) if is_gone(&gone) => continue,
+            Err(other) => return Err(other.into()),
+        };
         let mut sum = 0_u64;
         for line in status.lines() {
             // `voluntary_ctxt_switches:` and `nonvoluntary_ctxt_switches:` (proc_pid_status(5))
@@ -28,6 +34,12 @@ pub(crate) fn switches(pid: Pid) -> Result<BTreeMap<OsString, u64>> {
         threads.insert(task.file_name(), sum);
     }
     Ok(threads)
+}
+
+/// ENOENT, or ESRCH if the thread ends between open and read (`proc(5)`).
+fn is_gone(error: &std::io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::ENOENT | Errno::ESRCH))
 }
 
 /// Context switches between two looks. A thread that has ended meanwhile has run at least once.
