@@ -49,6 +49,7 @@ impl Actor {
         // Not by its path: that may lead to another program by now.
         let mut command = Command::new("/proc/self/exe");
         command.arg0("doors-bench").arg(ROLE);
+        command.arg(nix::unistd::getpid().to_string());
         command.arg(serde_json::to_string(role)?);
         let mut child = command
             .stdin(Stdio::piped())

@@ -5,6 +5,7 @@ use std::io::{BufRead, Write};
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 use serde::{Deserialize, Serialize};
 
 use crate::client;
@@ -60,9 +61,13 @@ pub fn play(arguments: &[OsString], more: &'static [&'static dyn Peer]) -> Resul
     // Whatever happens to who started this process, it ends.
     set_pdeathsig(Signal::SIGKILL)?;
     nix::unistd::alarm::set(LIFE_SECONDS);
-    let [role] = arguments else {
-        return Err("a role is wanted".into());
+    let [starter, role] = arguments else {
+        return Err("who starts it and a role are wanted".into());
     };
+    // It may have ended before the signal was asked for.
+    if getppid().to_string().as_str() != starter {
+        return Ok(());
+    }
     let role: Role = serde_json::from_str(role.to_str().ok_or("a role is text")?)?;
     act(role, more).or_else(|error| say(&format!("{FAILURE}{error}")))
 }
