@@ -175,14 +175,17 @@ impl<'a> Rows<'a> {
         let [p50, p99] = self.ratios(asleep, "doors");
         self.at_most("sparse 1 ms asleep, p50 / unix stream", p50, 1.0);
         self.at_most("sparse 1 ms asleep, p99 / unix stream", p99, 1.0);
+        // Doors, which may go where they like, beside a stream whose sides are where a scheduler that keeps them apart
+        // would put them.
         let apart = Place {
             pin: Pin::OneEach,
             ..asleep
         };
-        let [p50, _] = self.ratios(apart, "doors");
+        let base = self.p50(apart, BASE);
+        let ratio = base.and_then(|base| Some(self.p50(asleep, "doors")? / base));
         self.at_most(
-            "sparse 1 ms asleep on two CPUs, p50 / unix stream",
-            p50,
+            "sparse 1 ms asleep, p50 / unix stream across processors",
+            ratio,
             0.2,
         );
         let burn = self.records.iter().find(|record| record.work == "burn");

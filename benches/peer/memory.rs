@@ -14,6 +14,9 @@ enum Wait {
     Spin,
     /// By sleeping; who sleeps sets a bit in the word, so that nobody is woken in vain.
     Futex,
+    /// As before, but the server's thread follows the caller's processor before it sleeps, and the caller gives that away
+    /// until the answer is there: the floor of handing a processor over.
+    Handoff,
 }
 
 #[derive(Debug)]
@@ -21,6 +24,7 @@ pub(crate) struct Memory(Wait);
 
 pub(crate) const SPIN: Memory = Memory(Wait::Spin);
 pub(crate) const FUTEX: Memory = Memory(Wait::Futex);
+pub(crate) const HANDOFF: Memory = Memory(Wait::Handoff);
 
 /// In a word beside the turn: somebody sleeps here (futex), or the other side shall sleep (spin).
 const FLAG: u32 = 1 << 31;
@@ -30,12 +34,17 @@ const PAIR: usize = 128;
 /// Data beside a word, in its own cache line.
 const INLINE: usize = 56;
 const WORD: usize = 8;
+/// Where a caller says on which processor it runs: in the second line of its words.
+const CPU: usize = 64;
+/// So often a caller gives its processor away before it sleeps.
+const YIELDS: u32 = 64;
 
 impl Peer for Memory {
     fn name(&self) -> &'static str {
         match self.0 {
             Wait::Spin => "spin",
             Wait::Futex => "futex",
+            Wait::Handoff => "hand-off",
         }
     }
 
@@ -43,7 +52,7 @@ impl Peer for Memory {
         let sensible = match self.0 {
             // More spinning threads than processors measure the scheduler.
             Wait::Spin => job.lines == 1,
-            Wait::Futex => true,
+            Wait::Futex | Wait::Handoff => true,
         };
         // A futex does not tell that the other side has died.
         let possible = !matches!(job.kind, Kind::Doors(_) | Kind::Descriptors(_) | Kind::Hang);
@@ -101,6 +110,8 @@ struct Line {
     call: Way,
     reply: Way,
     turn: u32,
+    /// The processor that the server's thread has followed to.
+    followed: Option<u32>,
     /// The server sleeps although it spins otherwise.
     resting: bool,
 }
@@ -125,6 +136,7 @@ impl Line {
             call: way(0),
             reply: way(1),
             turn: 0,
+            followed: None,
             resting: false,
         }
     }
@@ -134,7 +146,7 @@ impl Line {
     fn publish(&self, way: Way, turn: u32) {
         match self.wait {
             Wait::Spin => self.area.store(way.word, turn),
-            Wait::Futex => {
+            Wait::Futex | Wait::Handoff => {
                 // The bit goes with the old turn: who sets it again looks at the new one first.
                 if self.area.swap(way.word, turn) & FLAG != 0 {
                     futex_wake(&self.area, way.word);
@@ -153,12 +165,37 @@ impl Line {
             }
             match self.wait {
                 Wait::Spin => std::hint::spin_loop(),
-                Wait::Futex => {
+                Wait::Futex | Wait::Handoff => {
                     let flagged = word | FLAG;
                     if word == flagged || self.area.exchange(way.word, word, flagged) {
                         futex_wait(&self.area, way.word, flagged);
                     }
                 }
+            }
+        }
+    }
+
+    /// The server's thread goes where its caller was.
+    fn follow(&mut self) {
+        if self.wait == Wait::Handoff {
+            let cpu = self.area.load(self.call.word.saturating_add(CPU));
+            // Zero before the first call.
+            if let Some(number) = cpu.checked_sub(1)
+                && self.followed.replace(cpu) != Some(cpu)
+                && let Ok(number) = usize::try_from(number)
+            {
+                let _not_ours = crate::pin::to_processors(&[number]);
+            }
+        }
+    }
+
+    /// The caller lets the server's thread run.
+    fn give_way(&self, turn: u32) {
+        if self.wait == Wait::Handoff {
+            let mut left = YIELDS;
+            while left > 0 && self.area.load(self.reply.word) & !FLAG != turn {
+                std::thread::yield_now();
+                left = left.saturating_sub(1);
             }
         }
     }
@@ -169,11 +206,18 @@ impl Line {
     }
 }
 
+/// The processor under this thread, counted from 1.
+fn cpu() -> u32 {
+    let cpu = nix::sched::sched_getcpu().unwrap_or_default();
+    u32::try_from(cpu).unwrap_or_default().saturating_add(1)
+}
+
 fn serve_one(job: &Job, mut line: Line) {
     let mut data = Vec::with_capacity(job.size);
     let mut scratch = Vec::new();
     loop {
         let turn = line.next();
+        line.follow();
         let word = line.wait_for(line.call, turn);
         if line.wait == Wait::Spin && word & FLAG != 0 {
             line.publish(line.reply, turn);
@@ -199,10 +243,14 @@ impl Caller for Line {
         }
         let turn = self.next();
         self.area.write(self.call.data, data);
+        if self.wait == Wait::Handoff {
+            self.area.store(self.call.word.saturating_add(CPU), cpu());
+        }
         self.publish(self.call, turn);
         if std::mem::take(&mut self.resting) {
             futex_wake(&self.area, self.call.word);
         }
+        self.give_way(turn);
         self.wait_for(self.reply, turn);
         results.clear();
         self.area.read(self.reply.data, self.size, results);

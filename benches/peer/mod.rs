@@ -14,7 +14,7 @@ use crate::job::Job;
 use crate::sample::Sample;
 
 pub(crate) use self::doors::{DOORS, DOORS_LEAF, DOORS_REPLY, DOORS_REPLY_NOW, QUIET_CALLS};
-pub(crate) use self::memory::{FUTEX, SPIN};
+pub(crate) use self::memory::{FUTEX, HANDOFF, SPIN};
 pub(crate) use self::packet::SEQPACKET;
 pub(crate) use self::pipe::PIPE;
 pub(crate) use self::stream::STREAM;
@@ -100,6 +100,7 @@ pub(crate) const OURS: &[&dyn Peer] = &[
     &DOORS_REPLY_NOW,
     &SPIN,
     &FUTEX,
+    &HANDOFF,
     &STREAM,
     &SEQPACKET,
     &PIPE,

@@ -26,7 +26,7 @@ fn case_119_a_call_published_before_its_token_closes_runs() {
         }
         session.turn += 1;
         let turn = u32::try_from(session.turn).unwrap();
-        session.call.write(session.area_at(0), b"i");
+        session.put(0, b"i");
         session.publish(0, &published(&session), turn);
         drop(token);
         let outcome = session.wait(0, turn);
@@ -52,7 +52,7 @@ fn case_119_a_call_published_after_its_token_has_closed_does_not_run() {
         session.turn += 1;
         let head = published(&session);
         let turn = u32::try_from(session.turn).unwrap();
-        session.call.write(session.area_at(0), b"i");
+        session.put(0, b"i");
         session.publish(0, &head, turn);
         match session.wait(0, turn) {
             // Published before the server saw the end.
@@ -98,7 +98,7 @@ impl Closed {
         let token = token(&shop);
         let session = Session::open(&token);
         for (channel, data) in [(0, &b"wait"[..]), (1, b"second")] {
-            session.call.write(session.area_at(channel), data);
+            session.put(channel, data);
             session.publish(channel, &session.head(data.len()), 1);
             if channel == 0 {
                 peer.expect("wait");

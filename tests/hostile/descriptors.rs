@@ -101,7 +101,7 @@ fn case_14_the_most_descriptors_for_a_door_that_takes_four_are_all_closed() {
     let mut head = session.head(0);
     head.descriptors = 2;
     assert_eq!(session.turn(&head), Outcome::Answer(1, 0, 3));
-    assert_eq!(session.reply.read(session.area_at(0), 3), b"0 2");
+    assert_eq!(session.results(0, 3), b"0 2");
     drop((session, socket, connection));
     served.is_sound();
 }

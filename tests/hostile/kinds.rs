@@ -141,7 +141,7 @@ fn case_24_every_descriptor_of_the_server_is_close_on_exec() {
     let socket = channel_socket(&session);
     let null = null();
     bring(&socket, 1, 0, 3, &[null.as_fd(); 3]).unwrap();
-    session.call.write(session.area_at(0), b"wait");
+    session.put(0, b"wait");
     let mut head = session.head(4);
     head.descriptors = 3;
     session.publish(0, &head, 1);
@@ -158,7 +158,7 @@ fn case_24_every_descriptor_of_the_server_is_close_on_exec() {
     assert!(left.is_empty(), "inheritable: {left:?}");
     served.peer.say("go");
     assert_eq!(session.wait(0, 1), Outcome::Answer(1, 0, 3));
-    assert_eq!(session.reply.read(session.area_at(0), 3), b"4 3");
+    assert_eq!(session.results(0, 3), b"4 3");
     drop((session, socket, connection));
     served.is_sound();
 }

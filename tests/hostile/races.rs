@@ -33,6 +33,7 @@ fn case_32_33_words_and_payload_that_change_all_the_time_harm_nobody() {
                 call.store(40, u32::from(value % 97 == 0) * value);
                 call.store_long(16, registration + u64::from(value % 31 == 0));
                 call.write(area, &[b'e', b'n', b'1', value.to_le_bytes()[0]]);
+                call.store_long(48, u64::from(value));
                 call.store(44, value);
                 call.store(64, value);
                 call.store_long(72, u64::from(value));

@@ -46,7 +46,7 @@ fn case_16_a_call_whose_descriptors_do_not_fit_the_servers_table_does_not_run() 
     assert_eq!(first_call(&connection, 20, 20), LOST);
     let null = null();
     bring(&socket, 1, 0, 20, &[null.as_fd(); 20]).unwrap();
-    session.call.write(session.area_at(0), b"e");
+    session.put(0, b"e");
     let mut head = session.head(1);
     head.descriptors = 20;
     assert_eq!(session.turn(&head), Outcome::Answer(4, LOST, 0));

@@ -217,7 +217,7 @@ fn case_40_results_in_parts_that_are_not_taken_hold_nothing() {
     let connection = served.connect();
     for _ in 0..10 {
         let mut session = Session::open(&connection);
-        session.call.write(session.area_at(0), b"n1000000");
+        session.put(0, b"n1000000");
         let head = session.head(8);
         assert_eq!(session.turn(&head), Outcome::Answer(2, 0, 1_000_000));
         // The next part of another generation, or with another pair.
@@ -254,7 +254,7 @@ fn channels_of_a_session_do_not_disturb_each_other() {
     let connection = served.connect();
     let session = Session::open(&connection);
     for channel in 0..4 {
-        session.call.write(session.area_at(channel), b"s50");
+        session.put(channel, b"s50");
         let mut head = session.head(3);
         head.generation = 1;
         session.publish(channel, &head, 1);

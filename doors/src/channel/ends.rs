@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use super::pair::Pair;
+use super::small::{SmallCall, SmallReply};
 use super::state;
 use crate::primitive::{AtomicU32, LongWord, Ordering, Word};
 use crate::sys::{clock, cpu, futex};
-use crate::wire::layout::{Shape, call, presence, reply};
+use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, Shape, call, presence, reply};
 
 /// What the client says with a turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) struct CallHead {
     pub(crate) part: u32,
     pub(crate) pair: u32,
     pub(crate) descriptors: u32,
+    /// The arguments of a call with at most [`SMALL_CALL_BYTES`] in all.
+    pub(crate) small: SmallCall,
 }
 
 /// What the server says with a turn.
@@ -32,6 +35,8 @@ pub(crate) struct ReplyHead {
     pub(crate) part: u32,
     pub(crate) descriptors: u32,
     pub(crate) code: u32,
+    /// The results of a reply with at most [`SMALL_REPLY_BYTES`] in all.
+    pub(crate) small: SmallReply,
 }
 
 /// The low half of a turn number: what the futex words hold, compared for equality only.
@@ -97,6 +102,20 @@ impl End {
     }
 
     #[inline]
+    fn tell_all(&self, offset: usize, values: &[u64]) {
+        for (value, at) in values.iter().zip((offset..).step_by(size_of::<u64>())) {
+            self.tell_long(at, *value);
+        }
+    }
+
+    #[inline]
+    fn ask_all<const WORDS: usize>(&self, offset: usize) -> [u64; WORDS] {
+        std::array::from_fn(|place| {
+            self.ask_long(offset.saturating_add(place.saturating_mul(size_of::<u64>())))
+        })
+    }
+
+    #[inline]
     fn tell_long(&self, offset: usize, value: u64) {
         self.own_long(offset).store(value, Ordering::Relaxed);
     }
@@ -141,6 +160,9 @@ impl ClientEnd {
         end.tell(call::PART, head.part);
         end.tell(call::PAIR, head.pair);
         end.tell(call::DESCRIPTORS, head.descriptors);
+        if head.total <= SMALL_CALL_BYTES {
+            end.tell_all(call::SMALL, &head.small);
+        }
         end.tell(call::CPU, cpu::current());
         let presence = state::publish(end.own(call::TURN), low(turn), end.peer(reply::PRESENCE));
         self.rouse(presence)
@@ -175,10 +197,16 @@ impl ClientEnd {
     #[inline]
     pub(crate) fn read(&self) -> ReplyHead {
         let end = &self.0;
+        let total = end.ask_long(reply::TOTAL);
         ReplyHead {
             answer: end.ask(reply::ANSWER),
             generation: end.ask_long(reply::GENERATION),
-            total: end.ask_long(reply::TOTAL),
+            total,
+            small: if total <= SMALL_REPLY_BYTES {
+                end.ask_all(reply::SMALL)
+            } else {
+                SmallReply::default()
+            },
             part: end.ask(reply::PART),
             descriptors: end.ask(reply::DESCRIPTORS),
             code: end.ask(reply::CODE),
@@ -244,11 +272,17 @@ impl ServerEnd {
     #[inline]
     pub(crate) fn read(&self) -> CallHead {
         let end = &self.0;
+        let total = end.ask_long(call::TOTAL);
         CallHead {
+            small: if total <= SMALL_CALL_BYTES {
+                end.ask_all(call::SMALL)
+            } else {
+                SmallCall::default()
+            },
             step: end.ask(call::MOVE),
             generation: end.ask_long(call::GENERATION),
             registration: end.ask_long(call::REGISTRATION),
-            total: end.ask_long(call::TOTAL),
+            total,
             part: end.ask(call::PART),
             pair: end.ask(call::PAIR),
             descriptors: end.ask(call::DESCRIPTORS),
@@ -281,6 +315,9 @@ impl ServerEnd {
         end.tell(reply::PART, head.part);
         end.tell(reply::DESCRIPTORS, head.descriptors);
         end.tell(reply::CODE, head.code);
+        if head.total <= SMALL_REPLY_BYTES {
+            end.tell_all(reply::SMALL, &head.small);
+        }
         end.tell(reply::CPU, cpu::current());
         if state::publish(end.own(reply::TURN), low(turn), end.peer(call::WAITING)) != 0 {
             end.wake(reply::WOKE_AT, reply::TURN);

@@ -11,5 +11,6 @@ pub(crate) mod gear;
 #[cfg(test)]
 mod loom_models;
 pub(crate) mod pair;
+pub(crate) mod small;
 pub(crate) mod state;
 pub(crate) mod wait;

@@ -13,9 +13,10 @@ use super::establish::Link;
 use super::session::Session;
 use crate::channel::descriptors::Gathering;
 use crate::channel::ends::{CallHead, ReplyHead};
+use crate::channel::small::{SmallCall, pack, unpack};
 use crate::error::CallCondition;
 use crate::wire::code::{Answer, Failure, Move};
-use crate::wire::layout::usize_of;
+use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, usize_of};
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
 use crate::wire::message::{Message, Violation};
 
@@ -65,6 +66,7 @@ pub(super) fn run<'a>(
         part: 0,
         pair: state.area.number,
         descriptors: u32::try_from(arguments.count).unwrap_or(u32::MAX),
+        small: SmallCall::default(),
     };
     let mut exchange = Exchange {
         session,
@@ -129,9 +131,14 @@ impl Exchange<'_> {
         }
     }
 
-    /// Puts the next part of the arguments into the area; returns what is left.
+    /// Puts the next part of the arguments into the area, or all of them among the words; returns what is left.
     #[inline]
     fn put<'d>(&mut self, data: &'d [u8]) -> Result<&'d [u8], CallCondition> {
+        if self.head.total <= SMALL_CALL_BYTES {
+            self.head.small = pack(data);
+            self.head.part = u32::try_from(data.len()).unwrap_or(0);
+            return Ok(&[]);
+        }
         let area = &self.state.area;
         let (part, left) = data
             .split_at_checked(area.shape.area_bytes())
@@ -233,7 +240,12 @@ impl Exchange<'_> {
         if part > self.state.area.shape.area_bytes() || !fits {
             return Err(self.broken(Violation::Value));
         }
-        if self.state.area.theirs.load(self.area_at(), part, out) {
+        let taken = if reply.total <= SMALL_REPLY_BYTES {
+            unpack(&reply.small, part, out)
+        } else {
+            self.state.area.theirs.load(self.area_at(), part, out)
+        };
+        if taken {
             Ok(())
         } else {
             Err(CallCondition::ReplyTooLarge { len: reply.total })

@@ -11,12 +11,13 @@ use super::meter::Running;
 use super::packet::PacketCall;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, low};
+use crate::channel::small::unpack;
 use crate::foreign::stay_out;
 use crate::invocation::Invocation;
 use crate::pool::{Job, Pool};
 use crate::sys::clock::coarse_ns;
 use crate::wire::code::{Failure, Move};
-use crate::wire::layout::usize_of;
+use crate::wire::layout::{SMALL_CALL_BYTES, usize_of};
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
 use crate::wire::message::Violation;
 
@@ -210,7 +211,13 @@ impl Desk {
             self.tell_depletion(pool);
         }
         self.data.clear();
-        if !duty.area.theirs.load(duty.area_at(), part, &mut self.data) {
+        let taken = if head.total <= SMALL_CALL_BYTES {
+            unpack(&head.small, part, &mut self.data)
+        } else {
+            let area = &duty.area.theirs;
+            area.load(duty.area_at(), part, &mut self.data)
+        };
+        if !taken {
             core.end();
             duty.fail(Failure::NoRoom);
             return Step::Stay(duty);

@@ -8,11 +8,13 @@ use super::duty::{Duty, Progress, Sending, Unsent};
 use super::packet::PacketCall;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, ReplyHead};
+use crate::channel::small::{SmallReply, pack};
 use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::local::LocalCall;
 use crate::wire::code::{Answer, Failure};
+use crate::wire::layout::SMALL_REPLY_BYTES;
 use crate::wire::limits::DESCRIPTORS;
 use crate::wire::message::Violation;
 
@@ -161,12 +163,15 @@ impl Duty {
         if self.reply.is_some() {
             return Err(ReturnError::AlreadyReplied);
         }
+        let total = u64::try_from(data.len()).unwrap_or(u64::MAX);
         let area_bytes = self.area_bytes();
         let (now, rest) = data.split_at_checked(area_bytes).unwrap_or((data, &[]));
-        if !self.area.ours.store(self.area_at(), now) {
+        let mut small = SmallReply::default();
+        if total <= SMALL_REPLY_BYTES {
+            small = pack(data);
+        } else if !self.area.ours.store(self.area_at(), now) {
             return Err(ReturnError::NoRoom);
         }
-        let total = u64::try_from(data.len()).unwrap_or(u64::MAX);
         let count = u32::try_from(descriptors.len()).unwrap_or(0);
         let rest = match rest {
             [] => None,
@@ -189,6 +194,7 @@ impl Duty {
             part: u32::try_from(now.len()).unwrap_or(0),
             descriptors: if rest.is_none() { count } else { 0 },
             code: 0,
+            small,
         };
         self.reply = Some(Prepared { head, rest });
         Ok(())
@@ -253,7 +259,7 @@ impl Duty {
             total: sending.total,
             part: part_bytes,
             descriptors: if last { sending.descriptors } else { 0 },
-            code: 0,
+            ..ReplyHead::default()
         };
         if !last {
             self.progress = Progress::Sending(sending);

@@ -8,6 +8,7 @@ use super::limits;
 use super::message::Message;
 use crate::channel::ends::{CallHead, ClientEnd, End, ReplyHead, ServerEnd};
 use crate::channel::pair::Pair;
+use crate::channel::small::{SmallCall, SmallReply};
 use crate::server::meter::CLASSES;
 use crate::sys::mapping::{Access, Mapping};
 use crate::sys::memfd;
@@ -70,6 +71,7 @@ fn words() -> Vec<Entry> {
         part: u32::from_le_bytes(number(5)),
         pair: u32::from_le_bytes(number(6)),
         descriptors: u32::from_le_bytes(number(7)),
+        small: SmallCall::default(),
     };
     server.say_awake();
     assert!(!client.publish(&head, turn));
@@ -84,6 +86,7 @@ fn words() -> Vec<Entry> {
         part: u32::from_le_bytes(number(4)),
         descriptors: u32::from_le_bytes(number(5)),
         code: u32::from_le_bytes(number(6)),
+        small: SmallReply::default(),
     };
     server.publish(&head, turn);
     assert_eq!(client.read(), head);
@@ -252,6 +255,7 @@ fn every_word_has_its_row() {
         (call::PAIR, 4, "PAIR"),
         (call::DESCRIPTORS, 4, "DESCRIPTORS"),
         (call::CPU, 4, "CPU"),
+        (call::SMALL, 16, "SMALL"),
         (call::WAITING, 4, "WAITING"),
         (call::ABANDONED, 8, "ABANDONED"),
         (call::WOKE_AT, 4, "WOKE_AT"),
@@ -265,6 +269,7 @@ fn every_word_has_its_row() {
         (reply::DESCRIPTORS, 4, "DESCRIPTORS"),
         (reply::CODE, 4, "CODE"),
         (reply::CPU, 4, "CPU"),
+        (reply::SMALL, 24, "SMALL"),
         (reply::PRESENCE, 4, "PRESENCE"),
         (reply::WOKE_AT, 4, "WOKE_AT"),
         (reply::TAKEN, 8, "TAKEN"),

@@ -8,6 +8,14 @@ use super::limits::{LARGEST_AREA_BYTES, SESSION_CHANNELS};
 /// Bytes of the words of one channel: four cache lines.
 pub(crate) const WORDS_BYTES: usize = 256;
 const PAGE: usize = 4096;
+/// What is left of the cache line of a call's words.
+pub(crate) const SMALL_CALL_WORDS: usize = 2;
+/// What is left of the cache line of a reply's words.
+pub(crate) const SMALL_REPLY_WORDS: usize = 3;
+/// Arguments of so many bytes in all, or fewer, lie among the words.
+pub(crate) const SMALL_CALL_BYTES: u64 = 16;
+/// Results of so many bytes in all, or fewer, lie among the words.
+pub(crate) const SMALL_REPLY_BYTES: u64 = 24;
 
 /// The words that the client stores, by byte offset from the channel's first.
 pub(crate) mod call {
@@ -29,6 +37,8 @@ pub(crate) mod call {
     pub(crate) const DESCRIPTORS: usize = 40;
     /// u32: the processor that the client's thread ran on.
     pub(crate) const CPU: usize = 44;
+    /// [`SMALL_CALL_WORDS`](super::SMALL_CALL_WORDS) u64: the arguments, if they are so small.
+    pub(crate) const SMALL: usize = 48;
     /// u32, on a line of its own: 1 while the client's thread sleeps on the answer.
     pub(crate) const WAITING: usize = 64;
     /// u64, on that line: the generation that the client has given up.
@@ -55,6 +65,8 @@ pub(crate) mod reply {
     pub(crate) const CODE: usize = 32;
     /// u32: the processor that the server's thread ran on.
     pub(crate) const CPU: usize = 36;
+    /// [`SMALL_REPLY_WORDS`](super::SMALL_REPLY_WORDS) u64: the results, if they are so small.
+    pub(crate) const SMALL: usize = 40;
     /// u32, on a line of its own: one of `presence`.
     pub(crate) const PRESENCE: usize = 64;
     /// u32, on that line: when the server last woke a sleeping client thread; microseconds, low half.

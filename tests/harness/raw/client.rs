@@ -8,6 +8,10 @@ use super::socket::{Heard, pair, receive, send, try_receive};
 use super::window::Window;
 
 const WORDS: usize = 256;
+/// Data of so many bytes in all travel among the words.
+const SMALL_CALL: usize = 16;
+/// Results of so many bytes in all do.
+const SMALL_REPLY: usize = 24;
 
 /// The words of a turn.
 #[derive(Clone, Copy, Debug)]
@@ -159,6 +163,27 @@ impl Session {
         }
     }
 
+    /// Puts the data of a call where they belong: among the words if they are small, else into the area.
+    pub fn put(&self, channel: usize, data: &[u8]) {
+        let at = if data.len() <= SMALL_CALL {
+            channel * WORDS + 48
+        } else {
+            self.area_at(channel)
+        };
+        self.call.write(at, data);
+    }
+
+    /// The results of a call, of so many bytes in all.
+    #[must_use]
+    pub fn results(&self, channel: usize, len: usize) -> Vec<u8> {
+        let at = if len <= SMALL_REPLY {
+            channel * WORDS + 40
+        } else {
+            self.area_at(channel)
+        };
+        self.reply.read(at, len)
+    }
+
     /// Stores a head and a turn on a channel; wakes and rings in any case.
     pub fn publish(&self, channel: usize, head: &Head, turn: u32) {
         self.publish_silently(channel, head, turn);
@@ -232,13 +257,12 @@ impl Session {
 
     /// Makes a call on channel 0; the results.
     pub fn call(&mut self, data: &[u8]) -> Vec<u8> {
-        self.call.write(self.area_at(0), data);
+        self.put(0, data);
         let head = self.head(data.len());
         let outcome = self.turn(&head);
         let Outcome::Answer(1, 0, total) = outcome else {
             panic!("an honest call failed: {outcome:?}");
         };
-        self.reply
-            .read(self.area_at(0), usize::try_from(total).unwrap())
+        self.results(0, usize::try_from(total).unwrap())
     }
 }

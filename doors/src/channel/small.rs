@@ -1,0 +1,70 @@
+//! Data so small that they travel on the cache line of the turn they belong to.
+//!
+//! Each cache line that both sides touch costs a transfer between their processors, some 50 ns. An area is another line than
+//! the words, in both directions.
+
+use crate::wire::layout::{SMALL_CALL_WORDS, SMALL_REPLY_WORDS};
+
+/// Arguments.
+pub(crate) type SmallCall = [u64; SMALL_CALL_WORDS];
+/// Results.
+pub(crate) type SmallReply = [u64; SMALL_REPLY_WORDS];
+
+/// The words that hold the data, which fit.
+#[inline]
+pub(crate) fn pack<const WORDS: usize>(data: &[u8]) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
+    for (word, chunk) in words.iter_mut().zip(data.chunks(size_of::<u64>())) {
+        let mut bytes = [0; size_of::<u64>()];
+        for (to, from) in bytes.iter_mut().zip(chunk) {
+            *to = *from;
+        }
+        *word = u64::from_ne_bytes(bytes);
+    }
+    words
+}
+
+/// Appends `len` bytes out of the words. False (nothing appended) if they do not hold so many, or memory is short.
+#[inline]
+#[must_use]
+pub(crate) fn unpack<const WORDS: usize>(
+    words: &[u64; WORDS],
+    len: usize,
+    into: &mut Vec<u8>,
+) -> bool {
+    if len > size_of_val(words) || into.try_reserve(len).is_err() {
+        return false;
+    }
+    let mut left = len;
+    for word in words {
+        let bytes = word.to_ne_bytes();
+        let some = bytes.get(..left).unwrap_or(&bytes);
+        into.extend_from_slice(some);
+        left = left.saturating_sub(some.len());
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SmallReply, pack, unpack};
+
+    #[test]
+    fn what_is_packed_comes_out() {
+        let data: Vec<u8> = (1..=24).collect();
+        for len in 0..=24 {
+            let words: SmallReply = pack(&data[..len]);
+            let mut out = vec![99];
+            assert!(unpack(&words, len, &mut out));
+            assert_eq!(out[1..], data[..len]);
+        }
+    }
+
+    #[test]
+    fn more_than_the_words_hold_does_not_come_out() {
+        let mut out = Vec::new();
+        assert!(!unpack(&[0_u64; 2], 17, &mut out));
+        assert!(!unpack(&[0_u64; 2], usize::MAX, &mut out));
+        assert!(out.is_empty());
+    }
+}
