@@ -143,7 +143,7 @@ impl PacketCall {
 
     pub(crate) fn set_on_cancel(&self, callback: CancelCallback) {
         let before = lock(&self.progress.on_cancel).replace(callback);
-        drop(before);
+        foreign::discard(before);
         if self.is_cancelled() {
             self.progress.run_on_cancel();
         }
@@ -193,7 +193,10 @@ impl PacketCall {
         self.answered = true;
         self.progress.stage.store(stage::DONE, Ordering::Release);
         let callback = lock(&self.progress.on_cancel).take();
-        drop(callback);
+        if callback.is_some() {
+            // What it owns may do anything at its end.
+            foreign::discard(callback);
+        }
         let generation = self.progress.generation;
         let sent = match self.reply.take() {
             Some(Reply::Data { data, descriptors }) => {
