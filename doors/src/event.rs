@@ -71,11 +71,13 @@ pub(crate) fn no_thread(error: &dyn Display) {
     let _ = error;
 }
 
-/// Tells the subscriber. Nothing of it runs on a thread that is kept free, not even its word whether it wants to hear.
+/// Tells the subscriber. Nothing of it runs on a thread that is kept free, not even its word whether it wants to hear. One
+/// that panics takes nothing of what the library is doing with it.
 #[cfg(feature = "tracing")]
 fn tell(what: &dyn Display, emit: impl FnOnce(&dyn Display) + Send + 'static) {
     if !foreign::is_kept_free() {
-        return emit(what);
+        let _panicked = foreign::shielded(|| emit(what));
+        return;
     }
     if tracing::level_filters::LevelFilter::current() >= tracing::Level::WARN {
         let what = what.to_string();

@@ -1,13 +1,13 @@
 //! A call without any transport, for unit tests of services.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
+use crate::foreign::shielded;
 use crate::lock::lock;
 use crate::server::channel::CancelCallback;
 use crate::wire::code::Failure;
@@ -135,7 +135,7 @@ impl LocalCall {
 /// A callback is foreign code: a panic in it is its own affair.
 fn run(callback: Option<CancelCallback>) {
     if let Some(callback) = callback {
-        let _panic = catch_unwind(AssertUnwindSafe(callback));
+        let _panicked = shielded(callback);
     }
 }
 

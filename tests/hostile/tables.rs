@@ -2,6 +2,11 @@
 
 use std::os::fd::AsFd;
 
+use doors::{CallCondition, Door, DoorCondition};
+use harness::waiting::calling;
+use nix::sys::signal::Signal;
+
+use harness::files::raise_limit;
 use harness::raw::{self, Outcome, Packet, Session, kind};
 
 use crate::descriptors::{LOST, bring, channel_socket, first_call, null};
@@ -74,6 +79,59 @@ fn case_72_a_full_table_costs_new_connections_only() {
         raw::is_over(&ours);
     }
     served.still_serves();
+    limit_descriptors(served.peer.pid(), before);
+    drop(flood);
+    served.is_sound();
+}
+
+/// A first call of its own connection, and a session of another.
+fn are_refused(served: &Served) {
+    let error = Door::open(&served.path).unwrap();
+    let error = error.call(b"e", vec![]).unwrap_err();
+    assert_eq!(error.condition, CallCondition::NoRoom);
+    let error = Door::open(&served.path).unwrap().info().unwrap_err();
+    assert_eq!(*error.condition(), DoorCondition::NoRoom);
+}
+
+#[test]
+fn case_72_a_first_call_for_which_there_is_no_room_is_not_executed() {
+    let served = Served::new("case_72b");
+    let open = u64::try_from(harness::Census::of(served.peer.pid()).descriptors()).unwrap();
+    let before = limit_descriptors(served.peer.pid(), open + 3);
+    let flood: Vec<_> = (0..10).map(|_| served.connect()).collect();
+    served.still_serves();
+    for _ in 0..50 {
+        are_refused(&served);
+    }
+    limit_descriptors(served.peer.pid(), before);
+    drop(flood);
+    served.is_sound();
+}
+
+#[test]
+fn case_77_a_first_call_beyond_the_quota_is_not_executed() {
+    raise_limit();
+    let served = Served::new("case_77");
+    let open = u64::try_from(harness::Census::of(served.peer.pid()).descriptors()).unwrap();
+    let before = limit_descriptors(served.peer.pid(), open * 4);
+    // All that one user may have is half of that.
+    let flood: Vec<_> = (0..open * 2).map(|_| served.connect()).collect();
+    served.still_serves();
+    for _ in 0..50 {
+        are_refused(&served);
+    }
+    // Nobody can be faster than a server that stands still: the call is there before it is known that it is one too
+    // many.
+    served.peer.stop();
+    let waiting: Vec<_> = (0..20)
+        .map(|_| Door::open(&served.path).unwrap())
+        .map(|door| calling(move || door.call(b"e", vec![]).unwrap_err()))
+        .collect();
+    served.peer.signal(Signal::SIGCONT);
+    for waiting in waiting {
+        let error = waiting.join().unwrap();
+        assert_eq!(error.condition, CallCondition::NoRoom);
+    }
     limit_descriptors(served.peer.pid(), before);
     drop(flood);
     served.is_sound();

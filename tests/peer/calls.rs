@@ -1,5 +1,6 @@
 //! What the tests of `calls` ask of a peer.
 
+mod bombs;
 mod client;
 mod deaf;
 mod procedure;

@@ -20,11 +20,9 @@ use crate::sys::shared::Shared;
 use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET};
 use crate::sys::unclaimed::Unclaimed;
 use crate::sys::{closer, fork};
-use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES, PROTOCOL_DEADLINE};
+use crate::wire::limits::{CONTROL_BYTES, FIRST_GENERATION, PACKET_DATA_BYTES, PROTOCOL_DEADLINE};
 use crate::wire::message::Message;
 
-/// The generation of the only call that travels on a connection.
-const GENERATION: u64 = 1;
 /// How long a server has to say whether a call that is given up had begun.
 const GIVE_UP_GRACE: Duration = Duration::from_millis(50);
 
@@ -60,25 +58,11 @@ pub(crate) fn call(
 ) -> Result<Vec<OwnedFd>, CallCondition> {
     let descriptors = u32::try_from(arguments.count).unwrap_or(u32::MAX);
     let message = Message::Call {
-        generation: GENERATION,
+        generation: FIRST_GENERATION,
         descriptors,
     };
     let header = message.encode(arguments.data.len());
     let data: &[u8] = arguments.data;
-    arguments
-        .hand_over(|all| {
-            let fds = borrowed(all);
-            socket::send(connection, &[&header, data], &fds)
-        })
-        .map_err(|error| match error {
-            Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN => CallCondition::NoDoor,
-            Errno::EAGAIN | Errno::ETOOMANYREFS => CallCondition::NoRoom,
-            source => CallCondition::System {
-                op: "send the call",
-                source,
-                taken: false,
-            },
-        })?;
     let mut first = First {
         connection,
         arguments,
@@ -90,6 +74,20 @@ pub(crate) fn call(
         early: Unclaimed::of(connection.account()),
         buffer: vec![0; PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES)],
     };
+    arguments
+        .hand_over(|all| {
+            let fds = borrowed(all);
+            socket::send(connection, &[&header, data], &fds)
+        })
+        .map_err(|error| match error {
+            Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN => first.turned_away(out),
+            Errno::EAGAIN | Errno::ETOOMANYREFS => CallCondition::NoRoom,
+            source => CallCondition::System {
+                op: "send the call",
+                source,
+                taken: false,
+            },
+        })?;
     let outcome = first.wait(out);
     if outcome.is_err() {
         // Whatever comes late is for nobody: it does not get in any more, and what has come is closed here.
@@ -104,6 +102,18 @@ pub(crate) fn call(
 }
 
 impl First<'_, '_> {
+    /// The connection had ended before the call was sent: with a word, if the server had no room for it.
+    fn turned_away(&mut self, out: &mut Vec<u8>) -> CallCondition {
+        let said = self.connection.receive_past_reset(&mut self.buffer);
+        match said {
+            Ok(Some(said)) => match self.packet(said, out) {
+                Err(said @ (CallCondition::NoRoom | CallCondition::Draining)) => said,
+                _ => CallCondition::NoDoor,
+            },
+            _ => CallCondition::NoDoor,
+        }
+    }
+
     fn wait(&mut self, out: &mut Vec<u8>) -> Result<Vec<OwnedFd>, CallCondition> {
         let protocol = deadline(PROTOCOL_DEADLINE);
         let mut server_is_gone = false;
@@ -178,7 +188,7 @@ impl First<'_, '_> {
     fn give_up(&mut self, out: &mut Vec<u8>) -> Result<Vec<OwnedFd>, CallCondition> {
         let over = self.is_over();
         let packet = Message::GiveUp {
-            generation: GENERATION,
+            generation: FIRST_GENERATION,
         }
         .encode(0);
         if socket::send(self.connection, &[&packet], &[]) == Err(Errno::ECONNRESET) {

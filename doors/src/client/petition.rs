@@ -56,7 +56,7 @@ impl<'token> Petition<'token> {
                     wait(token, PollFlags::POLLOUT, until)?;
                 }
                 Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) => {
-                    return Err(DoorCondition::NoDoor);
+                    return Err(why_closed(token));
                 }
                 Err(Errno::ETOOMANYREFS) => return Err(DoorCondition::NoRoom),
                 Err(source) => return Err(system("send to the door", source)),
@@ -79,11 +79,10 @@ impl<'token> Petition<'token> {
                 Ok(Some(received)) => break received,
                 Err(Errno::EAGAIN) => wait(self.private.as_fd(), PollFlags::POLLIN, self.until)?,
                 Ok(None) => {
-                    let there = self.token.is_some_and(|token| !socket::is_hung_up(token));
-                    return Err(if there {
-                        DoorCondition::NoRoom
-                    } else {
-                        DoorCondition::NoDoor
+                    return Err(match self.token {
+                        Some(token) if socket::is_hung_up(token) => why_closed(token),
+                        Some(_) => DoorCondition::NoRoom,
+                        None => DoorCondition::NoDoor,
                     });
                 }
                 Err(source) => return Err(system("receive from the door", source)),
@@ -143,6 +142,21 @@ impl<'token> Petition<'token> {
             .server
             .ok_or(DoorCondition::Protocol(Violation::Turn))?;
         Ok((server, self.private))
+    }
+}
+
+/// Why the other end of a token is closed. To a connection that it has no room for the server says so (as to a first
+/// call), and it stays there.
+fn why_closed(token: BorrowedFd<'_>) -> DoorCondition {
+    let mut buffer = [0_u8; CONTROL_BYTES];
+    // A reset is told before what is queued.
+    let said = socket::peek(token, &mut buffer).or_else(|| socket::peek(token, &mut buffer));
+    let said = said.and_then(|len| Message::decode(buffer.get(..len)?).ok());
+    match said {
+        Some((Message::Reply { code, .. }, _)) if code == Failure::NoRoom.number() => {
+            DoorCondition::NoRoom
+        }
+        _ => DoorCondition::NoDoor,
     }
 }
 

@@ -89,6 +89,11 @@ pub(crate) fn run(errand: impl FnOnce() + Send + 'static) {
     }
 }
 
+/// Drops what may run foreign code at its end, where [`run`] would run it.
+pub(crate) fn discard<T: Send + 'static>(value: T) {
+    run(move || drop(value));
+}
+
 /// Drops what may run foreign code at its end: here, or elsewhere if no door ends on this thread. A panic is its own
 /// affair.
 pub(crate) fn release<T: Send + 'static>(value: T) {

@@ -16,11 +16,13 @@ use crate::invocation::{Invocation, Returned};
 use crate::name::Name;
 use crate::primitive::AtomicBool;
 use crate::server::core::{Core, Kind};
+use crate::server::packet::turn_away;
 use crate::server::quota::Charge;
 use crate::server::runtime::{Attached, Runtime, Source};
 use crate::server::token::{Origin, Token};
 use crate::sys::peer::peer_cred;
 use crate::sys::shared::Shared;
+use crate::wire::code::Failure;
 
 /// A door that a predecessor handed over. Nobody serves it until [`serve`](Self::serve); its callers wait, at most 5 s.
 #[derive(Debug)]
@@ -146,10 +148,15 @@ impl Heirloom {
             // A connection over its user's quota is closed, as a new one would be.
             let uid = peer_cred(&connection).map(|peer| peer.uid);
             let charge: Option<Charge> = uid.ok().and_then(|uid| runtime.quotas.charge(uid, 1));
-            if let Some(charge) = charge {
-                let connection = Shared::new(connection, &charge.account());
-                let origin = Origin::Path { _charge: charge };
-                adopt(&runtime, core, connection, origin, policy(restricted))?;
+            let account = charge.as_ref().map(Charge::account);
+            let account = account.unwrap_or_else(|| runtime.account_of(None));
+            let connection = Shared::new(connection, &account);
+            match charge {
+                Some(charge) => {
+                    let origin = Origin::Path { _charge: charge };
+                    adopt(&runtime, core, connection, origin, policy(restricted))?;
+                }
+                None => turn_away(&connection, Failure::NoRoom),
             }
         }
         Ok(door)
@@ -187,6 +194,7 @@ fn adopt(
     let token = Token::new(key, core, socket, origin, access);
     let watched = runtime.watch_at(key, &token.socket, Source::Token(Arc::clone(&token)));
     watched.map_err(|error| {
+        token.turn_away();
         token.end();
         system("watch a reference", error)
     })

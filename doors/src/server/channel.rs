@@ -216,7 +216,7 @@ impl Channel {
     /// Sets the callback of an invocation; runs it at once if the caller has already gone.
     pub(crate) fn set_on_cancel(&self, generation: u64, callback: CancelCallback) {
         let before = lock(&self.on_cancel).replace((generation, callback));
-        drop(before);
+        foreign::discard(before);
         if self.is_cancelled(generation) {
             self.cancel_any();
         }
@@ -224,9 +224,11 @@ impl Channel {
 
     /// The invocation is over: its callback must not run any more.
     pub(crate) fn clear_on_cancel(&self) {
-        // Dropped outside the lock: what it owns may do anything at its end.
+        // Dropped outside the lock: what it owns may do anything at its end, and the answer comes after it.
         let callback = lock(&self.on_cancel).take();
-        drop(callback);
+        if callback.is_some() {
+            foreign::discard(callback);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::packet::PacketCall;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, low};
 use crate::channel::small::unpack;
-use crate::foreign::stay_out;
+use crate::foreign::{shielded, stay_out};
 use crate::invocation::Invocation;
 use crate::pool::{Job, Pool};
 use crate::sys::clock::coarse_ns;
@@ -374,8 +374,8 @@ impl Desk {
                 Failure::Panicked
             });
         }
-        // What the panic carries is foreign, and so is its drop.
-        let _panic = catch_unwind(AssertUnwindSafe(|| drop(outcome)));
+        // What the panic carries is foreign, and so is its drop, and what a panic of that carries.
+        let _panicked = shielded(|| drop(outcome));
     }
 
     /// Serves a first call that came as a packet.

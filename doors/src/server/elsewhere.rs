@@ -26,6 +26,10 @@ impl Runtime {
         let (runtime, token) = (Arc::clone(self), Arc::clone(token));
         let account = token.socket.account().clone();
         closer::run(&account, move || {
+            if runtime.source(token.key).is_none() {
+                // It has ended, or a successor reads it.
+                return;
+            }
             let mut buffer = vec![0; PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES)];
             let received = token.socket.receive(&mut buffer);
             runtime.arrived(Late {

@@ -280,6 +280,7 @@ impl Leader {
             // A word that has come at this very moment counts.
             self.token(&token, EpollFlags::empty());
             if !token.has_spoken() {
+                token.turn_away();
                 self.end_token(&token);
             }
         }

@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
 
 use super::core::{Kind, lock};
+use super::packet::turn_away;
 use super::petitioner::NOBODY;
 use super::runtime::{Attached, Runtime, Source};
 use super::token::{Origin, Token};
@@ -15,6 +16,7 @@ use crate::primitive::{AtomicBool, Ordering};
 use crate::sys::peer::peer_cred;
 use crate::sys::shared::Shared;
 use crate::sys::{self, socket};
+use crate::wire::code::Failure;
 
 /// Who looks which name is gone.
 pub(super) struct Looker {
@@ -117,7 +119,7 @@ impl Runtime {
         let connection = Shared::new(connection, &account);
         let charge = uid.ok().and_then(|uid| self.quotas.charge(uid, 1));
         let (Ok(uid), Some(charge)) = (uid, charge) else {
-            connection.hang_up();
+            turn_away(&connection, Failure::NoRoom);
             return Ok(true);
         };
         let key = self.next_key();
@@ -126,6 +128,7 @@ impl Runtime {
         let token = Token::new(key, &attached.core, connection, origin, access);
         let source = Source::Token(Arc::clone(&token));
         if self.watch_at(key, &token.socket, source).is_err() {
+            token.turn_away();
             token.end();
         } else {
             self.has_come(token, uid);
@@ -138,7 +141,7 @@ impl Runtime {
         let account = self.quotas.account(NOBODY);
         let refused = socket::accept(&attached.listener);
         refused
-            .map(|connection| Shared::new(connection, &account).hang_up())
+            .map(|connection| turn_away(&Shared::new(connection, &account), Failure::NoRoom))
             .is_ok()
     }
 

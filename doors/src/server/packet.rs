@@ -15,10 +15,11 @@ use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::foreign;
 use crate::primitive::{AtomicBool, AtomicU32, Ordering};
+use crate::sys::shared::Shared;
 use crate::sys::unclaimed::Unclaimed;
 use crate::sys::{memfd, socket};
 use crate::wire::code::Failure;
-use crate::wire::limits::PACKET_DATA_BYTES;
+use crate::wire::limits::{FIRST_GENERATION, PACKET_DATA_BYTES};
 use crate::wire::message::Message;
 
 /// A client that waits longer than this is told that its call has arrived, or has begun.
@@ -143,7 +144,7 @@ impl PacketCall {
 
     pub(crate) fn set_on_cancel(&self, callback: CancelCallback) {
         let before = lock(&self.progress.on_cancel).replace(callback);
-        drop(before);
+        foreign::discard(before);
         if self.is_cancelled() {
             self.progress.run_on_cancel();
         }
@@ -193,7 +194,10 @@ impl PacketCall {
         self.answered = true;
         self.progress.stage.store(stage::DONE, Ordering::Release);
         let callback = lock(&self.progress.on_cancel).take();
-        drop(callback);
+        if callback.is_some() {
+            // What it owns may do anything at its end.
+            foreign::discard(callback);
+        }
         let generation = self.progress.generation;
         let sent = match self.reply.take() {
             Some(Reply::Data { data, descriptors }) => {
@@ -232,6 +236,19 @@ pub(super) fn send_failure(
         bytes: limit,
     };
     socket::send(&token.socket, &[&packet.encode(0)], &[])
+}
+
+/// Ends a connection on which no call was read. One that has come there, or comes at this moment, is not executed, and
+/// its opener hears why.
+pub(crate) fn turn_away(connection: &Shared, code: Failure) {
+    let packet = Message::Reply {
+        generation: FIRST_GENERATION,
+        code: code.number(),
+        descriptors: 0,
+        bytes: 0,
+    };
+    let _gone = socket::send(connection, &[&packet.encode(0)], &[]);
+    connection.hang_up();
 }
 
 /// Data that one packet cannot carry travel in a memfd that nobody can change any more.

@@ -84,14 +84,20 @@ impl Leader {
                 Rested::Goes(token) => self.runtime.watch_again(token.key, &token.socket),
                 Rested::Ends(token) => {
                     event::packet_refused(token.core.id, &Violation::Descriptors);
+                    token.turn_away();
                     self.end_token(&token);
                 }
             }
         }
     }
 
-    /// A closer has received a packet.
+    /// A closer has received a packet. What has come on a reference that has ended since is not read any more, unless
+    /// that lives on in a successor: then whoever sent it hears so.
     pub(super) fn arrived_late(&mut self, late: Late) {
+        let token = &late.token;
+        if self.runtime.source(token.key).is_none() && !token.core.is_handed_over() {
+            return;
+        }
         // Watched first: what is found now may end that again.
         self.runtime.watch_again(late.token.key, &late.token.socket);
         let nothing = EpollFlags::empty();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
 use super::core::{Core, Kind, lock};
-use super::packet::{Progress, send_failure};
+use super::packet::{Progress, send_failure, turn_away};
 use super::quota::Charge;
 use super::session::{Registration, Session};
 use crate::access::{Access, Refusal};
@@ -165,6 +165,15 @@ impl Token {
         }
         self.socket.lives_on();
         self.end();
+    }
+
+    /// A connection is about to be ended although it may be in use: a first call that was not read never will be.
+    pub(crate) fn turn_away(&self) {
+        if let Origin::Path { .. } = self.origin
+            && lock(&self.call).is_none()
+        {
+            turn_away(&self.socket, Failure::NoRoom);
+        }
     }
 
     /// The reference is over: its registrations die, then the door is weighed.

@@ -156,6 +156,50 @@ mod tests {
         }
     }
 
+    /// What is received of somebody who does this with the other end and closes it, while it is being received.
+    fn received_during(last: impl Fn(OwnedFd) + Sync) -> Vec<Result<Vec<usize>>> {
+        let receive_all = |ours: &Shared| {
+            let mut lengths = Vec::new();
+            loop {
+                match ours.receive(&mut [0; 8]) {
+                    Err(Errno::EAGAIN) => {}
+                    Ok(Some(received)) => lengths.push(received.len),
+                    Ok(None) => return Ok(lengths),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        let (give, take) = std::sync::mpsc::sync_channel(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| take.into_iter().for_each(&last));
+            let round = |_| {
+                let (one, other) = socket::plain_pair().unwrap();
+                let ours = Shared::new(one, &Account::default());
+                socket::send(&ours, &[b"ours"], &[]).unwrap();
+                give.send(other).unwrap();
+                receive_all(&ours)
+            };
+            let seen = (0..20_000).map(round).collect();
+            drop(give);
+            seen
+        })
+    }
+
+    #[test]
+    fn what_was_said_last_is_heard_before_the_end() {
+        let seen = received_during(|other| {
+            let _ours = socket::receive(&other, &mut [0; 8], &Account::default());
+            socket::send(&other, &[b"last"], &[]).unwrap();
+        });
+        assert!(seen.iter().all(|all| *all == Ok(vec![4])));
+    }
+
+    #[test]
+    fn a_reset_is_never_taken_for_an_end() {
+        let seen = received_during(drop);
+        assert!(seen.iter().all(|all| *all == Err(Errno::ECONNRESET)));
+    }
+
     #[test]
     fn the_other_side_hears_of_the_end_before_the_close() {
         let (one, other) = socket::plain_pair().unwrap();

@@ -272,7 +272,21 @@ pub(crate) struct Received {
 ///
 /// An empty packet also makes recvmsg(2) return 0; it is told from the end by the credentials that every
 /// packet brings (`SO_PASSCRED` is set on all our sockets), and its descriptors are not lost.
+///
+/// The kernel looks for an error, then for a packet, then for the end, without a lock over all three: the end may be told
+/// before a last packet, or a reset, that came in between. Nothing comes after the end, so another look finds it.
 pub(crate) fn receive(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    account: &Account,
+) -> Result<Option<Received>> {
+    match receive_next(&socket, buffer, account)? {
+        None => receive_next(&socket, buffer, account),
+        received => Ok(received),
+    }
+}
+
+fn receive_next(
     socket: impl AsFd,
     buffer: &mut [u8],
     account: &Account,

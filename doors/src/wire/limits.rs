@@ -10,6 +10,8 @@ pub(crate) const MINOR: u8 = 1;
 /// How long a step of the protocol (never a server procedure) may take before the peer counts as stuck.
 pub(crate) const PROTOCOL_DEADLINE: Duration = Duration::from_secs(5);
 
+/// The generation of the only call that travels on a connection.
+pub(crate) const FIRST_GENERATION: u64 = 1;
 /// Bytes of a call or reply in one packet, on a fresh connection: below the smallest default send buffer
 /// (`net.core.wmem_default`, 212,992 bytes) with the kernel's own overhead.
 pub(crate) const PACKET_DATA_BYTES: usize = 128 * 1024;

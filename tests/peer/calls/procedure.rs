@@ -9,6 +9,7 @@ use std::time::Duration;
 use doors::{Door, DoorAttributes, DoorDesc, Invocation, Returned};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
+use super::bombs;
 use super::server::Shared;
 
 thread_local! {
@@ -273,7 +274,7 @@ fn replies(shared: &Arc<Shared>, mut call: Invocation<'_>, word: &str) -> Return
             drop(held);
             returned
         }
-        other => call.door_return(format!("? {other}").as_bytes(), vec![]),
+        other => bombs::leave(call, other),
     }
 }
 

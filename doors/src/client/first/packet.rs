@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 
-use super::{First, GENERATION};
+use super::First;
 use crate::client::condition::condition;
 use crate::error::CallCondition;
 use crate::sys::memfd;
@@ -12,7 +12,7 @@ use crate::sys::peer::Process;
 use crate::sys::socket::Received;
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
-use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
+use crate::wire::limits::{DESCRIPTORS, FIRST_GENERATION, LARGEST_CALL_BYTES};
 use crate::wire::message::{Message, Violation};
 
 impl First<'_, '_> {
@@ -104,7 +104,7 @@ fn names_another_call(message: &Message) -> bool {
         Message::Queued { generation }
         | Message::Taken { generation }
         | Message::Descriptors { generation, .. }
-        | Message::Reply { generation, .. } => generation != GENERATION,
+        | Message::Reply { generation, .. } => generation != FIRST_GENERATION,
         _ => false,
     }
 }
