@@ -100,12 +100,17 @@ mod waiting;
 
 // Verbs, and the nouns they act on.
 mod attach;
+mod bind;
 mod create;
 mod door;
+mod find;
 mod info;
+mod inherit;
 mod invocation;
 mod open;
+mod params;
 mod restart;
+mod revoke;
 
 // Parts of a call, to be measured.
 #[cfg(feature = "measure")]
@@ -117,7 +122,7 @@ pub mod measure;
 pub mod typed;
 
 pub use access::{Access, Refusal};
-pub use attach::{AttachOptions, Attachment, InheritedListener, inherited_listeners, live_names};
+pub use attach::{AttachOptions, Attachment};
 pub use attributes::DoorAttributes;
 pub use create::{
     Options, ThreadCreator, Unreferenced, join_pool, replace_thread_creator, set_pool_limits,
@@ -129,10 +134,13 @@ pub use error::{
     CallCondition, CallError, CallState, DoorCondition, DoorError, DoorLabel, InheritError,
     ReturnError, Violation,
 };
+pub use find::live_names;
 pub use held::Held;
-pub use info::{DoorFigures, DoorInfo, DoorParams};
+pub use info::{DoorFigures, DoorInfo};
+pub use inherit::{InheritedListener, inherited_listeners};
 pub use invocation::{Invocation, Returned};
 pub use name::NameError;
+pub use params::DoorParams;
 pub use pool::{PoolLimits, ServerThread, unbind};
 pub use restart::{Drained, Heirloom, drain, take_over};
 pub use waiting::{Waiting, set_waiting};
