@@ -15,6 +15,7 @@
 //!   one direction only. A **channel** is the place in it for one call at a time.
 //! * **Server threads** ([`PoolLimits`], [`ServerThread`]): the pool of the process, or the private one of a door.
 //!   *Depletion* is the moment at which none is parked.
+//! * **Gear** ([`Waiting`]): how the two sides of a call wait for each other, looking or asleep.
 //! * **Unreferenced** ([`Unreferenced`]): no token, no connection through a name and no name is left.
 //!
 //! # The path of a call
@@ -50,6 +51,11 @@
 //! | a step of the protocol, never a server procedure | 5 s | |
 //! | a call | none | [`Door::call_until`] |
 //! | path of a name | 4,095 bytes; in one of 108 and more, some 80 for the last component | |
+//!
+//! # The environment
+//!
+//! An operator chooses with `DOORS_WAITING` how a process waits, whatever its program says: `auto`, `spin`, `handoff` or
+//! `block` ([`Waiting`]). Services that systemd starts find their names by `LISTEN_FDS` ([`inherited_listeners`]).
 //!
 //! # What it does not do
 //!
