@@ -45,7 +45,7 @@
 //! | data of a first call in one packet; more opens a session | 128 KiB | |
 //! | data that move in one part; more grows the channel's area, up to 4 MiB, then moves in parts | 16 KiB | |
 //! | calls at once in one session; further callers wait | 256 | |
-//! | sessions and connections of one user in a server | 8,192 | |
+//! | descriptors of a server that one user's sessions (2 each), connections (1) and asked-for tokens (1) cost | half of all | `RLIMIT_NOFILE` of the server |
 //! | memory of one user's sessions in a server | 1 GiB | |
 //! | server threads of a pool; further calls wait | 1,024 | [`set_pool_limits`], [`Options::threads`] |
 //! | a step of the protocol, never a server procedure | 5 s | |
