@@ -66,8 +66,8 @@ impl Door {
     ///
     /// # Errors
     /// [`DoorCondition::Name`] with the path: busy (EBUSY: a live server), foreign (EEXIST: not ours), permission, too long
-    /// a last component (84 bytes and more in a path of 108 and more), a directory that others can write without the
-    /// sticky bit. [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] if revoked,
+    /// a last component (in a path of 108 bytes and more it can have some 80), a directory that others can write without
+    /// the sticky bit. [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] if revoked,
     /// [`DoorCondition::Draining`] while the door is handed over ([`Drained::hand_over`](crate::Drained::hand_over)),
     /// and ever after.
     ///
