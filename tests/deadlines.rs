@@ -98,6 +98,15 @@ fn a_door_without_cancellation_tells_its_procedure_nothing() {
         door.info().unwrap();
         peer.say("open");
         peer.expect("cancelled: false");
+        // Nor when the call has left its thread.
+        let error = door.call_until(b"hold", vec![], soon(100)).unwrap_err();
+        assert_eq!(error.condition, CallCondition::TimedOut { taken: true });
+        peer.expect("held");
+        door.info().unwrap();
+        peer.say("cancelled");
+        peer.expect("0");
+        peer.say("answer");
+        peer.expect("answered 1");
     }
     assert_eq!(
         Door::open(&path).unwrap().call(b"e", vec![]).unwrap().data,

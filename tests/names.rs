@@ -177,6 +177,29 @@ fn whoever_has_opened_a_name_can_call_after_its_end() {
 }
 
 #[test]
+fn a_name_that_is_left_in_place_outlives_its_server_and_is_replaced_by_the_next() {
+    let _watchdog = Watchdog::new("a_name_that_is_left_in_place_outlives_its_server");
+    let directory = Directory::new("names");
+    let path = directory.join("door");
+    let (mut first, mut client) = (subject(PEER, "multi"), life::stranger(PEER));
+    assert_eq!(attach(&mut first, &path, "600"), "attached");
+    first.ask("leave n", "left");
+    // It counts as a reference on.
+    first.ask("info", "references 1 active 0");
+    assert_eq!(try_open(&mut client, "p", &path), "open");
+    assert_eq!(life::server_of(&mut client, "p"), first.pid());
+    client.ask("close p", "closed");
+    assert!(first.finish().success());
+    assert!(path.exists());
+    let said = try_open(&mut client, "q", &path);
+    assert_eq!(kind_of_error(&said), "NoServer");
+    let mut second = subject(PEER, "multi");
+    assert_eq!(attach(&mut second, &path, "600"), "attached");
+    assert_eq!(try_open(&mut client, "r", &path), "open");
+    assert_eq!(life::server_of(&mut client, "r"), second.pid());
+}
+
+#[test]
 fn the_removal_of_a_name_that_its_owner_cannot_read_is_noticed() {
     let _watchdog = Watchdog::new("the_removal_of_a_name_that_its_owner_cannot_read_is_noticed");
     let directory = Directory::new("names");

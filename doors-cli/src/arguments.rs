@@ -18,6 +18,10 @@ Exit status:
   5  not permitted: by the mode of the name, or by the server's policy
   6  the call was executed and failed: the server's command did, or its answer was lost
 
+Environment:
+  DOORS_WAITING  how this process waits, as a server and as a caller: auto,
+                 spin, handoff or block; holds for every program with doors
+
 Start with:
   doors demo";
 
@@ -236,18 +240,8 @@ pub(crate) struct Top {
 /// rounds with the smallest and the largest, and the processor time per call of
 /// both sides. Everything takes some ten minutes; nothing else should be running
 /// then.
-///
-/// Works: null, sparse, echo, struct, fd, mt, burn, connect, reply, scale, idle,
-/// death.
 #[derive(Debug, Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
-Examples:
-  doors bench --quick
-  doors bench null echo --html latency.html
-  doors bench mt --json - | jq '.[] | [.peer, .threads, .calls_per_s]'"
-)]
+#[command(verbatim_doc_comment, after_help = works_and_examples())]
 pub(crate) struct Bench {
     /// What is measured [default: everything].
     #[arg(value_name = "WORK", value_parser = work)]
@@ -271,6 +265,21 @@ pub(crate) struct DemoClient {
     #[arg(long)]
     pub(crate) uid: Option<u32>,
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// What can be measured, and how to ask for it.
+fn works_and_examples() -> String {
+    let works = WORKS
+        .iter()
+        .map(|work| format!("  {:<9}{}\n", work.name, work.about));
+    format!(
+        "Works:\n{}\n\
+Examples:
+  doors bench --quick
+  doors bench null echo --html latency.html
+  doors bench mt --json - | jq '.[] | [.peer, .threads, .calls_per_s]'",
+        works.collect::<String>()
+    )
 }
 
 fn work(text: &str) -> Result<&'static Work, String> {

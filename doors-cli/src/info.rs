@@ -108,7 +108,7 @@ fn for_people(path: &Path, uid: Option<u32>, info: &DoorInfo) -> String {
     }
     let params = &info.params;
     let bytes = if params.data_max == u64::MAX {
-        "any number of bytes".into()
+        "up to 4 GiB".into()
     } else {
         format!("at most {} bytes", count(params.data_max))
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cred::{Caller, Credentials};
 use crate::foreign::shielded;
-use crate::sys::peer;
+use crate::sys::ids;
 
 /// A policy that admits callers to a door. By default it is [`anyone`](Self::anyone).
 ///
@@ -50,7 +50,7 @@ impl Access {
     /// The superuser is not among them unless this process is its own; add it with `or_uid(0)`.
     #[must_use]
     pub fn only_me() -> Self {
-        Self::with(Rule::Uid(peer::effective_uid()))
+        Self::with(Rule::Uid(ids::effective_uid()))
     }
 
     /// Admits no caller: the start of a policy made of the rules that follow.
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn only_me_is_this_effective_uid_without_the_superuser() {
-        let me = peer::effective_uid();
+        let me = ids::effective_uid();
         assert_eq!(Access::only_me().check(&caller(me, 7, &[])), Ok(()));
         let another = me.wrapping_add(1);
         assert_eq!(

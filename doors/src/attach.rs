@@ -1,15 +1,17 @@
-//! Giving a door a name in the file system, and opening one by its name.
+//! Giving a door a name in the file system.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::access::Access;
 use crate::client::petition::system;
 use crate::door::{Door, Inner};
 use crate::error::{DoorCondition, DoorError, DoorLabel};
-use crate::name::{self, Name, NameError};
+use crate::name::{Name, NameError};
 use crate::primitive::{AtomicBool, Ordering};
+use crate::server::core::Core;
 use crate::server::runtime::{Attached, Runtime};
+use crate::sys::{self, fork};
 
 /// A name under which a door can be opened.
 ///
@@ -64,8 +66,8 @@ impl Door {
     ///
     /// # Errors
     /// [`DoorCondition::Name`] with the path: busy (EBUSY: a live server), foreign (EEXIST: not ours), permission, too long
-    /// a last component (84 bytes and more in a path of 108 and more), a directory that others can write without the
-    /// sticky bit. [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] if revoked,
+    /// a last component (in a path of 108 bytes and more it can have some 80), a directory that others can write without
+    /// the sticky bit. [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] if revoked,
     /// [`DoorCondition::Draining`] while the door is handed over ([`Drained::hand_over`](crate::Drained::hand_over)),
     /// and ever after.
     ///
@@ -131,7 +133,7 @@ impl Door {
         let pass = runtime.may_refer_to(own)?;
         let owned = owner.is_some() || group.is_some();
         let (name, listener) = Name::bind(path, mode, owned.then_some((owner, group)))?;
-        let attached = Arc::new(Attached {
+        let attached = Attached {
             key: runtime.next_key(),
             core: Arc::clone(own),
             path: Some(name.path().to_path_buf()),
@@ -142,80 +144,14 @@ impl Door {
             accepting: Mutex::default(),
             listener,
             access: access.map(Arc::new),
-        });
-        runtime
-            .listen(&attached)
-            .map_err(|e| system("watch the name", e))?;
+        };
+        let attachment =
+            Attachment::begin(&runtime, attached).map_err(|e| system("watch the name", e))?;
         drop(pass);
-        Ok(Attachment {
-            attached,
-            runtime,
-            kept: false,
-        })
+        Ok(attachment)
     }
 
-    /// Serves the door on a listening socket that this process inherited, in the manner of systemd's socket activation.
-    ///
-    /// The name belongs to whoever made the socket: the end of the attachment ends the service here, and leaves the
-    /// name and the connections that nobody has taken yet to them.
-    ///
-    /// # Blocking
-    /// Never.
-    ///
-    /// # Errors
-    /// [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] (EBADF), [`DoorCondition::Draining`] as for
-    /// [`attach`](Self::attach);
-    /// [`DoorCondition::System`] if the socket cannot be watched.
-    ///
-    /// # Death
-    /// The socket outlives this process: calls that come while there is none wait for the next.
-    ///
-    /// # Examples
-    /// ```no_run
-    /// use doors::{Door, DoorAttributes};
-    ///
-    /// let door = Door::create(|call| call.door_return(&[], vec![]), DoorAttributes::empty())?;
-    /// let mut names = Vec::new();
-    /// for listener in doors::inherited_listeners()? {
-    ///     names.push(door.attach_inherited(listener)?);
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[doc(alias = "LISTEN_FDS")]
-    pub fn attach_inherited(&self, listener: InheritedListener) -> Result<Attachment, DoorError> {
-        self.named(self.serve_on(listener))
-    }
-
-    fn serve_on(&self, listener: InheritedListener) -> Result<Attachment, DoorCondition> {
-        let (runtime, own) = self.attachable()?;
-        let pass = runtime.may_refer_to(own)?;
-        let name = Name::of_listener(&listener.socket);
-        let attached = Arc::new(Attached {
-            key: runtime.next_key(),
-            core: Arc::clone(own),
-            path: name.as_ref().map(|name| name.path().to_path_buf()),
-            watch: name.as_ref().and_then(|name| runtime.watch_name(name)),
-            name,
-            handed_over: AtomicBool::new(false),
-            borrowed: true,
-            accepting: Mutex::default(),
-            listener: listener.socket,
-            access: listener.access.map(Arc::new),
-        });
-        runtime
-            .listen(&attached)
-            .map_err(|e| system("watch the listener", e))?;
-        drop(pass);
-        Ok(Attachment {
-            attached,
-            runtime,
-            kept: false,
-        })
-    }
-
-    pub(crate) fn attachable(
-        &self,
-    ) -> Result<(Arc<Runtime>, &Arc<crate::server::core::Core>), DoorCondition> {
+    pub(crate) fn attachable(&self) -> Result<(Arc<Runtime>, &Arc<Core>), DoorCondition> {
         let Inner::Own(own) = &*self.inner else {
             return Err(DoorCondition::NotCreator);
         };
@@ -230,6 +166,17 @@ impl Door {
 }
 
 impl Attachment {
+    /// Serves on a listener from now on.
+    pub(crate) fn begin(runtime: &Arc<Runtime>, attached: Attached) -> sys::Result<Self> {
+        let attached = Arc::new(attached);
+        runtime.listen(&attached)?;
+        Ok(Self {
+            attached,
+            runtime: Arc::clone(runtime),
+            kept: false,
+        })
+    }
+
     /// The name, absolute, as it was when it was made; `None` for an inherited socket that has none.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
@@ -250,7 +197,7 @@ impl Attachment {
     #[doc(alias = "fdetach")]
     pub fn detach(mut self) -> Result<bool, DoorError> {
         self.kept = true;
-        if self.runtime.life != crate::sys::fork::life() {
+        if self.runtime.life != fork::life() {
             let label = DoorLabel {
                 path: self.path().map(Arc::from),
                 ..DoorLabel::default()
@@ -284,7 +231,7 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        if !self.kept && self.runtime.life == crate::sys::fork::life() {
+        if !self.kept && self.runtime.life == fork::life() {
             // Nobody to tell: `detach` is for those who want to know.
             let ended = self.end();
             if ended.is_err() {
@@ -293,55 +240,4 @@ impl Drop for Attachment {
             }
         }
     }
-}
-
-/// A listening socket that was passed to this process at its start.
-#[derive(Debug)]
-pub struct InheritedListener {
-    /// Its name in `LISTEN_FDNAMES`.
-    pub name: Option<String>,
-    /// Who may call through it, besides what the door demands: see [`AttachOptions::access`]. None at first.
-    pub access: Option<Access>,
-    socket: std::os::fd::OwnedFd,
-}
-
-/// The listening sockets that this process was started with (`LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES`; see
-/// `sd_listen_fds(3)`). The second call finds none.
-///
-/// # Blocking
-/// Never.
-///
-/// # Errors
-/// [`DoorCondition::Inherit`] (EINVAL) if a variable is malformed, or if one of the descriptors is not a listening packet
-/// socket.
-#[doc(alias = "sd_listen_fds")]
-pub fn inherited_listeners() -> Result<Vec<InheritedListener>, DoorError> {
-    let passed = name::inherited_listeners().map_err(DoorError::from)?;
-    Ok(passed
-        .into_iter()
-        .map(|(name, socket)| InheritedListener {
-            name,
-            access: None,
-            socket,
-        })
-        .collect())
-}
-
-/// The names of doors on this host, as far as they can be told from other sockets: the paths that they were bound by.
-///
-/// A door's listener is known by its backlog (1,009); nothing is connected to. Those of this network namespace are
-/// found, whoever they belong to; in another mount namespace a path may mean another file.
-///
-/// # Blocking
-/// Never.
-///
-/// # Errors
-/// [`DoorCondition::System`] if the kernel does not list sockets.
-pub fn live_names() -> Result<Vec<PathBuf>, DoorError> {
-    let listeners = crate::sys::diag::listeners().map_err(|e| system("list sockets", e))?;
-    let mark = name::visible_backlog();
-    let ours = listeners
-        .into_iter()
-        .filter(|(_, _, backlog)| *backlog == mark);
-    Ok(ours.map(|(path, _, _)| path).collect())
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use crate::sys;
-use crate::sys::peer::{self, Process};
+use crate::sys::process::Process;
+use crate::sys::{self, ids, peer};
 
 /// The identity of a calling process, as the kernel vouches for it.
 ///
@@ -103,10 +103,10 @@ impl Credentials {
 
     /// What the kernel said of a process, or `None` if the uid only stands in for unnamed ones.
     fn new(uid: u32, gid: u32, mut groups: Vec<u32>, process: Arc<Process>) -> Option<Self> {
-        if peer::stand_in_uid() == Some(uid) {
+        if ids::stand_in_uid() == Some(uid) {
             return None;
         }
-        let stand_in = peer::stand_in_gid();
+        let stand_in = ids::stand_in_gid();
         groups.retain(|group| Some(*group) != stand_in);
         Some(Self {
             uid,

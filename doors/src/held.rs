@@ -56,10 +56,12 @@ impl Held {
             .map_or_else(|| Arc::new(Caller::Unknown), Line::caller)
     }
 
-    /// Whether the caller has given up or died, so that nobody waits for the answer.
+    /// Whether the caller has given up or died, so that nobody waits for the answer. Never true for a door with
+    /// [`DoorAttributes::NO_CANCEL`](crate::DoorAttributes::NO_CANCEL), as for its invocations.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.line.as_ref().is_some_and(Line::is_cancelled)
+        self.active.core().tells_cancellation()
+            && self.line.as_ref().is_some_and(Line::is_cancelled)
     }
 
     /// Answers the call; the caller goes on at once. A caller that has gone is no error.

@@ -6,6 +6,7 @@ use crate::attributes::DoorAttributes;
 use crate::client::petition::Petition;
 use crate::door::{Door, Inner, Remote};
 use crate::error::{DoorCondition, DoorError, Violation};
+use crate::params::DoorParams;
 use crate::primitive::Ordering;
 use crate::server::core::Core;
 use crate::server::runtime::Runtime;
@@ -31,20 +32,6 @@ pub struct DoorInfo {
     pub params: DoorParams,
     /// Figures of a running door; `None` once the server has exited.
     pub figures: Option<DoorFigures>,
-}
-
-/// The parameters of a door: they limit what calls may bring, never what replies bring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DoorParams {
-    /// Descriptors per call (`DOOR_PARAM_DESC_MAX`); 0 for a door that refuses them.
-    #[doc(alias = "DOOR_PARAM_DESC_MAX")]
-    pub desc_max: u32,
-    /// The fewest bytes per call (`DOOR_PARAM_DATA_MIN`).
-    #[doc(alias = "DOOR_PARAM_DATA_MIN")]
-    pub data_min: u64,
-    /// The most bytes per call (`DOOR_PARAM_DATA_MAX`).
-    #[doc(alias = "DOOR_PARAM_DATA_MAX")]
-    pub data_max: u64,
 }
 
 /// Figures of a running door.
@@ -119,157 +106,6 @@ impl Door {
             Inner::Remote(remote) => of_remote(remote),
         };
         self.named(told)
-    }
-
-    /// Reads the parameters (`door_getparam`), from any process.
-    ///
-    /// # Blocking
-    /// As [`info`](Self::info).
-    ///
-    /// # Errors
-    /// As [`info`](Self::info).
-    #[doc(alias = "door_getparam")]
-    pub fn params(&self) -> Result<DoorParams, DoorError> {
-        self.info().map(|info| info.params)
-    }
-
-    /// Sets the parameters, for calls that start later (`door_setparam`). Only the process that created the door may.
-    ///
-    /// # Blocking
-    /// Never.
-    ///
-    /// # Errors
-    /// [`DoorCondition::NotCreator`] (EPERM), [`DoorCondition::NoDoor`] (EBADF) if revoked, [`DoorCondition::BadParameter`] with the
-    /// number of the C function: ERANGE for `desc_max` above 2^31-1, ENOTSUP for any on a door that refuses descriptors,
-    /// EINVAL for `data_min` above `data_max`.
-    ///
-    /// # Examples
-    /// ```
-    /// use doors::{CallCondition, Door, DoorAttributes, DoorParams};
-    ///
-    /// let door = Door::create(|call| call.door_return(&[], vec![]), DoorAttributes::empty())?;
-    /// let params = door.params()?;
-    /// door.set_params(DoorParams { data_max: 512, desc_max: 0, ..params })?;
-    /// let error = door.call(&[0; 513], vec![]).unwrap_err();
-    /// assert_eq!(error.condition, CallCondition::DataSize { len: 513, limit: 512 });
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[doc(alias = "door_setparam")]
-    pub fn set_params(&self, params: DoorParams) -> Result<(), DoorError> {
-        self.named(self.set(params))
-    }
-
-    fn set(&self, params: DoorParams) -> Result<(), DoorCondition> {
-        use nix::errno::Errno;
-        let core = match &*self.inner {
-            Inner::Own(own) if own.core.life == fork::life() => &own.core,
-            Inner::InProcess(core) => core,
-            Inner::Own(_) | Inner::Remote(_) => return Err(DoorCondition::NotCreator),
-        };
-        if core.is_revoked() {
-            return Err(DoorCondition::NoDoor);
-        }
-        let bad = |what, errno| Err(DoorCondition::BadParameter { what, errno });
-        if params.desc_max > i32::MAX.unsigned_abs() {
-            return bad("more than 2147483647 descriptors", Errno::ERANGE);
-        }
-        if params.desc_max != 0 && core.attributes().contains(DoorAttributes::REFUSE_DESC) {
-            return bad("the door refuses descriptors", Errno::ENOTSUP);
-        }
-        if params.data_min > params.data_max {
-            return bad("the fewest bytes are more than the most", Errno::EINVAL);
-        }
-        core.limits
-            .desc_max
-            .store(params.desc_max, Ordering::Relaxed);
-        core.limits
-            .data_min
-            .store(params.data_min, Ordering::Relaxed);
-        core.limits
-            .data_max
-            .store(params.data_max, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Ends the door for new calls, for ever. Calls in progress finish; calls that were not taken fail with
-    /// [`CallCondition::NoDoor`](crate::CallCondition::NoDoor), and no unreferenced notice comes any more. Revoking
-    /// twice succeeds. Descriptors and names stay and show REVOKED.
-    ///
-    /// # Blocking
-    /// Never: calls in progress are not waited for.
-    ///
-    /// # Errors
-    /// [`DoorCondition::NotCreator`] (EPERM) for a door of another process, the parent's included.
-    ///
-    /// # Examples
-    /// ```
-    /// use doors::{CallCondition, Door, DoorAttributes};
-    ///
-    /// let door = Door::create(|call| call.door_return(&[], vec![]), DoorAttributes::empty())?;
-    /// let copy = Door::from_descriptor(door.descriptor()?)?;
-    /// door.revoke()?;
-    /// assert_eq!(copy.call(&[], vec![]).unwrap_err().condition, CallCondition::NoDoor);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[doc(alias = "door_revoke")]
-    pub fn revoke(&self) -> Result<(), DoorError> {
-        self.named(self.end())
-    }
-
-    fn end(&self) -> Result<(), DoorCondition> {
-        let own = match &*self.inner {
-            Inner::Own(own) => own,
-            Inner::InProcess(core) if core.life == fork::life() => {
-                core.revoke();
-                return Ok(());
-            }
-            Inner::InProcess(_) | Inner::Remote(_) => return Err(DoorCondition::NotCreator),
-        };
-        let runtime = own.runtime()?;
-        own.core.revoke();
-        // Calls that wait for a thread are told at once. Not under the lock: a call that is found may be all that kept
-        // another door, whose end runs foreign code.
-        let sessions: Vec<_> = runtime.sessions().values().cloned().collect();
-        for session in sessions {
-            session.scan();
-        }
-        own.core.pool.turn_away(&own.core);
-        own.core.retire_pool();
-        Ok(())
-    }
-
-    /// A place among the threads of this private door, for the calling thread (`door_bind`).
-    ///
-    /// # Blocking
-    /// Never; [`ServerThread::serve`](crate::ServerThread::serve) does.
-    ///
-    /// # Errors
-    /// [`DoorCondition::NotCreator`], [`DoorCondition::NotPrivate`] (both EINVAL in C).
-    ///
-    /// # Examples
-    /// ```no_run
-    /// use doors::{Door, DoorAttributes};
-    ///
-    /// let door = Door::create(|call| call.door_return(&[], vec![]), DoorAttributes::PRIVATE)?;
-    /// let place = door.bind()?;
-    /// std::thread::spawn(move || place.serve());
-    /// # Ok::<(), doors::DoorError>(())
-    /// ```
-    #[doc(alias = "door_bind")]
-    pub fn bind(&self) -> Result<crate::ServerThread, DoorError> {
-        self.named(self.place())
-    }
-
-    fn place(&self) -> Result<crate::ServerThread, DoorCondition> {
-        let Inner::Own(own) = &*self.inner else {
-            return Err(DoorCondition::NotCreator);
-        };
-        own.runtime()?;
-        if own.core.pool.id == own.core.id {
-            Ok(crate::ServerThread::of(&own.core.pool))
-        } else {
-            Err(DoorCondition::NotPrivate)
-        }
     }
 }
 

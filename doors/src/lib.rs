@@ -15,6 +15,7 @@
 //!   one direction only. A **channel** is the place in it for one call at a time.
 //! * **Server threads** ([`PoolLimits`], [`ServerThread`]): the pool of the process, or the private one of a door.
 //!   *Depletion* is the moment at which none is parked.
+//! * **Gear** ([`Waiting`]): how the two sides of a call wait for each other, looking or asleep.
 //! * **Unreferenced** ([`Unreferenced`]): no token, no connection through a name and no name is left.
 //!
 //! # The path of a call
@@ -44,12 +45,17 @@
 //! | data of a first call in one packet; more opens a session | 128 KiB | |
 //! | data that move in one part; more grows the channel's area, up to 4 MiB, then moves in parts | 16 KiB | |
 //! | calls at once in one session; further callers wait | 256 | |
-//! | sessions and connections of one user in a server | 8,192 | |
+//! | descriptors of a server that one user's sessions (2 each), connections (1) and asked-for tokens (1) cost | half of all | `RLIMIT_NOFILE` of the server |
 //! | memory of one user's sessions in a server | 1 GiB | |
 //! | server threads of a pool; further calls wait | 1,024 | [`set_pool_limits`], [`Options::threads`] |
 //! | a step of the protocol, never a server procedure | 5 s | |
 //! | a call | none | [`Door::call_until`] |
 //! | path of a name | 4,095 bytes; in one of 108 and more, some 80 for the last component | |
+//!
+//! # The environment
+//!
+//! An operator chooses with `DOORS_WAITING` how a process waits, whatever its program says: `auto`, `spin`, `handoff` or
+//! `block` ([`Waiting`]). Services that systemd starts find their names by `LISTEN_FDS` ([`inherited_listeners`]).
 //!
 //! # What it does not do
 //!
@@ -100,12 +106,17 @@ mod waiting;
 
 // Verbs, and the nouns they act on.
 mod attach;
+mod bind;
 mod create;
 mod door;
+mod find;
 mod info;
+mod inherit;
 mod invocation;
 mod open;
+mod params;
 mod restart;
+mod revoke;
 
 // Parts of a call, to be measured.
 #[cfg(feature = "measure")]
@@ -117,7 +128,7 @@ pub mod measure;
 pub mod typed;
 
 pub use access::{Access, Refusal};
-pub use attach::{AttachOptions, Attachment, InheritedListener, inherited_listeners, live_names};
+pub use attach::{AttachOptions, Attachment};
 pub use attributes::DoorAttributes;
 pub use create::{
     Options, ThreadCreator, Unreferenced, join_pool, replace_thread_creator, set_pool_limits,
@@ -129,10 +140,13 @@ pub use error::{
     CallCondition, CallError, CallState, DoorCondition, DoorError, DoorLabel, InheritError,
     ReturnError, Violation,
 };
+pub use find::live_names;
 pub use held::Held;
-pub use info::{DoorFigures, DoorInfo, DoorParams};
+pub use info::{DoorFigures, DoorInfo};
+pub use inherit::{InheritedListener, inherited_listeners};
 pub use invocation::{Invocation, Returned};
 pub use name::NameError;
+pub use params::DoorParams;
 pub use pool::{PoolLimits, ServerThread, unbind};
 pub use restart::{Drained, Heirloom, drain, take_over};
 pub use waiting::{Waiting, set_waiting};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use doors::Door;
+use doors::{Door, DoorAttributes, DoorCondition, Invocation};
 use harness::Watchdog;
 
 use crate::server::{Server, assert_waits, call, calling, text};
@@ -42,6 +42,24 @@ fn a_bound_thread_serves_its_private_door_until_it_unbinds() {
         server.peer.expect("left");
         assert_waits(&server.door);
     }
+}
+
+#[test]
+fn only_a_private_door_of_the_own_process_has_places_for_threads() {
+    let _watchdog = Watchdog::new("no place");
+    let server = Server::start("place", &["private"]);
+    let refused = |door: &Door| door.bind().unwrap_err().condition().clone();
+    assert_eq!(refused(&server.door), DoorCondition::NotCreator);
+    let procedure = |call: Invocation<'_>| call.door_return(&[], vec![]);
+    let public = Door::create(procedure, DoorAttributes::empty()).unwrap();
+    assert_eq!(refused(&public), DoorCondition::NotPrivate);
+    let private = Door::create(procedure, DoorAttributes::PRIVATE).unwrap();
+    assert_eq!(
+        private.bind().unwrap().private_to(),
+        Some(private.info().unwrap().id)
+    );
+    private.revoke().unwrap();
+    let _place = private.bind().unwrap();
 }
 
 #[test]

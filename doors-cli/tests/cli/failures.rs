@@ -54,13 +54,15 @@ fn help_tells_the_numbers_and_examples() {
         "info",
         "ls",
         "top",
+        "bench",
+        "DOORS_WAITING",
         "Exit status:",
         "may have been executed",
     ] {
         assert!(help.contains(word), "{word} in {help}");
     }
     assert!(!help.contains("demo-server"), "{help}");
-    for verb in ["demo", "serve", "call", "info", "ls", "top"] {
+    for verb in ["demo", "serve", "call", "info", "ls", "top", "bench"] {
         let help = doors([verb, "--help"]);
         assert_eq!(status(&help), 0);
         assert!(

@@ -15,7 +15,7 @@ use super::petition::{deadline, poll_until};
 use crate::desc::borrowed;
 use crate::error::CallCondition;
 use crate::primitive::{AtomicBool, Ordering};
-use crate::sys::peer::Process;
+use crate::sys::process::Process;
 use crate::sys::shared::Shared;
 use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET};
 use crate::sys::unclaimed::Unclaimed;

@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::DoorCondition;
 use crate::sys::account::Account;
-use crate::sys::peer::{Process, ProcessId};
+use crate::sys::process::{Process, ProcessId};
 use crate::sys::shared::Shared;
 use crate::sys::socket;
 use crate::sys::unclaimed::Unclaimed;

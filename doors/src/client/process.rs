@@ -11,7 +11,7 @@ use super::session::Session;
 use super::watcher::Watcher;
 use crate::lock::lock;
 use crate::primitive::Ordering;
-use crate::sys::peer::ProcessId;
+use crate::sys::process::ProcessId;
 use crate::sys::{self, fork};
 
 /// How many sessions without doors are kept.
@@ -213,7 +213,7 @@ mod tests {
     use super::{ClientProcess, RESTING_SESSIONS};
     use crate::client::session::Session;
     use crate::sys::account::Account;
-    use crate::sys::peer::Process;
+    use crate::sys::process::Process;
     use crate::sys::shared::Shared;
     use crate::sys::{fork, socket};
 

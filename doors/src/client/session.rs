@@ -18,7 +18,7 @@ use super::doorbell::heard;
 use super::pools::Pools;
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-use crate::sys::peer::Process;
+use crate::sys::process::Process;
 use crate::sys::shared::Shared;
 use crate::sys::socket;
 use crate::sys::unclaimed::Unclaimed;

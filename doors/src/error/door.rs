@@ -121,7 +121,7 @@ pub enum DoorCondition {
     #[doc(alias = "EACCES")]
     #[error("the server does not admit this process; ask whoever runs it")]
     NotAllowed,
-    /// The server is short of something or draining (EAGAIN).
+    /// Memory, descriptors or a quota of the server is short (EAGAIN): try again later.
     #[doc(alias = "EAGAIN")]
     #[error("the server is short of memory, descriptors or quota; try again later")]
     NoRoom,

@@ -6,7 +6,7 @@ use super::heirloom::Heirloom;
 use super::wire::{Heard, Wire};
 use crate::attributes::DoorAttributes;
 use crate::error::{DoorCondition, DoorError, Violation};
-use crate::info::DoorParams;
+use crate::params::DoorParams;
 use crate::wire::limits::PROTOCOL_DEADLINE;
 use crate::wire::message::Message;
 

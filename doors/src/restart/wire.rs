@@ -10,7 +10,7 @@ use super::WITHIN;
 use crate::client::petition::{deadline, poll_until, system};
 use crate::error::{DoorCondition, Violation};
 use crate::sys::account::Account;
-use crate::sys::peer::Process;
+use crate::sys::process::Process;
 use crate::sys::socket::{self, Received};
 use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::Message;

@@ -4,7 +4,8 @@ use nix::errno::Errno;
 
 use crate::cred::Caller;
 use crate::sys::account::Account;
-use crate::sys::peer::{Process, peer_pidfd};
+use crate::sys::peer::peer_pidfd;
+use crate::sys::process::Process;
 use crate::sys::shared::Shared;
 use crate::sys::socket::{self, Received, sent_by};
 use crate::wire::code::Failure;

@@ -22,7 +22,7 @@ use crate::cred::Caller;
 use crate::event;
 use crate::pool::{Job, Pool};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
-use crate::sys::peer::Process;
+use crate::sys::process::Process;
 use crate::sys::shared::Shared;
 use crate::sys::socket;
 use crate::wire::code::Failure;

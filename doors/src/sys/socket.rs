@@ -16,7 +16,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::Result;
 use super::account::Account;
-use super::peer::Process;
+use super::process::Process;
 use super::unclaimed::Unclaimed;
 
 /// The most descriptors that one packet carries (`SCM_MAX_FD`, unix(7)).

@@ -91,6 +91,10 @@ impl Server {
                 drop(self.attachments.remove(*name).unwrap());
                 "dropped".into()
             }
+            ["leave", name] => {
+                self.attachments.remove(*name).unwrap().keep();
+                "left".into()
+            }
             ["mint"] => {
                 self.copies.push(subject().descriptor().unwrap());
                 "minted".into()

@@ -8,7 +8,7 @@ use super::First;
 use crate::client::condition::condition;
 use crate::error::CallCondition;
 use crate::sys::memfd;
-use crate::sys::peer::Process;
+use crate::sys::process::Process;
 use crate::sys::socket::Received;
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;

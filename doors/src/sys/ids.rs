@@ -1,0 +1,107 @@
+//! Ids of users and groups, as `/proc` writes them.
+
+use std::str::FromStr;
+
+use nix::errno::Errno;
+
+use super::Result;
+
+/// The ids of a process at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessIds {
+    pub(crate) ruid: u32,
+    pub(crate) euid: u32,
+    pub(crate) rgid: u32,
+    pub(crate) egid: u32,
+    /// Supplementary.
+    pub(crate) groups: Vec<u32>,
+}
+
+impl ProcessIds {
+    /// Reads a `/proc/<pid>/status` file.
+    pub(super) fn parse(status: &[u8]) -> Result<Self> {
+        let (user, group) = (first_two(status, "Uid:")?, first_two(status, "Gid:")?);
+        Ok(Self {
+            ruid: user.0,
+            euid: user.1,
+            rgid: group.0,
+            egid: group.1,
+            groups: numbers(status, "Groups:")?,
+        })
+    }
+
+    pub(super) fn agree_with(&self, info: &libc::pidfd_info) -> bool {
+        [self.ruid, self.euid, self.rgid, self.egid] == [info.ruid, info.euid, info.rgid, info.egid]
+    }
+}
+
+/// Our effective uid.
+pub(crate) fn effective_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// The uid that stands for all those without a name in our user namespace, if there are any.
+pub(crate) fn stand_in_uid() -> Option<u32> {
+    stand_in("/proc/thread-self/uid_map", "/proc/sys/kernel/overflowuid")
+}
+
+/// The gid that stands for all those without a name in our user namespace, if there are any.
+pub(crate) fn stand_in_gid() -> Option<u32> {
+    stand_in("/proc/thread-self/gid_map", "/proc/sys/kernel/overflowgid")
+}
+
+/// An id without a mapping shows as the overflow id (`user_namespaces(7)`), even if the map gives
+/// that number to a real user as well. A map that cannot be read counts as one with gaps.
+fn stand_in(map: &str, overflow: &str) -> Option<u32> {
+    const DEFAULT: u32 = 65_534;
+    if names_every_id(&read(map).unwrap_or_default()) {
+        return None;
+    }
+    let chosen = read(overflow).and_then(|text| numbers(&text, ""));
+    Some(
+        chosen
+            .ok()
+            .and_then(|ids| ids.first().copied())
+            .unwrap_or(DEFAULT),
+    )
+}
+
+/// Whether an id map covers all 2^32 - 1 ids; its lines are: first inside, first outside, count.
+fn names_every_id(map: &[u8]) -> bool {
+    let lines = map
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    let total = lines.map(|line| match numbers::<u64>(line, "").as_deref() {
+        Ok([_, _, count]) => *count,
+        _ => 0,
+    });
+    total.fold(0, u64::saturating_add) == u64::from(u32::MAX)
+}
+
+pub(super) fn read(path: &str) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Errno::try_from(error).unwrap_or(Errno::EIO))
+}
+
+/// The real and the effective one of four ids; the saved and the file system's follow them
+/// (`proc_pid_status(5)`).
+fn first_two(status: &[u8], name: &str) -> Result<(u32, u32)> {
+    match *numbers(status, name)? {
+        [real, effective, _, _] => Ok((real, effective)),
+        _ => Err(Errno::EPROTO),
+    }
+}
+
+/// The numbers on the line that begins with `name`.
+///
+/// A process chooses its own `Name:`, so a line which is there twice is one too many.
+pub(super) fn numbers<T: FromStr>(text: &[u8], name: &str) -> Result<Vec<T>> {
+    let lines = text.trim_ascii_end().split(|byte| *byte == b'\n');
+    let mut found = lines.filter_map(|line| line.strip_prefix(name.as_bytes()));
+    let (Some(line), None) = (found.next(), found.next()) else {
+        return Err(Errno::EPROTO);
+    };
+    let line = str::from_utf8(line).map_err(|_| Errno::EPROTO)?;
+    line.split_ascii_whitespace()
+        .map(|word| word.parse().map_err(|_| Errno::EPROTO))
+        .collect()
+}
