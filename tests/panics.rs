@@ -1,5 +1,4 @@
 //! Foreign code that panics beside the server procedure costs no channel, no thread and no count.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use doors::{CallCondition, Door};
 use harness::calls::{books, both, start, until_idle};
