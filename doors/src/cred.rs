@@ -168,15 +168,15 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Asks the kernel who connected this socket or made its pair. `ESRCH`: that process has gone.
-    pub(crate) fn of_socket(socket: impl AsFd) -> sys::Result<Self> {
+    /// Asks the kernel with which ids the process connected this socket or made its pair that the kernel has named as the
+    /// one who did.
+    pub(crate) fn of_socket(socket: impl AsFd, process: &Arc<Process>) -> sys::Result<Self> {
         let peer = peer::peer_cred(&socket)?;
         if peer.pid == 0 {
             return Ok(Self::Unknown);
         }
         let groups = peer::peer_groups(&socket)?;
-        let process = Arc::new(peer::peer_pidfd(&socket)?);
-        let credentials = Credentials::new(peer.uid, peer.gid, groups, process);
+        let credentials = Credentials::new(peer.uid, peer.gid, groups, Arc::clone(process));
         Ok(credentials.map_or(Self::Unknown, Self::Known))
     }
 }

@@ -405,9 +405,7 @@ pub(crate) fn accept(listener: impl AsFd) -> Result<OwnedFd> {
 /// Whether the kernel names this process as the sender of a packet.
 pub(crate) fn sent_by(received: &mut Received, process: &Process) -> bool {
     match received.pidfd.take() {
-        Some(pidfd) => Process::from_pidfd(pidfd)
-            .and_then(|sender| sender.same_as(process))
-            .unwrap_or(false),
+        Some(pidfd) => process.is_meant_by(pidfd).unwrap_or(false),
         // A kernel without SCM_PIDFD: the pid has to do; 0 is a process outside our namespace.
         None => received.pid != 0 && received.pid == process.pid(),
     }
