@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
+use crate::sys::ids::StandIns;
 use crate::sys::process::Process;
-use crate::sys::{self, ids, peer};
+use crate::sys::{self, peer};
 
 /// The identity of a calling process, as the kernel vouches for it.
 ///
@@ -103,15 +104,15 @@ impl Credentials {
 
     /// What the kernel said of a process, or `None` if the uid only stands in for unnamed ones.
     fn new(uid: u32, gid: u32, mut groups: Vec<u32>, process: Arc<Process>) -> Option<Self> {
-        if ids::stand_in_uid() == Some(uid) {
+        let stand_ins = StandIns::now();
+        if stand_ins.uid == Some(uid) {
             return None;
         }
-        let stand_in = ids::stand_in_gid();
-        groups.retain(|group| Some(*group) != stand_in);
+        groups.retain(|group| Some(*group) != stand_ins.gid);
         Some(Self {
             uid,
             gid,
-            gid_is_named: Some(gid) != stand_in,
+            gid_is_named: Some(gid) != stand_ins.gid,
             groups,
             process,
         })
