@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
+use crate::sys::ids::StandIns;
 use crate::sys::process::Process;
-use crate::sys::{self, ids, peer};
+use crate::sys::{self, peer};
 
 /// The identity of a calling process, as the kernel vouches for it.
 ///
@@ -103,15 +104,15 @@ impl Credentials {
 
     /// What the kernel said of a process, or `None` if the uid only stands in for unnamed ones.
     fn new(uid: u32, gid: u32, mut groups: Vec<u32>, process: Arc<Process>) -> Option<Self> {
-        if ids::stand_in_uid() == Some(uid) {
+        let stand_ins = StandIns::now();
+        if stand_ins.uid == Some(uid) {
             return None;
         }
-        let stand_in = ids::stand_in_gid();
-        groups.retain(|group| Some(*group) != stand_in);
+        groups.retain(|group| Some(*group) != stand_ins.gid);
         Some(Self {
             uid,
             gid,
-            gid_is_named: Some(gid) != stand_in,
+            gid_is_named: Some(gid) != stand_ins.gid,
             groups,
             process,
         })
@@ -168,15 +169,15 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Asks the kernel who connected this socket or made its pair. `ESRCH`: that process has gone.
-    pub(crate) fn of_socket(socket: impl AsFd) -> sys::Result<Self> {
+    /// Asks the kernel with which ids the process connected this socket or made its pair that the kernel has named as the
+    /// one who did.
+    pub(crate) fn of_socket(socket: impl AsFd, process: &Arc<Process>) -> sys::Result<Self> {
         let peer = peer::peer_cred(&socket)?;
         if peer.pid == 0 {
             return Ok(Self::Unknown);
         }
         let groups = peer::peer_groups(&socket)?;
-        let process = Arc::new(peer::peer_pidfd(&socket)?);
-        let credentials = Credentials::new(peer.uid, peer.gid, groups, process);
+        let credentials = Credentials::new(peer.uid, peer.gid, groups, Arc::clone(process));
         Ok(credentials.map_or(Self::Unknown, Self::Known))
     }
 }

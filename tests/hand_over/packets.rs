@@ -12,7 +12,7 @@ fn a_server_waits_until_results_that_travel_in_parts_have_gone() {
     let mut scene = Scene::new("hand_over");
     let connection = raw::connect(&scene.path);
     let mut session = raw::Session::open(&connection);
-    session.call.write(session.area_at(0), b"r");
+    session.put(0, b"r");
     let mut head = session.head(1);
     let outcome = session.turn(&head);
     let Outcome::Answer(2, _, total) = outcome else {

@@ -46,7 +46,7 @@ impl Leader {
         }
         // Only the process that the kernel names as the connection's own: others may hold a copy of it. They get no
         // answer, for the opener would read it as one to its own call.
-        let Ok(opener) = peer_pidfd(&token.socket) else {
+        let Ok(opener) = peer_pidfd(&token.socket).map(Arc::new) else {
             // Our table is full: nobody can be named at the moment, and nothing runs unnamed.
             refuse(Failure::NoRoom);
             return Ok(());
@@ -67,7 +67,7 @@ impl Leader {
             refuse(Failure::DescriptorsLost);
             return Ok(());
         }
-        let caller = Caller::of_socket(&token.socket).map_err(|_| Violation::Sender)?;
+        let caller = Caller::of_socket(&token.socket, &opener).map_err(|_| Violation::Sender)?;
         let judged = token.judge(&caller);
         let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
         let turned_down = judged.and_then(|said| turned_down(core, said, bytes, descriptors));

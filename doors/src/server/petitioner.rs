@@ -1,5 +1,7 @@
 //! Who petitions.
 
+use std::sync::Arc;
+
 use nix::errno::Errno;
 
 use crate::cred::Caller;
@@ -16,7 +18,7 @@ pub(super) const NOBODY: u32 = u32::MAX;
 
 /// Who petitions, and where the answer goes.
 pub(super) struct Petitioner {
-    pub(super) process: Process,
+    pub(super) process: Arc<Process>,
     pub(super) caller: Caller,
     pub(super) private: Shared,
 }
@@ -33,11 +35,13 @@ impl Petitioner {
         }
         let private = received.fds.pop().ok_or(Violation::Descriptors)?;
         let private = Shared::new(private, account);
-        let process = peer_pidfd(&private).map_err(|_| Violation::Sender)?;
+        let process = peer_pidfd(&private)
+            .map(Arc::new)
+            .map_err(|_| Violation::Sender)?;
         if !sent_by(received, &process) {
             return Err(Violation::Sender);
         }
-        let caller = Caller::of_socket(&private).map_err(|_| Violation::Sender)?;
+        let caller = Caller::of_socket(&private, &process).map_err(|_| Violation::Sender)?;
         // The other end was made by the client, perhaps blocking and without stamps; ours is set up here.
         let flags = nix::fcntl::OFlag::O_NONBLOCK;
         nix::fcntl::fcntl(&private, nix::fcntl::FcntlArg::F_SETFL(flags))

@@ -50,7 +50,7 @@ pub(crate) struct Session {
     /// Random: knowing it is part of being the client.
     pub(crate) id: u128,
     /// The kernel's handle of the client's process.
-    pub(crate) client: Process,
+    pub(crate) client: Arc<Process>,
     pub(crate) runtime: Arc<Runtime>,
     /// Our end of the private pair.
     pub(crate) socket: Shared,
@@ -68,7 +68,7 @@ impl Session {
     pub(crate) fn new(
         runtime: &Arc<Runtime>,
         id: u128,
-        client: Process,
+        client: Arc<Process>,
         caller: Caller,
         socket: Shared,
         charge: Charge,

@@ -3,8 +3,10 @@
 use std::str::FromStr;
 
 use nix::errno::Errno;
+use nix::sys::stat::stat;
 
 use super::Result;
+use crate::primitive::{AtomicU64, Ordering};
 
 /// The ids of a process at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,18 +42,42 @@ pub(crate) fn effective_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
-/// The uid that stands for all those without a name in our user namespace, if there are any.
-pub(crate) fn stand_in_uid() -> Option<u32> {
-    stand_in("/proc/thread-self/uid_map", "/proc/sys/kernel/overflowuid")
+/// The ids that stand for all those without a name in our user namespace, where there are any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StandIns {
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
 }
 
-/// The gid that stands for all those without a name in our user namespace, if there are any.
-pub(crate) fn stand_in_gid() -> Option<u32> {
-    stand_in("/proc/thread-self/gid_map", "/proc/sys/kernel/overflowgid")
+impl StandIns {
+    /// As they are now.
+    ///
+    /// An id without a mapping shows as the overflow id (`user_namespaces(7)`), even if the map gives that number to a
+    /// real user as well. A map that cannot be read counts as one with gaps.
+    pub(crate) fn now() -> Self {
+        /// The user namespace whose maps were seen to have no gaps, by inode number; 0 none. A map is written once
+        /// (`user_namespaces(7)`), so it need not be read for each caller.
+        static WHOLE: AtomicU64 = AtomicU64::new(0);
+        // A number is not given out again while its namespace is there, and a server, which has threads, cannot leave
+        // its own.
+        let namespace = stat("/proc/thread-self/ns/user").map_or(0, |file| file.st_ino);
+        if namespace != 0 && WHOLE.load(Ordering::Relaxed) == namespace {
+            return Self {
+                uid: None,
+                gid: None,
+            };
+        }
+        let found = Self {
+            uid: stand_in("/proc/thread-self/uid_map", "/proc/sys/kernel/overflowuid"),
+            gid: stand_in("/proc/thread-self/gid_map", "/proc/sys/kernel/overflowgid"),
+        };
+        if found.uid.is_none() && found.gid.is_none() {
+            WHOLE.store(namespace, Ordering::Relaxed);
+        }
+        found
+    }
 }
 
-/// An id without a mapping shows as the overflow id (`user_namespaces(7)`), even if the map gives
-/// that number to a real user as well. A map that cannot be read counts as one with gaps.
 fn stand_in(map: &str, overflow: &str) -> Option<u32> {
     const DEFAULT: u32 = 65_534;
     if names_every_id(&read(map).unwrap_or_default()) {

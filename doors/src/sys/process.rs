@@ -18,6 +18,7 @@ use nix::sys::statfs::{FsType, fstatfs};
 
 use super::Result;
 use super::ids::{ProcessIds, numbers, read};
+use crate::primitive::{AtomicU64, Ordering};
 
 /// The file system of pidfds since Linux 6.9 (`PID_FS_MAGIC`). Each process has an inode number
 /// there which is not given out again.
@@ -114,6 +115,14 @@ impl Process {
         self.id
     }
 
+    /// Whether a pidfd from elsewhere is one of this process.
+    pub(crate) fn is_meant_by(&self, pidfd: OwnedFd) -> Result<bool> {
+        match (self.id.inode, pidfs_inode(&pidfd)?) {
+            (Some(ours), Some(theirs)) => Ok(ours == theirs),
+            _ => self.same_as(&Self::from_pidfd(pidfd)?),
+        }
+    }
+
     /// Whether both are the same process.
     pub(crate) fn same_as(&self, other: &Self) -> Result<bool> {
         match (self.id.inode, other.id.inode) {
@@ -164,11 +173,17 @@ impl AsFd for Process {
 
 /// The inode number of a pidfd, or `None` if this is not a file of pidfs.
 fn pidfs_inode(fd: &OwnedFd) -> Result<Option<libc::ino_t>> {
-    if fstatfs(fd)?.filesystem_type() == PIDFS {
-        Ok(Some(fstat(fd)?.st_ino))
-    } else {
-        Ok(None)
+    /// The device number of pidfs, which the kernel mounts once and for all; 0 until it was seen.
+    static DEVICE: AtomicU64 = AtomicU64::new(0);
+    let file = fstat(fd)?;
+    if file.st_dev == DEVICE.load(Ordering::Relaxed) && file.st_dev != 0 {
+        return Ok(Some(file.st_ino));
     }
+    if fstatfs(fd)?.filesystem_type() != PIDFS {
+        return Ok(None);
+    }
+    DEVICE.store(file.st_dev, Ordering::Relaxed);
+    Ok(Some(file.st_ino))
 }
 
 /// Asks a pidfd for pid and ids (`PIDFD_GET_INFO`, Linux 6.13). To be called for pidfds only (P1).

@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     account: Account,
     /// Others may have the socket too, and go on with it.
     lives_on: AtomicBool,
+    /// The other side was told of the end: nothing more gets in.
+    ended: AtomicBool,
 }
 
 impl Shared {
@@ -28,6 +30,7 @@ impl Shared {
             socket: ManuallyDrop::new(socket),
             account: account.clone(),
             lives_on: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
         }
     }
 
@@ -60,6 +63,7 @@ impl Shared {
     pub(crate) fn hang_up(&self) {
         if !self.lives_on.load(Ordering::Acquire) {
             socket::end(self);
+            self.ended.store(true, Ordering::Release);
         }
     }
 }
@@ -76,7 +80,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // SAFETY: this is the drop: it runs once, and nobody uses the field after it.
         let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
-        if !self.lives_on.load(Ordering::Acquire) {
+        if !self.lives_on.load(Ordering::Acquire) && !self.ended.load(Ordering::Acquire) {
             socket::refuse_more(&socket);
         }
         if socket::next(&socket) != Next::Nothing {

@@ -398,16 +398,14 @@ pub(crate) fn accept(listener: impl AsFd) -> Result<OwnedFd> {
     let number = nix::sys::socket::accept4(listener.as_fd().as_raw_fd(), flags)?;
     // SAFETY: accept4 has just installed this number for us alone.
     let connection = unsafe { OwnedFd::from_raw_fd(number) };
-    name_senders(&connection)?;
+    // It names its senders as the listener does (`unix_sock_inherit_flags` in net/unix/af_unix.c).
     Ok(connection)
 }
 
 /// Whether the kernel names this process as the sender of a packet.
 pub(crate) fn sent_by(received: &mut Received, process: &Process) -> bool {
     match received.pidfd.take() {
-        Some(pidfd) => Process::from_pidfd(pidfd)
-            .and_then(|sender| sender.same_as(process))
-            .unwrap_or(false),
+        Some(pidfd) => process.is_meant_by(pidfd).unwrap_or(false),
         // A kernel without SCM_PIDFD: the pid has to do; 0 is a process outside our namespace.
         None => received.pid != 0 && received.pid == process.pid(),
     }
