@@ -105,6 +105,32 @@ fn an_exec_closes_everything() {
 }
 
 #[test]
+fn a_server_that_executes_another_program_ends_its_doors() {
+    const MAY_HAVE_EXECUTED: &str = "error ServerDied { taken: true } MayHaveExecuted";
+    let _watchdog = Watchdog::new("a_server_that_executes_another_program_ends_its_doors");
+    let directory = Directory::new("fork");
+    let (mut server, mut fresh) = pair(&directory);
+    let mut client = life::client_with_session(PEER, &directory);
+    // One call through a session, and a first one as a packet.
+    client.ask("start control b one", "started");
+    server.ask("wait entered 1", "entered 1");
+    fresh.ask("start control b one", "started");
+    server.ask("wait entered 2", "entered 2");
+    server.ask("exec", "[]");
+    // The process lives on, and its pidfd tells nothing.
+    client.ask("join one", MAY_HAVE_EXECUTED);
+    fresh.ask("join one", MAY_HAVE_EXECUTED);
+    // A first call tells its caller nothing of the door.
+    let told = ["target None DoorAttributes(0x0)", "error NoDoor"];
+    for (client, told) in [&mut client, &mut fresh].into_iter().zip(told) {
+        client.ask("call control ehello", "error NoDoor NotExecuted");
+        client.ask("info control", told);
+        let said = life::try_open(client, "again", &directory.join(life::CONTROL));
+        assert_eq!(life::kind_of_error(&said), "NoServer");
+    }
+}
+
+#[test]
 fn a_forked_server_cannot_serve_its_parents_doors() {
     let _watchdog = Watchdog::new("a_forked_server_cannot_serve_its_parents_doors");
     let directory = Directory::new("fork");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use doors::{Door, DoorFigures};
 use harness::raw::{Session, remint};
-use harness::{Directory, Peer, Watchdog, skipped};
+use harness::{Books, Directory, Peer, Watchdog, skipped};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 /// Longer than any thread looks for the next call.
@@ -19,12 +19,21 @@ const PAUSE: Duration = Duration::from_micros(300);
 /// Where a client says on which processor it runs.
 const CPU_WORD: usize = 44;
 
-/// A server, and a door of it that has a session.
+/// A server, and a door of it that has a session. When it is dropped, the server has to hold what it held at the start.
 struct Scene {
     _directory: Directory,
     server: Peer,
     path: PathBuf,
     door: Door,
+    books: Books,
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.books.balance();
+        }
+    }
 }
 
 impl Scene {
@@ -43,11 +52,14 @@ impl Scene {
         for _ in 0..3 {
             door.call(b"", vec![]).unwrap();
         }
+        // Four callers at once and one that asks make a pool of a few more.
+        let books = Books::of(&server).and_threads(5).and_mappings(2);
         Self {
             _directory: directory,
             server,
             path,
             door,
+            books,
         }
     }
 

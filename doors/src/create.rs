@@ -21,6 +21,10 @@ use crate::server::runtime::Runtime;
 ///
 /// It runs on a thread of its own, never while a call is active; notices of one process come one at a time.
 ///
+/// References are what the kernel counts: copies by `dup` and `fork`, copies in processes that are stopped, copies that
+/// lie in a socket which nobody has read yet, whoever sent them. A holder that is killed or executes another program has
+/// none any more, and none can pretend that it has gone. The `Door` of the creator and its clones are no references.
+///
 /// # Examples
 /// ```
 /// use std::sync::mpsc::channel;

@@ -64,14 +64,14 @@ pub struct DoorFigures {
 }
 
 impl Door {
-    /// Asks about the door. Works on revoked doors; a door whose server has exited still tells its id if it was used
-    /// before.
+    /// Asks about the door. Works on revoked doors; one whose server has exited still tells its id, if this process has
+    /// learnt it before: by asking, or with a session.
     ///
     /// # Blocking
     /// At most 5 s for a server that is stopped; busy server threads do not matter.
     ///
     /// # Errors
-    /// [`DoorCondition::NoDoor`] (EBADF) if the server has exited and this process never knew the door;
+    /// [`DoorCondition::NoDoor`] (EBADF) if the server has exited and the id is not known here;
     /// [`DoorCondition::NotResponding`] (EAGAIN), [`DoorCondition::NotAllowed`] (EACCES); [`DoorCondition::NotCreator`] for a door
     /// that the parent of a forked child created.
     ///

@@ -65,6 +65,8 @@
 //! * A [`Door`] does not serialise: its data are bytes. The macro `#[door]`, in the feature `derive`, makes a door of a
 //!   function with values.
 //! * It does not make a forked child a server of its parent's doors; the child opens or receives doors of its own.
+//! * It does not notice that a client changes its ids: a session shows who began it, as of then. A server that has to know
+//!   better asks with [`Credentials::refresh`].
 //! * It does not protect a server from the files whose descriptors it accepts: a read from one may block, and its
 //!   contents may change. [`DoorAttributes::REFUSE_DESC`] refuses them all.
 //!

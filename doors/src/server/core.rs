@@ -1,8 +1,11 @@
 //! A door as its server holds it.
 
+mod limits;
+
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use self::limits::Limits;
 use super::ages::Oldest;
 use super::meter::Meter;
 pub(crate) use super::references::Kind;
@@ -14,10 +17,9 @@ use crate::foreign::{self, Crew};
 use crate::invocation::{Invocation, Returned};
 pub(super) use crate::lock::lock;
 use crate::pool::Pool;
-use crate::primitive::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::primitive::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use crate::sys::fork;
 use crate::wire::code::Failure;
-use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
 
 /// The server procedure of a door.
 pub(crate) type Procedure = Box<dyn Fn(Invocation<'_>) -> Returned + Send + Sync>;
@@ -61,14 +63,6 @@ pub(crate) struct Core {
     references: Mutex<References>,
 }
 
-/// The parameters of a door; read for each call.
-#[derive(Debug)]
-pub(crate) struct Limits {
-    pub(crate) desc_max: AtomicU32,
-    pub(crate) data_min: AtomicU64,
-    pub(crate) data_max: AtomicU64,
-}
-
 /// What a new door is made of.
 pub(crate) struct Parts {
     pub(crate) procedure: Procedure,
@@ -82,7 +76,6 @@ pub(crate) struct Parts {
 impl Core {
     /// Makes a door with one owner and enters it in the runtime's table.
     pub(crate) fn create(runtime: &Arc<Runtime>, id: u64, parts: Parts) -> Arc<Self> {
-        let refuses = parts.attributes.contains(DoorAttributes::REFUSE_DESC);
         let core = Arc::new(Self {
             id,
             life: fork::life(),
@@ -90,11 +83,7 @@ impl Core {
             access: parts.access,
             pool: parts.pool,
             leaf: parts.leaf,
-            limits: Limits {
-                desc_max: AtomicU32::new(if refuses { 0 } else { i32::MAX.unsigned_abs() }),
-                data_min: AtomicU64::new(0),
-                data_max: AtomicU64::new(u64::MAX),
-            },
+            limits: Limits::new(parts.attributes),
             meter: Meter::new(),
             notice: Mutex::new(parts.notice),
             jury: Crew::new("door-predicate", JURORS),
@@ -145,7 +134,7 @@ impl Core {
         self.revoked.store(true, Ordering::Relaxed);
         // Pairs with the fence that a server thread passes between `begin` and its look at the flag.
         fence(Ordering::SeqCst);
-        // No notice after a revocation (SEMANTICS 12).
+        // No notice after a revocation, as on illumos.
         self.forget_notice();
     }
 
@@ -208,42 +197,6 @@ impl Core {
         self.active.load(Ordering::Acquire)
     }
 
-    /// Why a call of this size may not run; `None` if it may. In the order of SEMANTICS 6.1.
-    #[inline]
-    pub(crate) fn refuses(&self, bytes: u64, descriptors: u32) -> Option<Failure> {
-        if self.is_revoked() {
-            return Some(self.over());
-        }
-        let limits = &self.limits;
-        if bytes < limits.data_min.load(Ordering::Relaxed)
-            || bytes > limits.data_max.load(Ordering::Relaxed)
-        {
-            return Some(Failure::DataSize);
-        }
-        if descriptors > 0 {
-            return self.refuses_descriptors(descriptors);
-        }
-        self.closed()
-    }
-
-    /// The limit that a call with so many bytes went beyond, for its caller to read; 0 if it is none of size.
-    #[cold]
-    pub(crate) fn limit(&self, code: Failure, bytes: u64) -> u64 {
-        let least = self.limits.data_min.load(Ordering::Relaxed);
-        match code {
-            Failure::DataSize if bytes < least => least,
-            Failure::DataSize => {
-                let most = self.limits.data_max.load(Ordering::Relaxed);
-                most.min(LARGEST_CALL_BYTES)
-            }
-            Failure::TooManyDescriptors => {
-                let most = self.limits.desc_max.load(Ordering::Relaxed);
-                u64::from(most).min(u64::try_from(DESCRIPTORS).unwrap_or(u64::MAX))
-            }
-            _ => 0,
-        }
-    }
-
     /// Why no call may begin at all. A server thread looks again when it has counted its call and passed a fence:
     /// whoever closes the door stores, passes a fence and looks at the count.
     #[inline]
@@ -255,17 +208,6 @@ impl Core {
         } else {
             None
         }
-    }
-
-    fn refuses_descriptors(&self, descriptors: u32) -> Option<Failure> {
-        let attributes = self.attributes.load(Ordering::Relaxed);
-        if attributes & DoorAttributes::REFUSE_DESC.bits() != 0 {
-            return Some(Failure::RefusesDescriptors);
-        }
-        if descriptors > self.limits.desc_max.load(Ordering::Relaxed) {
-            return Some(Failure::TooManyDescriptors);
-        }
-        self.closed()
     }
 
     /// Whether invocations of this door are told that their caller gave up.

@@ -1,7 +1,12 @@
 //! What a server thread does with a turn.
 
+mod here;
+mod parts;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+pub(crate) use here::run_here;
 
 use super::core::Core;
 use super::duty::{Active, Collecting, Duty, Event, Progress};
@@ -15,7 +20,6 @@ use crate::channel::small::unpack;
 use crate::foreign::{shielded, stay_out};
 use crate::invocation::Invocation;
 use crate::pool::{Job, Pool};
-use crate::sys::clock::coarse_ns;
 use crate::wire::code::{Failure, Move};
 use crate::wire::layout::{SMALL_CALL_BYTES, usize_of};
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
@@ -250,58 +254,6 @@ impl Desk {
         pool.tell_depletion();
     }
 
-    /// The next part of the arguments.
-    #[cold]
-    fn arguments(
-        &mut self,
-        pool: &Arc<Pool>,
-        mut duty: Box<Duty>,
-        head: &CallHead,
-        depleted: bool,
-    ) -> Step {
-        let Progress::Collecting(mut call) = std::mem::replace(&mut duty.progress, Progress::Idle)
-        else {
-            return violation(duty, Violation::Turn);
-        };
-        let part = usize_of(head.part);
-        let have = u64::try_from(call.data.len()).unwrap_or(u64::MAX);
-        let whole = have.saturating_add(u64::from(head.part));
-        let sound = head.generation == duty.generation
-            && part > 0
-            && whole <= call.total
-            && duty.choose_area(head)
-            && part <= duty.area_bytes();
-        if !sound {
-            return violation(duty, Violation::Value);
-        }
-        let room = call.paid.more(part);
-        if !room || !duty.area.theirs.load(duty.area_at(), part, &mut call.data) {
-            drop(call);
-            duty.fail(Failure::NoRoom);
-            return Step::Stay(duty);
-        }
-        if whole < call.total {
-            duty.ask_more(*call);
-            return Step::Stay(duty);
-        }
-        let Collecting {
-            active,
-            registration,
-            data,
-            descriptors,
-            ..
-        } = *call;
-        if depleted {
-            // Others may have taken the last parked threads since the first part came.
-            self.tell_depletion(pool);
-        }
-        self.data = data;
-        // From here on the call is counted by hand, as one that came in a single part.
-        active.core().begin();
-        drop(active);
-        self.run(pool, duty, &registration, descriptors)
-    }
-
     /// Runs the server procedure and publishes what it answered. The call is counted as active.
     #[inline]
     fn run(
@@ -413,22 +365,4 @@ fn size_refused(core: &Core, head: &CallHead) -> Option<Failure> {
 fn violation(duty: Box<Duty>, found: Violation) -> Step {
     duty.channel.session.violated(found);
     Step::Stay(duty)
-}
-
-/// Runs a procedure on the calling thread, for a door without a transport.
-pub(crate) fn run_here(core: &Arc<Core>, line: Line, data: &[u8], fds: Vec<std::os::fd::OwnedFd>) {
-    core.begin();
-    let running = Arc::new(Running::default());
-    let mut desk = Desk::new(Arc::clone(&running), Footing::new(false));
-    desk.data.extend_from_slice(data);
-    desk.line = Some(line);
-    // No pool knows of this thread.
-    running.count_as(core.meter.hold(coarse_ns()));
-    desk.invoke(None, core, fds);
-    if let Some(number) = running.take_count() {
-        core.meter.let_go(number);
-    }
-    if desk.line.is_some() {
-        core.end();
-    }
 }

@@ -4,25 +4,24 @@
 //! channel, in the pool's queue, on the desk of the thread that staffs the channel, or inside a held invocation.
 //! Only who has it stores into the channel's words.
 
+mod waiting;
+
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+pub(crate) use self::waiting::Event;
 use super::channel::Channel;
 use super::core::Core;
-use super::footing::Footing;
 use super::line::Prepared;
 use super::runtime::Runtime;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, ReplyHead, low};
-use crate::channel::gear::{Gear, Shift};
+use crate::channel::gear::Gear;
 use crate::channel::pair::Pair;
-use crate::channel::wait::{Patience, Spent};
-use crate::pool::Pool;
+use crate::channel::wait::Patience;
 use crate::primitive::{Ordering, fence};
-use crate::sys::{cpu, futex};
 use crate::wire::code::{Answer, Failure};
-use crate::wire::layout::presence;
 use crate::wire::message::Violation;
 
 /// A channel without calls gives its thread back after this time.
@@ -122,107 +121,7 @@ impl Drop for Active {
     }
 }
 
-/// Why a thread stops waiting on a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// The client has published a turn.
-    Turn,
-    /// Nothing came for long, or the thread is needed elsewhere.
-    Leave,
-    /// The session is over.
-    Dead,
-}
-
 impl Duty {
-    /// Waits for the client's next turn.
-    #[inline]
-    pub(crate) fn await_turn(&mut self, pool: &Pool, footing: &mut Footing) -> Event {
-        let channel = &self.channel;
-        let (end, session) = (&channel.end, &channel.session);
-        let last = low(self.turn);
-        let stop = || pool.has_queue() || session.is_dead();
-        let spent = self
-            .patience
-            .spend(|| end.peer_cpu(), || end.turn() != last, stop);
-        let shift = self.gear.learn(spent);
-        if shift != Shift::None {
-            self.shift(shift, footing);
-        }
-        match spent {
-            Spent::Seen | Spent::Yielded { .. } => Event::Turn,
-            Spent::Blown | Spent::Nothing => self.sleep(pool, footing),
-        }
-    }
-
-    #[cold]
-    fn shift(&mut self, shift: Shift, footing: &mut Footing) {
-        if shift == Shift::Part {
-            if !footing.part(self.channel.end.peer_cpu()) {
-                return self.gear.stay();
-            }
-            self.patience.begin_anew();
-        }
-        if let Some(last) = &self.last {
-            last.core.meter.shifted(shift);
-        }
-    }
-
-    #[cold]
-    fn sleep(&mut self, pool: &Pool, footing: &mut Footing) -> Event {
-        let channel = &self.channel;
-        let (end, last) = (&channel.end, low(self.turn));
-        if self.gear.follows() {
-            footing.follow(end.peer_cpu());
-            end.say_cpu();
-        }
-        let begun = Instant::now();
-        let until = begun.checked_add(QUIET_AFTER);
-        loop {
-            if channel.session.is_dead() {
-                return Event::Dead;
-            }
-            let round = pool.enter_sleep(channel);
-            let mut slept = futex::Slept::Look;
-            let alone = end.say_presence(presence::SLEEPING, self.turn);
-            let wanted = channel.sleeper.is_evicted(round) || pool.has_queue();
-            if alone && !wanted && !channel.session.is_dead() {
-                slept = futex::wait(end.sleep_word(), last, until);
-            }
-            let evicted = pool.leave_sleep(channel, round);
-            end.say_awake();
-            if end.turn() != last {
-                if evicted {
-                    pool.pass_eviction_on();
-                }
-                if slept == futex::Slept::Woken {
-                    self.learn(begun.elapsed(), footing);
-                }
-                return Event::Turn;
-            }
-            if channel.session.is_dead() {
-                return Event::Dead;
-            }
-            let wanted = evicted || pool.has_queue();
-            if wanted || slept == futex::Slept::TimedOut {
-                return Event::Leave;
-            }
-        }
-    }
-
-    /// A caller has woken the thread after this time.
-    fn learn(&mut self, took: Duration, footing: &mut Footing) {
-        let end = &self.channel.end;
-        if end.peer_cpu() == cpu::current() {
-            let soon = self.patience.learn_nap(took);
-            let shift = self.gear.napped(soon);
-            if shift != Shift::None {
-                self.shift(shift, footing);
-            }
-        } else {
-            self.patience.learn_wake(end.woken_for_us());
-        }
-    }
-
     /// Leaves the channel without a thread. If a call came at this moment, the duty comes back.
     ///
     /// Order: quiet is said first, then the duty goes into the slot, then a fence, then a last look. A client

@@ -22,6 +22,15 @@ pub(super) fn run() {
     interpret(|words| client.command(words));
 }
 
+/// Becomes another program, which says what it has inherited.
+pub(super) fn exec() -> ! {
+    let program = std::env::current_exe().unwrap();
+    let error = std::process::Command::new(program)
+        .arg("life-after-exec")
+        .exec();
+    panic!("exec: {error}")
+}
+
 /// Says which descriptors came through an exec.
 pub(super) fn after_exec() {
     // Whoever started the test may have left files open: what doors are made of is looked for.
@@ -185,13 +194,7 @@ impl Client {
                     },
                 }
             }
-            ["exec"] => {
-                let program = std::env::current_exe().unwrap();
-                let error = std::process::Command::new(program)
-                    .arg("life-after-exec")
-                    .exec();
-                panic!("exec: {error}")
-            }
+            ["exec"] => exec(),
             _ => panic!("unknown command {words:?}"),
         }
     }

@@ -141,6 +141,7 @@ impl Server {
                 let held = HELD.lock().unwrap().pop().unwrap();
                 format!("answered {}", held.door_return(b"late", vec![]).is_ok())
             }
+            ["exec"] => super::client::exec(),
             ["fork-idle"] => fork_idle(),
             ["fork-use"] => Self::fork_use(),
             _ => panic!("unknown command {words:?}"),

@@ -1,0 +1,29 @@
+//! Calls that run on the thread of their caller.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::Desk;
+use crate::server::core::Core;
+use crate::server::footing::Footing;
+use crate::server::line::Line;
+use crate::server::meter::Running;
+use crate::sys::clock::coarse_ns;
+
+/// Runs a procedure on the calling thread, for a door without a transport.
+pub(crate) fn run_here(core: &Arc<Core>, line: Line, data: &[u8], fds: Vec<OwnedFd>) {
+    core.begin();
+    let running = Arc::new(Running::default());
+    let mut desk = Desk::new(Arc::clone(&running), Footing::new(false));
+    desk.data.extend_from_slice(data);
+    desk.line = Some(line);
+    // No pool knows of this thread.
+    running.count_as(core.meter.hold(coarse_ns()));
+    desk.invoke(None, core, fds);
+    if let Some(number) = running.take_count() {
+        core.meter.let_go(number);
+    }
+    if desk.line.is_some() {
+        core.end();
+    }
+}

@@ -1,0 +1,65 @@
+//! Arguments that come in parts.
+
+use std::sync::Arc;
+
+use super::{Desk, Step, violation};
+use crate::channel::ends::CallHead;
+use crate::pool::Pool;
+use crate::server::duty::{Collecting, Duty, Progress};
+use crate::wire::code::Failure;
+use crate::wire::layout::usize_of;
+use crate::wire::message::Violation;
+
+impl Desk {
+    /// The next part of the arguments.
+    #[cold]
+    pub(super) fn arguments(
+        &mut self,
+        pool: &Arc<Pool>,
+        mut duty: Box<Duty>,
+        head: &CallHead,
+        depleted: bool,
+    ) -> Step {
+        let Progress::Collecting(mut call) = std::mem::replace(&mut duty.progress, Progress::Idle)
+        else {
+            return violation(duty, Violation::Turn);
+        };
+        let part = usize_of(head.part);
+        let have = u64::try_from(call.data.len()).unwrap_or(u64::MAX);
+        let whole = have.saturating_add(u64::from(head.part));
+        let sound = head.generation == duty.generation
+            && part > 0
+            && whole <= call.total
+            && duty.choose_area(head)
+            && part <= duty.area_bytes();
+        if !sound {
+            return violation(duty, Violation::Value);
+        }
+        let room = call.paid.more(part);
+        if !room || !duty.area.theirs.load(duty.area_at(), part, &mut call.data) {
+            drop(call);
+            duty.fail(Failure::NoRoom);
+            return Step::Stay(duty);
+        }
+        if whole < call.total {
+            duty.ask_more(*call);
+            return Step::Stay(duty);
+        }
+        let Collecting {
+            active,
+            registration,
+            data,
+            descriptors,
+            ..
+        } = *call;
+        if depleted {
+            // Others may have taken the last parked threads since the first part came.
+            self.tell_depletion(pool);
+        }
+        self.data = data;
+        // From here on the call is counted by hand, as one that came in a single part.
+        active.core().begin();
+        drop(active);
+        self.run(pool, duty, &registration, descriptors)
+    }
+}
