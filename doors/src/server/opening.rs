@@ -68,7 +68,11 @@ impl Leader {
             refuse(Failure::DescriptorsLost);
             return Ok(());
         }
-        let caller = Caller::of_socket(&token.socket).map_err(|_| Violation::Sender)?;
+        let Ok(caller) = Caller::of_socket(&token.socket) else {
+            // It takes one more descriptor, and others may have taken that since.
+            refuse(Failure::NoRoom);
+            return Ok(());
+        };
         let judged = token.judge(&caller);
         let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
         let turned_down = judged.and_then(|said| turned_down(core, said, bytes, descriptors));
