@@ -25,5 +25,6 @@ mod server_requests;
 mod server_windows;
 mod stuck;
 mod tables;
+mod unbegun;
 mod windows;
 mod words;

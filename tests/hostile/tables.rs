@@ -136,3 +136,32 @@ fn case_77_a_first_call_beyond_the_quota_is_not_executed() {
     drop(flood);
     served.is_sound();
 }
+
+#[test]
+fn case_72_each_first_call_is_answered_while_the_table_is_full() {
+    let served = Served::new("case_72c");
+    let open = u64::try_from(harness::Census::of(served.peer.pid()).descriptors()).unwrap();
+    let before = limit_descriptors(served.peer.pid(), open + 12);
+    let path = &served.path;
+    let calls = || {
+        for _ in 0..150 {
+            let door = Door::open(path).unwrap();
+            let called = door.call(b"i", vec![null().into()]);
+            let refused = called.err().map(|error| error.condition);
+            assert!(
+                matches!(
+                    refused,
+                    None | Some(CallCondition::NoRoom | CallCondition::DescriptorsLost)
+                ),
+                "{refused:?}"
+            );
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(calls);
+        }
+    });
+    limit_descriptors(served.peer.pid(), before);
+    served.is_sound();
+}

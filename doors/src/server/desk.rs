@@ -337,8 +337,8 @@ impl Desk {
         if depleted {
             pool.tell_depletion();
         }
-        self.data = std::mem::take(&mut call.data);
-        let fds = call.fds.take();
+        let (data, fds) = call.take_brought();
+        self.data = data;
         self.line = Some(Line::Packet(call));
         self.invoke(Some(pool), &core, fds);
         if self.line.take().is_some() {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::core::{Core, lock};
 use super::leader::Leader;
-use super::packet::{PacketCall, send_failure};
+use super::packet::{Brought, PacketCall, send_failure};
 use super::parked::Matter;
 use super::petition::refused;
+use super::petitioner::payer;
 use super::token::{Origin, Token};
 use crate::access::Refusal;
 use crate::cred::Caller;
@@ -75,15 +76,20 @@ impl Leader {
             refuse_beyond(failure, core.limit(failure, bytes));
             return Ok(());
         }
-        let data = payload.to_vec();
-        let fds = std::mem::take(&mut received.fds);
-        let call = Box::new(PacketCall::new(
-            token,
-            Arc::new(caller),
-            generation,
-            data,
-            fds,
-        ));
+        // It may wait for long: for a verdict, or for a thread.
+        let charge = self.runtime.quotas.charge(payer(&caller), count);
+        let charge = charge.and_then(|mut charge| charge.add(payload.len()).then_some(charge));
+        let Some(charge) = charge else {
+            refuse(Failure::NoRoom);
+            return Ok(());
+        };
+        let brought = Brought {
+            data: payload.to_vec(),
+            fds: std::mem::take(&mut received.fds),
+            _charge: charge,
+        };
+        let call = PacketCall::new(token, Arc::new(caller), generation, brought);
+        let call = Box::new(call);
         *lock(&token.call) = Some(call.progress());
         self.untold.add(token, &call.progress());
         if judged.is_some() {
@@ -96,8 +102,7 @@ impl Leader {
 
     /// Goes on with a first call about which the predicates have been asked.
     pub(super) fn called(mut call: Box<PacketCall>, verdict: Result<(), Refusal>) {
-        let bytes = u64::try_from(call.data.len()).unwrap_or(u64::MAX);
-        let descriptors = u32::try_from(call.fds.len()).unwrap_or(u32::MAX);
+        let (bytes, descriptors) = call.sizes();
         match turned_down(call.core(), verdict, bytes, descriptors) {
             Some(code) => {
                 let limit = call.core().limit(code, bytes);

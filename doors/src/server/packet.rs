@@ -1,6 +1,6 @@
 //! A first call, as a packet on the fresh connection that opened the door.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use nix::errno::Errno;
 
 use super::channel::CancelCallback;
 use super::core::{Core, lock};
+use super::quota::Charge;
 use super::token::Token;
 use crate::channel::descriptors::send_all;
 use crate::cred::Caller;
@@ -51,11 +52,18 @@ pub(crate) struct PacketCall {
     token: Arc<Token>,
     caller: Arc<Caller>,
     progress: Arc<Progress>,
+    /// Until the procedure begins.
+    brought: Option<Brought>,
+    reply: Option<Reply>,
+    answered: bool,
+}
+
+/// What a first call has brought, and its user pays for while it waits.
+pub(crate) struct Brought {
     pub(crate) data: Vec<u8>,
     /// If it does not run they are closed elsewhere: whoever drops it may be the leader.
     pub(crate) fds: Unclaimed,
-    reply: Option<Reply>,
-    answered: bool,
+    pub(crate) _charge: Charge,
 }
 
 enum Reply {
@@ -68,8 +76,7 @@ impl PacketCall {
         token: &Arc<Token>,
         caller: Arc<Caller>,
         generation: u64,
-        data: Vec<u8>,
-        fds: Unclaimed,
+        brought: Brought,
     ) -> Self {
         let progress = Progress {
             generation,
@@ -82,8 +89,7 @@ impl PacketCall {
             token: Arc::clone(token),
             caller,
             progress: Arc::new(progress),
-            data,
-            fds,
+            brought: Some(brought),
             reply: None,
             answered: false,
         }
@@ -96,6 +102,24 @@ impl PacketCall {
 
     pub(crate) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
+    }
+
+    /// How many bytes and descriptors wait with it.
+    pub(crate) fn sizes(&self) -> (u64, u32) {
+        let brought = self.brought.as_ref();
+        brought.map_or((0, 0), |brought| {
+            let bytes = u64::try_from(brought.data.len()).unwrap_or(u64::MAX);
+            let descriptors = u32::try_from(brought.fds.len()).unwrap_or(u32::MAX);
+            (bytes, descriptors)
+        })
+    }
+
+    /// What it has brought, for the procedure, which nobody pays for.
+    pub(crate) fn take_brought(&mut self) -> (Vec<u8>, Vec<OwnedFd>) {
+        let Some(mut brought) = self.brought.take() else {
+            return (Vec::new(), Vec::new());
+        };
+        (std::mem::take(&mut brought.data), brought.fds.take())
     }
 
     /// The procedure is about to begin; the door, counted as active. `None` if the call was given up or the door
@@ -111,8 +135,7 @@ impl PacketCall {
             Ordering::Acquire,
         );
         crate::primitive::fence(Ordering::SeqCst);
-        let descriptors = u32::try_from(self.fds.len()).unwrap_or(u32::MAX);
-        let bytes = u64::try_from(self.data.len()).unwrap_or(u64::MAX);
+        let (bytes, descriptors) = self.sizes();
         if taken.is_err() {
             // The leader has said so to the opener.
             self.answered = true;

@@ -153,8 +153,8 @@ impl Matter {
     fn descriptors(&self) -> usize {
         match self {
             Self::Petition(..) => PETITION_DESCRIPTORS,
-            // The caller's pidfd, and what came with the call.
-            Self::Call(call) => call.fds.len().saturating_add(1),
+            // The caller's pidfd; what came with the call is paid for as long as that waits.
+            Self::Call(_) => 1,
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) const AREA_BYTES: usize = 16 * 1024;
 /// The largest area that a channel gets for itself; more moves through it in chunks.
 pub(crate) const LARGEST_AREA_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes that the sessions of one user may hold in a server: windows in both directions, and private copies of
-/// arguments and results that move in parts.
+/// arguments and results that move in parts; and first calls that have not begun.
 pub(crate) const USER_BYTES: usize = 1024 * 1024 * 1024;
 /// Descriptors of the server that the sessions and connections of one user may cost at most, as one part in so many
 /// of all that the server may have (`RLIMIT_NOFILE`): the rest is for other users, and for the server itself.
