@@ -235,8 +235,9 @@ fn case_40_a_large_first_reply_needs_its_own_room_and_no_more() {
     let host = Host::new(&customer.path);
     let len: usize = 200 << 20;
     let connection = called(&mut customer, &host, "aside 1");
-    // Room for the results once. A client that needs it twice would be aborted by its allocator.
-    customer.peer.say(&format!("room {}", len + (100 << 20)));
+    // Room for the results once, and for the 128 MiB that malloc(3) reserves for a thread. A client that needs it twice
+    // would be aborted by its allocator.
+    customer.peer.say(&format!("room {}", len + (180 << 20)));
     customer.peer.expect("limited");
     let bytes = u64::try_from(len).unwrap();
     let packet = reply(0, 0, bytes).bytes();
