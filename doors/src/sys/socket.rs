@@ -398,7 +398,8 @@ pub(crate) fn accept(listener: impl AsFd) -> Result<OwnedFd> {
     let number = nix::sys::socket::accept4(listener.as_fd().as_raw_fd(), flags)?;
     // SAFETY: accept4 has just installed this number for us alone.
     let connection = unsafe { OwnedFd::from_raw_fd(number) };
-    // It names its senders as the listener does (`unix_sock_inherit_flags` in net/unix/af_unix.c).
+    // It names its senders as its listener did when it was made: a listener that was passed to us may not have then.
+    name_senders(&connection)?;
     Ok(connection)
 }
 
