@@ -91,6 +91,13 @@ impl Server {
                 drop(self.attachments.remove(*name).unwrap());
                 "dropped".into()
             }
+            ["attach-and-detach", path, mode, times] => {
+                let mode = u32::from_str_radix(mode, 8).unwrap();
+                for _ in 0..times.parse().unwrap() {
+                    assert!(subject().attach(path, mode).unwrap().detach().unwrap());
+                }
+                "detached".into()
+            }
             ["leave", name] => {
                 self.attachments.remove(*name).unwrap().keep();
                 "left".into()
