@@ -74,25 +74,38 @@ fn a_name_is_never_wider_than_asked_for_not_even_for_an_instant() {
     command.args(["-c", "umask 0; exec \"$0\" life-server", PEER]);
     let mut server = Peer::start_command(command);
     server.ask("create none", "created");
-    for (mode, bits) in [("600", 0o600), ("20", 0o020)] {
+    // Given to somebody else: until it is theirs, their bits are nobody's.
+    let theirs = if geteuid().is_root() {
+        " 51060 51061"
+    } else {
+        ""
+    };
+    for (mode, owner, bits) in [
+        ("600", "", 0o600),
+        ("20", "", 0o020),
+        ("660", theirs, 0o660),
+    ] {
         let (stop, stopped) = channel();
         let looked_at = path.clone();
         let seen = std::thread::spawn(move || {
             let mut seen = BTreeSet::new();
             while stopped.try_recv() == Err(TryRecvError::Empty) {
                 if let Ok(found) = std::fs::symlink_metadata(&looked_at) {
-                    seen.insert(found.mode() & 0o777);
+                    seen.insert((found.uid(), found.gid(), found.mode() & 0o777));
                 }
             }
             seen
         });
-        let words = format!("attach-and-detach {} {mode} 2000", path.display());
+        let words = format!("attach-and-detach {} {mode} 2000{owner}", path.display());
         server.ask(&words, "detached");
         stop.send(()).unwrap();
         let seen = seen.join().unwrap();
         assert!(!seen.is_empty(), "nobody was there to see it");
-        for mode in seen {
-            assert_eq!(mode & !bits, 0, "{mode:o}");
+        let ids: Vec<u32> = owner.split_whitespace().flat_map(str::parse).collect();
+        for (uid, gid, mode) in seen {
+            let given = ids.is_empty() || ids == [uid, gid];
+            let admitted = if given { bits } else { bits & 0o700 };
+            assert_eq!(mode & !admitted, 0, "{mode:o} of {uid}:{gid}");
         }
     }
 }
