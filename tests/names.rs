@@ -1,14 +1,17 @@
 //! Names of doors: who may open them, how long they may be, how they end.
 
+use std::collections::BTreeSet;
 use std::fs::{Permissions, set_permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::sync::mpsc::{TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use doors::{Door, DoorCondition, NameError};
 use harness::files::raise_limit;
 use harness::life::{attach, kind_of_error, subject, try_open};
-use harness::{Books, Directory, Watchdog, life, skipped};
+use harness::{Books, Directory, Peer, Watchdog, life, skipped};
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chown, geteuid};
 
@@ -57,6 +60,52 @@ fn the_write_bit_admits() {
             client.ask(&format!("call {mode} ehello"), "reply hello");
         } else {
             assert_eq!(kind_of_error(&said), "Permission", "{mode}");
+        }
+    }
+}
+
+#[test]
+fn a_name_is_never_wider_than_asked_for_not_even_for_an_instant() {
+    let _watchdog = Watchdog::new("a_name_is_never_wider_than_asked_for");
+    let directory = Directory::new("names");
+    let path = directory.join("door");
+    let mut command = Command::new("sh");
+    // What is made without a mode of its own is everybody's.
+    command.args(["-c", "umask 0; exec \"$0\" life-server", PEER]);
+    let mut server = Peer::start_command(command);
+    server.ask("create none", "created");
+    // Given to somebody else: until it is theirs, their bits are nobody's.
+    let theirs = if geteuid().is_root() {
+        " 51060 51061"
+    } else {
+        ""
+    };
+    for (mode, owner, bits) in [
+        ("600", "", 0o600),
+        ("20", "", 0o020),
+        ("660", theirs, 0o660),
+    ] {
+        let (stop, stopped) = channel();
+        let looked_at = path.clone();
+        let seen = std::thread::spawn(move || {
+            let mut seen = BTreeSet::new();
+            while stopped.try_recv() == Err(TryRecvError::Empty) {
+                if let Ok(found) = std::fs::symlink_metadata(&looked_at) {
+                    seen.insert((found.uid(), found.gid(), found.mode() & 0o777));
+                }
+            }
+            seen
+        });
+        let words = format!("attach-and-detach {} {mode} 2000{owner}", path.display());
+        server.ask(&words, "detached");
+        stop.send(()).unwrap();
+        let seen = seen.join().unwrap();
+        assert!(!seen.is_empty(), "nobody was there to see it");
+        let ids: Vec<u32> = owner.split_whitespace().flat_map(str::parse).collect();
+        for (uid, gid, mode) in seen {
+            let given = ids.is_empty() || ids == [uid, gid];
+            let admitted = if given { bits } else { bits & 0o700 };
+            assert_eq!(mode & !admitted, 0, "{mode:o} of {uid}:{gid}");
         }
     }
 }

@@ -13,6 +13,7 @@
 mod closing;
 mod descriptors;
 mod floods;
+mod grants;
 mod kinds;
 mod packets;
 mod races;

@@ -7,7 +7,9 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use doors::{Attachment, Door, DoorAttributes, Held, Invocation, Options, Unreferenced};
+use doors::{
+    AttachOptions, Attachment, Door, DoorAttributes, Held, Invocation, Options, Unreferenced,
+};
 use nix::unistd::{ForkResult, fork, getpid, pause};
 
 use super::notices::{barrier, notice, occupy, set_manner};
@@ -58,17 +60,7 @@ impl Server {
                 let attached = subject().attach(Path::new(path), mode);
                 self.keep(name, attached)
             }
-            ["attach-inherited"] => match doors::inherited_listeners() {
-                Ok(listeners) => {
-                    let count = listeners.len();
-                    for (at, listener) in listeners.into_iter().enumerate() {
-                        let attached = subject().attach_inherited(listener);
-                        self.keep(&format!("inherited{at}"), attached);
-                    }
-                    format!("inherited {count}")
-                }
-                Err(error) => format!("error {:?}", error.condition()),
-            },
+            ["attach-inherited"] => self.attach_inherited(),
             ["detach", name] => match self.attachments.remove(*name).unwrap().detach() {
                 Ok(removed) => format!("detached {removed}"),
                 Err(error) => format!("error {:?}", error.condition()),
@@ -90,6 +82,9 @@ impl Server {
             ["drop-attachment", name] => {
                 drop(self.attachments.remove(*name).unwrap());
                 "dropped".into()
+            }
+            ["attach-and-detach", path, mode, times, owner @ ..] => {
+                attach_and_detach(path, mode, times.parse().unwrap(), owner)
             }
             ["leave", name] => {
                 self.attachments.remove(*name).unwrap().keep();
@@ -148,6 +143,20 @@ impl Server {
         }
     }
 
+    fn attach_inherited(&mut self) -> String {
+        match doors::inherited_listeners() {
+            Ok(listeners) => {
+                let count = listeners.len();
+                for (at, listener) in listeners.into_iter().enumerate() {
+                    let attached = subject().attach_inherited(listener);
+                    self.keep(&format!("inherited{at}"), attached);
+                }
+                format!("inherited {count}")
+            }
+            Err(error) => format!("error {:?}", error.condition()),
+        }
+    }
+
     fn keep(&mut self, name: &str, attached: Result<Attachment, doors::DoorError>) -> String {
         match attached {
             Ok(attachment) => {
@@ -184,6 +193,20 @@ impl Server {
             format!("{descriptor:?} {revoked:?} {attached:?} {called:?} own {right} {again}")
         })
     }
+}
+
+/// So many times, perhaps as the name of another user and group.
+fn attach_and_detach(path: &str, mode: &str, times: usize, owner: &[&str]) -> String {
+    let options = AttachOptions {
+        owner: owner.first().map(|id| id.parse().unwrap()),
+        group: owner.last().map(|id| id.parse().unwrap()),
+        ..AttachOptions::mode(u32::from_str_radix(mode, 8).unwrap())
+    };
+    for _ in 0..times {
+        let attached = subject().attach_with(path, options.clone());
+        assert!(attached.unwrap().detach().unwrap());
+    }
+    "detached".into()
 }
 
 pub(super) fn text(data: &[u8]) -> String {

@@ -1,0 +1,121 @@
+//! The client's end of a channel.
+
+use super::{CallHead, End, ReplyHead, low};
+use crate::channel::small::SmallReply;
+use crate::channel::state;
+use crate::primitive::AtomicU32;
+use crate::sys::cpu;
+use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, reply};
+
+/// The client's end.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientEnd(pub(crate) End);
+
+impl ClientEnd {
+    /// Publishes a turn and wakes a sleeping server thread. True: the channel is quiet, ring the session socket.
+    #[inline]
+    pub(crate) fn publish(&self, head: &CallHead, turn: u64) -> bool {
+        let end = &self.0;
+        end.tell(call::MOVE, head.step);
+        end.tell_long(call::GENERATION, head.generation);
+        end.tell_long(call::REGISTRATION, head.registration);
+        end.tell_long(call::TOTAL, head.total);
+        end.tell(call::PART, head.part);
+        end.tell(call::PAIR, head.pair);
+        end.tell(call::DESCRIPTORS, head.descriptors);
+        if head.total <= SMALL_CALL_BYTES {
+            end.tell_all(call::SMALL, &head.small);
+        }
+        end.tell(call::CPU, cpu::current());
+        let presence = state::publish(end.own(call::TURN), low(turn), end.peer(reply::PRESENCE));
+        self.rouse(presence)
+    }
+
+    /// Wakes a server thread that says it sleeps. True: none is here.
+    #[inline]
+    fn rouse(&self, presence: u32) -> bool {
+        match presence {
+            presence::AWAKE => false,
+            presence::SLEEPING => {
+                self.0.wake(call::WOKE_AT, call::TURN);
+                false
+            }
+            // Quiet, or a value that means nothing: a ring too many is harmless.
+            _ => true,
+        }
+    }
+
+    /// Whether no server thread has come since a turn was published; wakes one that sleeps.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.rouse(state::look(self.0.peer(reply::PRESENCE)))
+    }
+
+    /// Whether the answer to a turn is there.
+    #[inline]
+    pub(crate) fn answered(&self, turn: u64) -> bool {
+        state::look(self.0.peer(reply::TURN)) == low(turn)
+    }
+
+    /// The words of the answer, each loaded once.
+    #[inline]
+    pub(crate) fn read(&self) -> ReplyHead {
+        let end = &self.0;
+        let total = end.ask_long(reply::TOTAL);
+        ReplyHead {
+            answer: end.ask(reply::ANSWER),
+            generation: end.ask_long(reply::GENERATION),
+            total,
+            small: if total <= SMALL_REPLY_BYTES {
+                end.ask_all(reply::SMALL)
+            } else {
+                SmallReply::default()
+            },
+            part: end.ask(reply::PART),
+            descriptors: end.ask(reply::DESCRIPTORS),
+            code: end.ask(reply::CODE),
+        }
+    }
+
+    /// The processor that the server's thread said it runs on.
+    #[inline]
+    pub(crate) fn peer_cpu(&self) -> u32 {
+        self.0.ask(reply::CPU)
+    }
+
+    /// As [`End::woken_for_us`], of the server.
+    pub(crate) fn woken_for_us(&self) -> u32 {
+        self.0.woken_for_us(reply::WOKE_AT)
+    }
+
+    /// Says that we sleep (or do not any more) on the answer. True: it is still not there, and its
+    /// publisher will wake us.
+    pub(crate) fn say_waiting(&self, waiting: bool, last: u32) -> bool {
+        let end = &self.0;
+        state::stop_looking(
+            end.own(call::WAITING),
+            u32::from(waiting),
+            end.peer(reply::TURN),
+            last,
+        )
+    }
+
+    /// The word that a client thread sleeps on.
+    pub(crate) fn sleep_word(&self) -> &AtomicU32 {
+        self.0.peer(reply::TURN)
+    }
+
+    /// Gives a call up. True: the server may have taken it.
+    pub(crate) fn give_up(&self, generation: u64) -> bool {
+        state::give_up(
+            self.0.own_long(call::ABANDONED),
+            generation,
+            self.0.peer_long(reply::TAKEN),
+        )
+    }
+
+    /// Whether the server had taken a call.
+    #[cfg(test)]
+    pub(crate) fn was_taken(&self, generation: u64) -> bool {
+        state::look_long(self.0.peer_long(reply::TAKEN)) == generation
+    }
+}
