@@ -57,8 +57,8 @@ bench-in-process:
     cargo bench -p doors-benches --locked
 
 # Measure what must be reached, beside the floors in the same run; fails on a miss. Nothing else should be running.
-figures:
-    cargo run --release --bin figures --locked
+figures *works:
+    cargo run --release --bin figures --locked -- {{works}}
 
 # Measure other systems for procedure calls beside doors; builds a workspace of its own first. Nothing else should be running.
 [working-directory: 'benches/peers']

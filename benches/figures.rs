@@ -1,6 +1,7 @@
 //! What must be reached, measured and compared: exits with 1 if a limit is missed.
 //!
-//! `figures --quick` looks whether the measurement itself works.
+//! `figures null death` measures these works, and compares their limits only. `figures --quick` looks whether the
+//! measurement itself works.
 #![expect(clippy::print_stdout, reason = "the output is the result")]
 
 use std::ffi::OsString;
@@ -12,9 +13,8 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let done = match arguments.split_first() {
         Some((first, rest)) if first == ROLE => play(rest, &[]).map(|()| true),
-        Some((first, [])) if first == "--quick" => figures(Plan::QUICK),
-        None => figures(Plan::FULL),
-        _ => Err("usage: figures [--quick]".into()),
+        Some((first, works)) if first == "--quick" => figures(Plan::QUICK, works),
+        _ => figures(Plan::FULL, &arguments),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -26,12 +26,25 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether no limit was missed.
-fn figures(plan: Plan) -> Result<bool> {
+/// Whether no limit of these works was missed, or of any if none is named.
+fn figures(plan: Plan, names: &[OsString]) -> Result<bool> {
+    let is_wanted = |work: &str| names.is_empty() || names.iter().any(|name| name == work);
+    if let Some(wrong) = names
+        .iter()
+        .find(|name| !limits::WORKS.iter().any(|work| name == work))
+    {
+        let works = limits::WORKS.join(" ");
+        return Err(format!(
+            "no limit is about {}: usage: figures [--quick] [WORK]... of {works}",
+            wrong.display()
+        )
+        .into());
+    }
     println!("{}", machine::line());
     println!("{} rounds, interleaved; medians (min - max)", plan.rounds);
     let works: Vec<&'static Work> = limits::WORKS
         .iter()
+        .filter(|name| is_wanted(name))
         .filter_map(|name| doors_bench::find(name))
         .collect();
     let records = run(plan, &works, &[], |records| {
@@ -39,7 +52,8 @@ fn figures(plan: Plan) -> Result<bool> {
         Ok(())
     })?;
     println!();
-    let limits = limits::limits(&records);
+    let mut limits = limits::limits(&records);
+    limits.retain(|limit| is_wanted(limit.work()));
     for limit in &limits {
         println!("{limit}");
     }

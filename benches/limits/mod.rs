@@ -28,6 +28,13 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// The work that it is about: the first word of what it says.
+    #[must_use]
+    pub fn work(&self) -> &str {
+        let first = self.what.split([' ', ',']).next();
+        first.unwrap_or_default()
+    }
+
     /// Whether there are figures for it.
     #[must_use]
     pub fn is_measured(&self) -> bool {
@@ -106,5 +113,6 @@ mod tests {
         let limits = limits(&[]);
         assert!(limits.iter().all(|limit| limit.is_missed() != limit.far));
         assert!(limits.len() > 30);
+        assert!(limits.iter().all(|limit| WORKS.contains(&limit.work())));
     }
 }

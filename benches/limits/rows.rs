@@ -117,6 +117,8 @@ impl<'a> Rows<'a> {
     fn calls(&mut self) {
         let null = place("null", "");
         let one_cpu = Pin::OneCpu;
+        let micros = self.p50(null, "doors").map(|p50| p50 / 1e3);
+        self.at_most("null, p50 (us)", micros, 2.0);
         let spin = self.beside_spinning(null, "spin");
         self.at_most("null, p50 / spin", spin, 2.0);
         let far = self.beside_spinning(null, FAR);

@@ -48,7 +48,7 @@ impl Conversation {
             generation,
             ..CallHead::default()
         };
-        let rings = self.client.publish(&head, generation);
+        let rings = self.client.publish(&head, generation, 0);
         let taken = self.server.read().generation == generation && self.server.take(generation);
         let reply = ReplyHead {
             generation,

@@ -181,7 +181,7 @@ mod tests {
                     generation: turn,
                     ..CallHead::default()
                 };
-                client.publish(&head, turn);
+                client.publish(&head, turn, 0);
                 assert_eq!(server.turn(), low(turn));
                 assert_eq!(server.read().generation, turn);
                 assert!(!client.was_taken(turn));

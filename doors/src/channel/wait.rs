@@ -109,7 +109,7 @@ impl Patience {
     #[inline]
     pub(crate) fn spend(
         &mut self,
-        peer_cpu: impl Fn() -> u32,
+        cpus: impl Fn() -> (u32, u32),
         there: impl Fn() -> bool,
         stop: impl Fn() -> bool,
     ) -> Spent {
@@ -122,7 +122,8 @@ impl Patience {
         }
         self.waits = self.waits.wrapping_add(1);
         let whole = self.waits.is_multiple_of(RETRY_EVERY) || self.waiting == Waiting::Spin;
-        if peer_cpu() == cpu::current() {
+        let (own, peer) = cpus();
+        if own == peer {
             return self.give_way(there, stop);
         }
         if self.waiting == Waiting::Handoff || cpu::is_short() {

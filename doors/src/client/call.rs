@@ -45,8 +45,7 @@ pub(crate) fn call(
         });
     }
     let session = link.session();
-    let channels = session.channels.load();
-    let hint = channels.get(LAST.get());
+    let hint = session.channels.get(LAST.get());
     let quick = hint.and_then(|channel| channel.try_take(link.pool).map(|state| (channel, state)));
     let result = match quick {
         Some((channel, state)) => run(link, channel, state, arguments, out),
@@ -67,7 +66,7 @@ fn slow(
 ) -> Result<Vec<OwnedFd>, CallCondition> {
     let session = link.session();
     loop {
-        let channels = session.channels.load_full();
+        let channels = &session.channels;
         // One of its own pool first: those that belong to none are left for pools that have none.
         for take in [Channel::try_take, Channel::adopt] {
             for (place, channel) in channels.iter().enumerate() {
@@ -107,7 +106,7 @@ fn wait_for_channel(
     until: Option<Instant>,
 ) -> Result<(), CallCondition> {
     let is_free = || {
-        let channels = session.channels.load();
+        let channels = &session.channels;
         channels.len() > before || channels.iter().any(|c| c.try_take_any().is_some())
     };
     session.starved.fetch_add(1, Ordering::SeqCst);

@@ -147,7 +147,8 @@ impl Channel {
         let last = state.turn;
         let turn = last.wrapping_add(1);
         state.turn = turn;
-        if self.end.publish(head, turn)
+        let cpu = cpu::current();
+        if self.end.publish(head, turn, cpu)
             && session.ring().is_err()
             && let Some(unheard) = self.ring_again(session, turn, until)
         {
@@ -155,7 +156,7 @@ impl Channel {
         }
         let end = &self.end;
         let spent = state.patience.spend(
-            || end.peer_cpu(),
+            || (cpu, end.peer_cpu()),
             || end.answered(turn),
             || session.is_dead(),
         );

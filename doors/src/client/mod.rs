@@ -4,6 +4,7 @@ mod area;
 pub(crate) mod arguments;
 pub(crate) mod call;
 pub(crate) mod channel;
+pub(crate) mod channels;
 pub(crate) mod condition;
 mod descriptors;
 mod doorbell;

@@ -39,7 +39,7 @@ impl Session {
         }
         pools.remove(&pool);
         // Under the lock: whoever enters the pool anew does so after this.
-        for channel in self.channels.load().iter() {
+        for channel in self.channels.iter() {
             channel.leave(pool);
         }
     }

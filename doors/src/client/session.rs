@@ -8,12 +8,11 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
 use nix::errno::Errno;
 
 pub(crate) use self::asking::Granted;
 use self::asking::{Inbox, Wish};
-use super::channel::Channel;
+use super::channels::Channels;
 use super::doorbell::heard;
 use super::pools::Pools;
 use crate::lock::lock;
@@ -35,7 +34,7 @@ pub(crate) struct Session {
     /// Our end of the private pair. Any thread sends; only the watcher receives.
     pub(crate) socket: Arc<Shared>,
     /// The channels that may be used. Grows only.
-    pub(crate) channels: ArcSwap<Vec<Arc<Channel>>>,
+    pub(crate) channels: Channels,
     dead: AtomicBool,
     /// Doors that are called through this session, or are about to be.
     pub(crate) holds: AtomicUsize,
@@ -54,7 +53,7 @@ impl Session {
             life,
             server,
             socket,
-            channels: ArcSwap::from_pointee(Vec::new()),
+            channels: Channels::new(),
             dead: AtomicBool::new(false),
             holds: AtomicUsize::new(0),
             next_wanted: AtomicU64::new(1),
@@ -168,8 +167,10 @@ impl Session {
         if !socket::is_packet_socket(socket.as_fd()) {
             return Err(Violation::Descriptors);
         }
-        let channels = self.channels.load();
-        let of = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
+        let of = self
+            .channels
+            .get(usize_of(channel))
+            .ok_or(Violation::Value)?;
         let fd = fds.pop().ok_or(Violation::Descriptors)?;
         of.install_socket(fd, self.socket.account());
         // Without a request it is for the descriptors of a reply.
@@ -183,13 +184,13 @@ impl Session {
 
     /// The descriptor socket of a channel.
     pub(crate) fn socket_of(&self, channel: u32) -> Option<Arc<Shared>> {
-        self.channels.load().get(usize_of(channel))?.socket()
+        self.channels.get(usize_of(channel))?.socket()
     }
 
     /// The server has closed the descriptor socket of a channel.
     pub(crate) fn socket_hung_up(&self, channel: u64) {
         let place = usize::try_from(channel).unwrap_or(usize::MAX);
-        if let Some(channel) = self.channels.load().get(place) {
+        if let Some(channel) = self.channels.get(place) {
             channel.socket_hung_up();
         }
     }
@@ -205,8 +206,10 @@ impl Session {
                 ..
             } => self.cannot_map(wanted, pair, channels),
             Message::Socket { wanted, channel } => {
-                let channels = self.channels.load();
-                let channel = channels.get(usize_of(channel)).ok_or(Violation::Value)?;
+                let channel = self
+                    .channels
+                    .get(usize_of(channel))
+                    .ok_or(Violation::Value)?;
                 channel.lose_socket();
                 if wanted == 0 {
                     drop(lock(&self.inbox));

@@ -229,10 +229,8 @@ impl Watcher {
         loop {
             let sleepers: Vec<_> = session
                 .channels
-                .load()
                 .iter()
-                .filter(|c| c.is_waited_on())
-                .cloned()
+                .filter(|channel| channel.is_waited_on())
                 .collect();
             if sleepers.is_empty() {
                 return;

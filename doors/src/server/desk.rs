@@ -244,7 +244,7 @@ impl Desk {
             duty.ask_more(collecting);
             return Step::Stay(duty);
         }
-        self.run(pool, duty, &registration, head.descriptors)
+        self.run(pool, duty, registration, head.descriptors)
     }
 
     /// The creation callback is foreign, and its threads inherit the mask of this one.
@@ -260,7 +260,7 @@ impl Desk {
         &mut self,
         pool: &Pool,
         mut duty: Box<Duty>,
-        registration: &Arc<Registration>,
+        registration: Arc<Registration>,
         descriptors: u32,
     ) -> Step {
         let core = &registration.core;
@@ -284,8 +284,9 @@ impl Desk {
         self.line = Some(Line::Channel(duty));
         self.invoke(Some(pool), core, fds);
         match self.line.take() {
-            Some(Line::Channel(duty)) => {
+            Some(Line::Channel(mut duty)) => {
                 core.end();
+                duty.last = Some(registration);
                 Step::Stay(duty)
             }
             // Held: the invocation's owner answers, ends the count and gives the channel back.

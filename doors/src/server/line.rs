@@ -279,17 +279,18 @@ impl Duty {
         self.answer(&head);
     }
 
-    /// The registration of this number in the channel's session; a dead one if its call is promised to run.
+    /// The registration of this number in the channel's session; a dead one if its call is promised to run. It is the
+    /// duty's last one no more: whoever has served the call puts it back, so that a call counts no reference.
     #[inline]
     pub(crate) fn registration(&mut self, number: u64) -> Option<Arc<Registration>> {
-        if let Some(last) = &self.last
+        let last = self.last.take();
+        if let Some(last) = last
             && last.number == number
             && last.is_live()
         {
-            return Some(Arc::clone(last));
+            return Some(last);
         }
         let found = self.channel.session.registration(number);
-        self.last.clone_from(&found);
         found.or_else(|| self.channel.promised(self.turn.wrapping_add(1), number))
     }
 }

@@ -74,7 +74,7 @@ fn words() -> Vec<Entry> {
         small: SmallCall::default(),
     };
     server.say_awake();
-    assert!(!client.publish(&head, turn));
+    assert!(!client.publish(&head, turn, 0));
     assert!(client.say_waiting(true, 0));
     assert_eq!(server.read(), head);
     assert!(server.take(turn));

@@ -4,7 +4,6 @@ use super::{CallHead, End, ReplyHead, low};
 use crate::channel::small::SmallReply;
 use crate::channel::state;
 use crate::primitive::AtomicU32;
-use crate::sys::cpu;
 use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, reply};
 
 /// The client's end.
@@ -12,9 +11,9 @@ use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, r
 pub(crate) struct ClientEnd(pub(crate) End);
 
 impl ClientEnd {
-    /// Publishes a turn and wakes a sleeping server thread. True: the channel is quiet, ring the session socket.
+    /// Publishes a turn, from this processor, and wakes a sleeping server thread. True: the channel is quiet, ring the session socket.
     #[inline]
-    pub(crate) fn publish(&self, head: &CallHead, turn: u64) -> bool {
+    pub(crate) fn publish(&self, head: &CallHead, turn: u64, cpu: u32) -> bool {
         let end = &self.0;
         end.tell(call::MOVE, head.step);
         end.tell_long(call::GENERATION, head.generation);
@@ -26,7 +25,7 @@ impl ClientEnd {
         if head.total <= SMALL_CALL_BYTES {
             end.tell_all(call::SMALL, &head.small);
         }
-        end.tell(call::CPU, cpu::current());
+        end.tell(call::CPU, cpu);
         let presence = state::publish(end.own(call::TURN), low(turn), end.peer(reply::PRESENCE));
         self.rouse(presence)
     }

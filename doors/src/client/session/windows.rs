@@ -13,7 +13,6 @@ use crate::client::channel::Channel;
 use crate::lock::lock;
 use crate::wire::code::Failure;
 use crate::wire::layout::{Shape, usize_of};
-use crate::wire::limits::SESSION_CHANNELS;
 use crate::wire::message::{Message, Violation};
 
 /// The windows of more channels are at most this long: what a server creates unasked must not fill our memory.
@@ -78,7 +77,7 @@ impl Session {
     fn continues(&self, first: u32) -> bool {
         let mut inbox = lock(&self.inbox);
         let coming = inbox.offered.values().map(|offered| offered.pair.shape);
-        let ours = self.channels.load().len();
+        let ours = self.channels.len();
         let ours = coming.fold(ours, |sum, shape| {
             sum.saturating_add(usize_of(shape.channels()))
         });
@@ -144,19 +143,15 @@ impl Session {
             (offered.pair, offered.first, asked)
         };
         if pair.shape.channels() > 0 {
-            let mut channels = Vec::clone(&self.channels.load());
-            let all = channels
-                .len()
-                .saturating_add(usize_of(pair.shape.channels()));
-            if usize_of(first) != channels.len() || all > usize_of(SESSION_CHANNELS) {
+            if !self.channels.have_room_for(pair.shape.channels()) {
                 return Err(Violation::Value);
             }
-            for place in 0..pair.shape.channels() {
-                let index = u32::try_from(channels.len()).unwrap_or(u32::MAX);
+            for (place, number) in (0..pair.shape.channels()).zip(first..) {
                 let end = ClientEnd(End::new(Arc::clone(&pair), place));
-                channels.push(Arc::new(Channel::new(index, end)));
+                if !self.channels.push(Channel::new(number, end)) {
+                    return Err(Violation::Value);
+                }
             }
-            self.channels.store(Arc::new(channels));
         }
         self.granted(wanted, asked, Ok(Granted::Pair(pair)));
         Ok(())

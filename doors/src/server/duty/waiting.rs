@@ -30,9 +30,11 @@ impl Duty {
         let (end, session) = (&channel.end, &channel.session);
         let last = low(self.turn);
         let stop = || pool.has_queue() || session.is_dead();
-        let spent = self
-            .patience
-            .spend(|| end.peer_cpu(), || end.turn() != last, stop);
+        let spent = self.patience.spend(
+            || (cpu::current(), end.peer_cpu()),
+            || end.turn() != last,
+            stop,
+        );
         let shift = self.gear.learn(spent);
         if shift != Shift::None {
             self.shift(shift, footing);
