@@ -71,6 +71,10 @@ fn case_41_first_replies_that_lie_are_protocol_errors() {
             Packet::new(kind::REPLY).u64(0).u32(0).u32(0).u64(0).bytes(),
             vec![],
         ),
+        // With descriptors that belong to nothing.
+        (Packet::new(kind::QUEUED).u64(1).bytes(), vec![null()]),
+        (Packet::new(kind::TAKEN).u64(1).bytes(), vec![null()]),
+        (reply(7, 0, 0).bytes(), vec![null()]),
         // Packets of another place.
         (Packet::new(kind::READY).u64(0).u32(0).bytes(), vec![]),
         (Packet::new(kind::TOKEN).u64(0).bytes(), vec![null()]),

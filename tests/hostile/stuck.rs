@@ -210,6 +210,22 @@ fn case_22_slow_descriptors_of_a_reply_that_lies_do_not_hold_the_caller() {
 }
 
 #[test]
+fn case_22_a_first_call_does_not_take_slow_descriptors_without_end() {
+    let mut customer = Customer::new("case_22_first_many");
+    let connection = first_call(&mut customer);
+    // One attempt after the other to send the first of two.
+    let brought = Packet::new(kind::DESCRIPTORS).u64(1).u32(0).u32(2);
+    customer.peer.stop();
+    let others: Vec<_> = (0..100)
+        .map(|_| send_slow(&connection, &brought.bytes()))
+        .collect();
+    customer.peer.signal(Signal::SIGCONT);
+    customer.hears("error may-have-executed the server broke the protocol");
+    drop((connection, others));
+    customer.is_sound();
+}
+
+#[test]
 fn case_22_slow_descriptors_of_an_answer_that_brings_none_do_not_hold_who_asked() {
     let mut customer = Customer::new("case_22_answer");
     let host = Host::new(&customer.path);

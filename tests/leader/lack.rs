@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use doors::{CallCondition, Door, DoorCondition};
+use harness::raw::{self, Packet, kind};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -101,4 +102,29 @@ fn without_threads_nobody_is_admitted_and_nothing_is_lost() {
     scene.wait("notices", 1);
     scene.wait("dropped", 1);
     assert_eq!(door.call(b"ein", vec![]).unwrap().data, b"in");
+}
+
+#[test]
+fn what_a_peer_sent_is_closed_once_there_is_a_thread_for_it() {
+    let alone = alone(4);
+    let arguments: Vec<&str> = alone.as_deref().into_iter().collect();
+    let mut scene = Scene::of(
+        "what_a_peer_sent_is_closed_once_there_is_a_thread_for_it",
+        &arguments,
+    );
+    let connection = raw::connect(&scene.plain());
+    scene.tell("limit threads 1");
+    let (ours, theirs) = nix::unistd::pipe().unwrap();
+    raw::send(&connection, b"no packet", &[theirs.as_fd()]).unwrap();
+    drop(theirs);
+    // It has been read when what follows it is answered.
+    let (answers, private) = raw::pair();
+    let info = Packet::new(kind::INFO).bytes();
+    raw::send(&connection, &info, &[private.as_fd()]).unwrap();
+    raw::receive(&answers).unwrap();
+    let mut fds = [PollFd::new(ours.as_fd(), PollFlags::empty())];
+    assert_eq!(poll(&mut fds, PollTimeout::ZERO).unwrap(), 0);
+    scene.tell("limit threads 4096");
+    poll(&mut fds, PollTimeout::NONE).unwrap();
+    scene.others_are_served();
 }

@@ -39,7 +39,7 @@ use super::untold::Untold;
 use crate::event;
 use crate::foreign;
 use crate::sys::table::Table;
-use crate::sys::{self, thread};
+use crate::sys::{self, closer, thread};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
 
 /// Packets taken from one source before the others get their turn.
@@ -168,10 +168,13 @@ impl Leader {
     /// Those who do for the leader what it does not do itself may lack a thread; that may be over.
     fn seek_threads(&mut self) {
         let runtime = &self.runtime;
-        let short =
-            || foreign::is_short() || runtime.looker.is_short() || runtime.notices.is_short();
+        let short = || {
+            let here = runtime.looker.is_short() || runtime.notices.is_short();
+            here || foreign::is_short() || closer::is_short()
+        };
         if short() {
             foreign::try_again();
+            closer::try_again();
             runtime.looker.try_again();
             runtime.notices.try_again(runtime);
         }

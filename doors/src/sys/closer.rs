@@ -73,6 +73,23 @@ pub(crate) fn wait_for(account: &Account, until: Option<Instant>) -> bool {
     !account.is_over()
 }
 
+/// Whether something waits for a thread that could not be started.
+pub(crate) fn is_short() -> bool {
+    let closers = CURRENT.load_full();
+    closers.is_some_and(|closers| closers.life == fork::life() && closers.lock().is_short())
+}
+
+/// Tries again to start a thread that could not be.
+pub(crate) fn try_again() {
+    if is_short() {
+        let closers = Closers::current();
+        let number = closers.lock().joins();
+        if let Some(number) = number {
+            closers.start(number);
+        }
+    }
+}
+
 impl Closers {
     /// The closers of this process; the threads of a forked child's parent do not exist in the child.
     fn current() -> Arc<Self> {
@@ -112,7 +129,8 @@ impl Closers {
     fn start(self: &Arc<Self>, number: u64) {
         let worker = Arc::clone(self);
         if thread::start("door-closer", move || worker.work(number)).is_err() {
-            // No thread can be had. Another closer finds the queue, or the next that has something to close does.
+            // No thread can be had. Another closer finds the queue, or the next that has something to close does; in a
+            // server the leader tries again.
             let mut state = self.lock();
             state.coming = state.coming.saturating_sub(1);
             state.threads = state.threads.saturating_sub(1);

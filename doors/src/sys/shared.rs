@@ -183,7 +183,7 @@ mod tests {
                 give.send(other).unwrap();
                 receive_all(&ours)
             };
-            let seen = (0..20_000).map(round).collect();
+            let seen = (0..3_000).map(round).collect();
             drop(give);
             seen
         })
@@ -195,13 +195,15 @@ mod tests {
             let _ours = socket::receive(&other, &mut [0; 8], &Account::default());
             socket::send(&other, &[b"last"], &[]).unwrap();
         });
-        assert!(seen.iter().all(|all| *all == Ok(vec![4])));
+        let other = seen.iter().find(|all| **all != Ok(vec![4]));
+        assert_eq!(other, None);
     }
 
     #[test]
     fn a_reset_is_never_taken_for_an_end() {
         let seen = received_during(drop);
-        assert!(seen.iter().all(|all| *all == Err(Errno::ECONNRESET)));
+        let other = seen.iter().find(|all| **all != Err(Errno::ECONNRESET));
+        assert_eq!(other, None);
     }
 
     #[test]

@@ -7,9 +7,9 @@ use nix::errno::Errno;
 use super::First;
 use crate::client::condition::condition;
 use crate::error::CallCondition;
-use crate::sys::memfd;
 use crate::sys::process::Process;
 use crate::sys::socket::Received;
+use crate::sys::{closer, memfd};
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
 use crate::wire::limits::{DESCRIPTORS, FIRST_GENERATION, LARGEST_CALL_BYTES};
@@ -37,6 +37,9 @@ impl First<'_, '_> {
         if names_another_call(&message) {
             return broken(Violation::Turn, true);
         }
+        if !fds.is_empty() && !brings_descriptors(&message) {
+            return broken(Violation::Descriptors, true);
+        }
         match message {
             Message::Queued { .. } => Ok(None),
             Message::Taken { .. } => {
@@ -47,6 +50,11 @@ impl First<'_, '_> {
                 self.taken = true;
                 if index == 0 {
                     self.early.discard();
+                    // Before more is taken than the closers are done with, they are waited for.
+                    let account = self.connection.account();
+                    if account.is_over() && !closer::wait_for(account, self.arguments.until) {
+                        return broken(Violation::Descriptors, true);
+                    }
                 }
                 let sum = self.early.len().saturating_add(fds.len());
                 if sum > DESCRIPTORS || usize_of(index) != self.early.len() {
@@ -107,6 +115,14 @@ fn names_another_call(message: &Message) -> bool {
         | Message::Reply { generation, .. } => generation != FIRST_GENERATION,
         _ => false,
     }
+}
+
+/// Whether descriptors may come with a packet.
+fn brings_descriptors(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Descriptors { .. } | Message::Reply { code: 0, .. }
+    )
 }
 
 /// The data of a reply: in the packet, or in a frozen memfd.

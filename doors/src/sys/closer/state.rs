@@ -87,6 +87,11 @@ impl State {
         self.lanes.values().any(|lane| !lane.queue.is_empty())
     }
 
+    /// Whether something waits, and no thread will come for it.
+    pub(super) fn is_short(&self) -> bool {
+        self.threads == 0 && self.has_work()
+    }
+
     /// The next thing to do for a closer: of the source for which the fewest are at work.
     pub(super) fn take(&mut self, number: u64, now: Instant) -> Next {
         match self.choose(now) {
