@@ -146,7 +146,8 @@ impl Session {
             if !self.channels.have_room_for(pair.shape.channels()) {
                 return Err(Violation::Value);
             }
-            for (place, number) in (0..pair.shape.channels()).zip(first..) {
+            for place in 0..pair.shape.channels() {
+                let number = first.checked_add(place).ok_or(Violation::Value)?;
                 let end = ClientEnd(End::new(Arc::clone(&pair), place));
                 if !self.channels.push(Channel::new(number, end)) {
                     return Err(Violation::Value);
