@@ -83,7 +83,7 @@ impl Patience {
         self.yields = YIELDS;
     }
 
-    /// A wake-up from another processor took so long. One in eight counts, so that no single one does.
+    /// A wake-up from another processor took so long. It counts for an eighth, so that no single one decides.
     #[cold]
     pub(crate) fn learn_wake(&mut self, took_us: u32) {
         if (1..=WAKE_TO_US).contains(&took_us) {

@@ -136,7 +136,7 @@ impl Desk {
     fn turn(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>, depleted: bool) -> Step {
         let next = duty.turn.wrapping_add(1);
         if duty.channel.end.turn() != low(next) {
-            return violation(duty, Violation::Turn);
+            return self.violation(duty, Violation::Turn);
         }
         let head = duty.channel.end.read();
         match Move::from_number(head.step) {
@@ -144,9 +144,9 @@ impl Desk {
             Some(Move::Arguments) => self.arguments(pool, duty, &head, depleted),
             Some(Move::Next) => match duty.send_next(&head) {
                 Ok(()) => Step::Stay(duty),
-                Err(found) => violation(duty, found),
+                Err(found) => self.violation(duty, found),
             },
-            None => violation(duty, Violation::Value),
+            None => self.violation(duty, Violation::Value),
         }
     }
 
@@ -160,11 +160,11 @@ impl Desk {
         depleted: bool,
     ) -> Step {
         if head.generation != duty.turn.wrapping_add(1) || !duty.choose_area(head) {
-            return violation(duty, Violation::Value);
+            return self.violation(duty, Violation::Value);
         }
         let part = usize_of(head.part);
         if part > duty.area_bytes() || u64::from(head.part) > head.total {
-            return violation(duty, Violation::Value);
+            return self.violation(duty, Violation::Value);
         }
         duty.generation = head.generation;
         duty.progress = Progress::Idle;
@@ -179,6 +179,7 @@ impl Desk {
         let core = &registration.core;
         if core.pool.id != pool.id {
             // The channel served doors of this pool so far, or came here by a hint that was wrong.
+            self.footing.widen();
             let session = Arc::clone(&duty.channel.session);
             session.route(duty);
             return Step::Free;
@@ -245,6 +246,14 @@ impl Desk {
             return Step::Stay(duty);
         }
         self.run(pool, duty, registration, head.descriptors)
+    }
+
+    /// The peer broke the protocol: its session ends. Who hears of that event is foreign, too.
+    #[cold]
+    fn violation(&mut self, duty: Box<Duty>, found: Violation) -> Step {
+        self.footing.widen();
+        duty.channel.session.violated(found);
+        Step::Stay(duty)
     }
 
     /// The creation callback is foreign, and its threads inherit the mask of this one.
@@ -359,11 +368,4 @@ fn size_refused(core: &Core, head: &CallHead) -> Option<Failure> {
         return Some(Failure::TooManyDescriptors);
     }
     refused
-}
-
-/// The peer broke the protocol: its session ends.
-#[cold]
-fn violation(duty: Box<Duty>, found: Violation) -> Step {
-    duty.channel.session.violated(found);
-    Step::Stay(duty)
 }

@@ -38,6 +38,7 @@ use super::unfinished::Unfinished;
 use super::untold::Untold;
 use crate::event;
 use crate::foreign;
+use crate::sys::clock::after;
 use crate::sys::table::Table;
 use crate::sys::{self, closer, thread};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
@@ -335,8 +336,4 @@ impl Leader {
 /// The time so long from now.
 pub(super) fn later(pause: Duration) -> Instant {
     after(Instant::now(), pause)
-}
-
-pub(super) fn after(at: Instant, pause: Duration) -> Instant {
-    at.checked_add(pause).unwrap_or(at)
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::token::{Origin, Token};
+use crate::sys::clock::after;
 
 /// The first and the longest pause before another look.
 const FIRST: Duration = Duration::from_millis(1);
@@ -87,8 +88,4 @@ impl Resting {
         });
         rested
     }
-}
-
-fn after(at: Instant, pause: Duration) -> Instant {
-    at.checked_add(pause).unwrap_or(at)
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::leader::after;
 use super::packet::{Progress, TELL_AFTER};
 use super::token::Token;
+use crate::sys::clock::after;
 use crate::sys::socket;
 use crate::wire::message::Message;
 

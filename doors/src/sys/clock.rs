@@ -1,5 +1,7 @@
 //! The clocks of the kernel that are read without a system call (vdso(7)).
 
+use std::time::{Duration, Instant};
+
 use nix::time::{ClockId, clock_gettime};
 
 /// The coarse monotonic clock, in nanoseconds; it steps by some milliseconds, and reading it is one load.
@@ -12,6 +14,11 @@ pub(crate) fn coarse_ns() -> u64 {
 pub(crate) fn micros() -> u32 {
     let low = (nanos(ClockId::CLOCK_MONOTONIC) / 1_000) & u64::from(u32::MAX);
     u32::try_from(low).unwrap_or(0)
+}
+
+/// A moment so much later, or the same one if there is none.
+pub(crate) fn after(at: Instant, pause: Duration) -> Instant {
+    at.checked_add(pause).unwrap_or(at)
 }
 
 #[inline]

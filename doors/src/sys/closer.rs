@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 
 use super::account::Account;
+use super::clock::after;
 use super::{fork, thread};
 
 mod state;
@@ -171,10 +172,6 @@ impl Closers {
             }
         }
     }
-}
-
-fn after(at: Instant, pause: Duration) -> Instant {
-    at.checked_add(pause).unwrap_or(at)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub(crate) const SMALL_REPLY_WORDS: usize = 3;
 pub(crate) const SMALL_CALL_BYTES: u64 = 16;
 /// Results of so many bytes in all, or fewer, lie among the words.
 pub(crate) const SMALL_REPLY_BYTES: u64 = 24;
+const _: () = assert!(SMALL_CALL_WORDS * 8 == 16 && call::SMALL + 16 == call::WAITING);
+const _: () = assert!(SMALL_REPLY_WORDS * 8 == 24 && reply::SMALL + 24 == reply::PRESENCE);
 
 /// The words that the client stores, by byte offset from the channel's first.
 pub(crate) mod call {

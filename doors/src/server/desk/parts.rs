@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Desk, Step, violation};
+use super::{Desk, Step};
 use crate::channel::ends::CallHead;
 use crate::pool::Pool;
 use crate::server::duty::{Collecting, Duty, Progress};
@@ -22,7 +22,7 @@ impl Desk {
     ) -> Step {
         let Progress::Collecting(mut call) = std::mem::replace(&mut duty.progress, Progress::Idle)
         else {
-            return violation(duty, Violation::Turn);
+            return self.violation(duty, Violation::Turn);
         };
         let part = usize_of(head.part);
         let have = u64::try_from(call.data.len()).unwrap_or(u64::MAX);
@@ -33,7 +33,7 @@ impl Desk {
             && duty.choose_area(head)
             && part <= duty.area_bytes();
         if !sound {
-            return violation(duty, Violation::Value);
+            return self.violation(duty, Violation::Value);
         }
         let room = call.paid.more(part);
         if !room || !duty.area.theirs.load(duty.area_at(), part, &mut call.data) {

@@ -223,7 +223,7 @@ mod tests {
     fn take_all(state: &mut State, now: &mut Instant) -> (Vec<Account>, Duration) {
         let mut taken = Vec::new();
         loop {
-            *now = super::super::after(*now, JOINS_AFTER);
+            *now = crate::sys::clock::after(*now, JOINS_AFTER);
             state.next_number = state.next_number.wrapping_add(1);
             match state.take(state.next_number, *now) {
                 Next::Job(job) => taken.push(job.account),
