@@ -28,11 +28,11 @@ impl Conversation {
         let ours = Pair::map_own(shape, &reply).ok()?;
         let client = Arc::new(Pair::map(0, shape, &call, &reply).ok()?);
         let server = Arc::new(Pair::with_peer(0, shape, ours, &call).ok()?);
-        let server = ServerEnd(End::new(server, 0));
+        let server = ServerEnd(End::new(server, 0)?);
         // A fresh channel is quiet, and its caller would ring.
         server.say_awake();
         Some(Self {
-            client: ClientEnd(End::new(client, 0)),
+            client: ClientEnd(End::new(client, 0)?),
             server,
             area: shape.area_at(0),
             generation: 0,

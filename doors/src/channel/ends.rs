@@ -13,8 +13,9 @@ pub(crate) use self::server::ServerEnd;
 use super::pair::Pair;
 use super::small::{SmallCall, SmallReply};
 use crate::primitive::{AtomicU32, LongWord, Ordering, Word};
+use crate::sys::words::Words;
 use crate::sys::{clock, futex};
-use crate::wire::layout::Shape;
+use crate::wire::layout::{Shape, WORDS_BYTES};
 
 /// What the client says with a turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,18 +55,21 @@ pub(crate) fn low(turn: u64) -> u32 {
 #[derive(Clone, Debug)]
 pub(crate) struct End {
     pair: Arc<Pair>,
-    words: usize,
+    ours: Words<WORDS_BYTES>,
+    theirs: Words<WORDS_BYTES>,
     place: u32,
 }
 
 impl End {
-    /// The channel at `place` in the pair.
-    pub(crate) fn new(pair: Arc<Pair>, place: u32) -> Self {
-        Self {
+    /// The channel at `place` in the pair; `None` if the pair has none there.
+    pub(crate) fn new(pair: Arc<Pair>, place: u32) -> Option<Self> {
+        let at = Shape::words_at(place);
+        Some(Self {
+            ours: Words::new(&pair.ours, at)?,
+            theirs: Words::new(&pair.theirs, at)?,
             pair,
-            words: Shape::words_at(place),
             place,
-        }
+        })
     }
 
     /// The pair that holds the words, and the first area.
@@ -80,24 +84,22 @@ impl End {
 
     #[inline]
     fn own(&self, offset: usize) -> &AtomicU32 {
-        self.pair.ours.word(self.words.saturating_add(offset))
+        self.ours.word(offset)
     }
 
     #[inline]
     fn peer(&self, offset: usize) -> &AtomicU32 {
-        self.pair.theirs.word(self.words.saturating_add(offset))
+        self.theirs.word(offset)
     }
 
     #[inline]
     fn own_long(&self, offset: usize) -> &impl LongWord {
-        self.pair.ours.long_word(self.words.saturating_add(offset))
+        self.ours.long_word(offset)
     }
 
     #[inline]
     fn peer_long(&self, offset: usize) -> &impl LongWord {
-        self.pair
-            .theirs
-            .long_word(self.words.saturating_add(offset))
+        self.theirs.long_word(offset)
     }
 
     #[inline]
@@ -165,7 +167,7 @@ mod tests {
         let ours = Pair::map_own(shape, &reply).unwrap();
         let client = Pair::map(0, shape, &call, &reply).unwrap();
         let server = Pair::with_peer(0, shape, ours, &call).unwrap();
-        let end = |pair| End::new(Arc::new(pair), 0);
+        let end = |pair| End::new(Arc::new(pair), 0).unwrap();
         (ClientEnd(end(client)), ServerEnd(end(server)))
     }
 

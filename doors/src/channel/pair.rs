@@ -1,6 +1,7 @@
 //! A window pair as one side has it mapped.
 
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use crate::sys::{self, mapping, mapping::Mapping, memfd};
 use crate::wire::layout::Shape;
@@ -15,9 +16,9 @@ pub(crate) struct Pair {
     /// Where everything lies.
     pub(crate) shape: Shape,
     /// The window that this side stores into.
-    pub(crate) ours: Mapping,
+    pub(crate) ours: Arc<Mapping>,
     /// The window that the peer stores into.
-    pub(crate) theirs: Mapping,
+    pub(crate) theirs: Arc<Mapping>,
 }
 
 impl Pair {
@@ -45,8 +46,8 @@ impl Pair {
         Ok(Self {
             number,
             shape,
-            ours: Mapping::new(ours, len, mapping::Access::Write)?,
-            theirs: Mapping::new(theirs, len, mapping::Access::Read)?,
+            ours: Arc::new(Mapping::new(ours, len, mapping::Access::Write)?),
+            theirs: Arc::new(Mapping::new(theirs, len, mapping::Access::Read)?),
         })
     }
 
@@ -75,8 +76,8 @@ impl Pair {
         Ok(Self {
             number,
             shape,
-            ours,
-            theirs,
+            ours: Arc::new(ours),
+            theirs: Arc::new(theirs),
         })
     }
 }

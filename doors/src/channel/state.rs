@@ -11,11 +11,12 @@
 //!
 //! The same holds for the answer (the server publishes, the client sleeps). Release and acquire order the words of
 //! a turn before its number, but let a store pass a later load of another word: that needs the `SeqCst` fence
-//! between them, on both sides. `SeqCst` accesses would not be stronger, and loom does not model them.
+//! between them, on both sides ([`barrier::full`](crate::sys::barrier::full)). `SeqCst` accesses would not be stronger, and loom does not model them.
 //!
 //! Words of the peer lie in a read-only mapping, for which std allows relaxed loads only; an acquire fence follows.
 
 use crate::primitive::{LongWord, Ordering, Word, fence};
+use crate::sys::barrier;
 
 /// Looks at a word of the peer; everything the peer stored before it is visible after.
 #[inline]
@@ -38,7 +39,7 @@ pub(crate) fn look_long(word: &impl LongWord) -> u64 {
 #[inline]
 pub(crate) fn publish(turn: &impl Word, number: u32, peer: &impl Word) -> u32 {
     turn.store(number, Ordering::Release);
-    fence(Ordering::SeqCst);
+    barrier::full();
     look(peer)
 }
 
@@ -47,7 +48,7 @@ pub(crate) fn publish(turn: &impl Word, number: u32, peer: &impl Word) -> u32 {
 #[inline]
 pub(crate) fn stop_looking(own: &impl Word, saying: u32, peer_turn: &impl Word, last: u32) -> bool {
     own.store(saying, Ordering::Relaxed);
-    fence(Ordering::SeqCst);
+    barrier::full();
     look(peer_turn) == last
 }
 
@@ -55,7 +56,7 @@ pub(crate) fn stop_looking(own: &impl Word, saying: u32, peer_turn: &impl Word, 
 #[inline]
 pub(crate) fn take(taken: &impl LongWord, generation: u64, abandoned: &impl LongWord) -> bool {
     taken.store(generation, Ordering::Release);
-    fence(Ordering::SeqCst);
+    barrier::full();
     look_long(abandoned) != generation
 }
 
@@ -63,6 +64,6 @@ pub(crate) fn take(taken: &impl LongWord, generation: u64, abandoned: &impl Long
 #[inline]
 pub(crate) fn give_up(abandoned: &impl LongWord, generation: u64, taken: &impl LongWord) -> bool {
     abandoned.store(generation, Ordering::Release);
-    fence(Ordering::SeqCst);
+    barrier::full();
     look_long(taken) == generation
 }

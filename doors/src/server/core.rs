@@ -18,7 +18,7 @@ use crate::invocation::{Invocation, Returned};
 pub(super) use crate::lock::lock;
 use crate::pool::Pool;
 use crate::primitive::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
-use crate::sys::fork;
+use crate::sys::{barrier, fork};
 use crate::wire::code::Failure;
 
 /// The server procedure of a door.
@@ -182,7 +182,7 @@ impl Core {
     pub(crate) fn end(&self) {
         let before = self.active.fetch_sub(1, Ordering::AcqRel);
         if before == 1 {
-            fence(Ordering::SeqCst);
+            barrier::full();
             if self.bare.load(Ordering::Relaxed) {
                 self.weigh();
             }

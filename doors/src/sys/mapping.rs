@@ -14,7 +14,6 @@ use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
 use super::Result;
-use crate::primitive::{AtomicU32, AtomicU64};
 
 /// What we may do with a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,40 +63,11 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// The 32-bit word at a byte offset; an offset that is not aligned or not inside gives the first word
-    /// (offsets are constants or were checked when the pair was agreed).
-    #[inline]
-    pub(crate) fn word(&self, offset: usize) -> &AtomicU32 {
-        let offset = self.checked(offset, size_of::<AtomicU32>());
-        // SAFETY: M1 and `checked`: inside the mapping.
-        let at = unsafe { self.base.add(offset) }.cast::<AtomicU32>();
-        // SAFETY: aligned (checked; the base is page-aligned), lives as long as the mapping; atomics may be
-        // shared with a peer (M3).
-        unsafe { at.as_ref() }
-    }
-
-    /// The 64-bit word at a byte offset; as [`Self::word`].
-    #[inline]
-    pub(crate) fn long_word(&self, offset: usize) -> &AtomicU64 {
-        let offset = self.checked(offset, size_of::<AtomicU64>());
-        // SAFETY: M1 and `checked`: inside the mapping.
-        let at = unsafe { self.base.add(offset) }.cast::<AtomicU64>();
-        // SAFETY: as in `word`.
-        unsafe { at.as_ref() }
-    }
-
-    #[inline]
-    fn checked(&self, offset: usize, size: usize) -> usize {
-        let inside = offset.checked_add(size).is_some_and(|end| end <= self.len);
-        debug_assert!(
-            inside && offset.is_multiple_of(size),
-            "word outside its window"
-        );
-        if inside && offset.is_multiple_of(size) {
-            offset
-        } else {
-            0
-        }
+    /// Where a range begins; `None` if it is not all inside.
+    pub(super) fn at(&self, offset: usize, bytes: usize) -> Option<NonNull<u8>> {
+        let inside = offset.checked_add(bytes).is_some_and(|end| end <= self.len);
+        // SAFETY: M1: `offset` is at most `len`.
+        inside.then(|| unsafe { self.base.add(offset) })
     }
 
     /// Copies `bytes` to `offset`. False (nothing copied) if they do not fit or the window is the peer's.

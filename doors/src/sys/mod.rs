@@ -11,6 +11,7 @@ pub(crate) type Result<T> = std::result::Result<T, nix::errno::Errno>;
 
 pub(crate) mod account;
 pub(crate) mod affinity;
+pub(crate) mod barrier;
 pub(crate) mod clock;
 pub(crate) mod closer;
 pub(crate) mod cpu;
@@ -29,3 +30,4 @@ pub(crate) mod socket;
 pub(crate) mod table;
 pub(crate) mod thread;
 pub(crate) mod unclaimed;
+pub(crate) mod words;

@@ -55,12 +55,12 @@ fn words() -> Vec<Entry> {
         Arc::new(Pair {
             number: 0,
             shape,
-            ours: map(ours, Access::Write),
-            theirs: map(theirs, Access::Read),
+            ours: Arc::new(map(ours, Access::Write)),
+            theirs: Arc::new(map(theirs, Access::Read)),
         })
     };
-    let client = ClientEnd(End::new(pair(&call_window, &reply_window), 0));
-    let server = ServerEnd(End::new(pair(&reply_window, &call_window), 0));
+    let client = ClientEnd(End::new(pair(&call_window, &reply_window), 0).unwrap());
+    let server = ServerEnd(End::new(pair(&reply_window, &call_window), 0).unwrap());
     let turn = u64::from_le_bytes(number(2));
 
     let head = CallHead {

@@ -148,8 +148,8 @@ impl Session {
             }
             for place in 0..pair.shape.channels() {
                 let number = first.checked_add(place).ok_or(Violation::Value)?;
-                let end = ClientEnd(End::new(Arc::clone(&pair), place));
-                if !self.channels.push(Channel::new(number, end)) {
+                let end = End::new(Arc::clone(&pair), place).ok_or(Violation::Memory)?;
+                if !self.channels.push(Channel::new(number, ClientEnd(end))) {
                     return Err(Violation::Value);
                 }
             }

@@ -216,8 +216,10 @@ impl Session {
         windows.pairs.insert(number, (Arc::clone(&pair), area_for));
         for place in 0..shape.channels() {
             let index = u32::try_from(windows.channels.len()).unwrap_or(u32::MAX);
-            let end = ServerEnd(End::new(Arc::clone(&pair), place));
-            windows.channels.push(Channel::new(self, index, end));
+            let end = End::new(Arc::clone(&pair), place).ok_or(Violation::Memory)?;
+            windows
+                .channels
+                .push(Channel::new(self, index, ServerEnd(end)));
         }
         drop(windows);
         let ready = Message::Ready {
