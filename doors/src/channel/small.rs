@@ -14,9 +14,17 @@ pub(crate) type SmallReply = [u64; SMALL_REPLY_WORDS];
 #[inline]
 pub(crate) fn pack<const WORDS: usize>(data: &[u8]) -> [u64; WORDS] {
     let mut words = [0; WORDS];
-    for (word, chunk) in words.iter_mut().zip(data.chunks(size_of::<u64>())) {
+    let (whole, rest) = data.as_chunks();
+    let mut to = words.iter_mut();
+    // The chunks come first: a zip that ends has taken one more from its first side.
+    for (chunk, word) in whole.iter().zip(to.by_ref()) {
+        *word = u64::from_ne_bytes(*chunk);
+    }
+    if !rest.is_empty()
+        && let Some(word) = to.next()
+    {
         let mut bytes = [0; size_of::<u64>()];
-        for (to, from) in bytes.iter_mut().zip(chunk) {
+        for (to, from) in bytes.iter_mut().zip(rest) {
             *to = *from;
         }
         *word = u64::from_ne_bytes(bytes);
@@ -32,16 +40,16 @@ pub(crate) fn unpack<const WORDS: usize>(
     len: usize,
     into: &mut Vec<u8>,
 ) -> bool {
-    if len > size_of_val(words) || into.try_reserve(len).is_err() {
+    // All are appended and those beyond `len` taken off again: a copy whose size is known takes a few instructions.
+    let all = size_of_val(words);
+    if len > all || into.try_reserve(all).is_err() {
         return false;
     }
-    let mut left = len;
+    let end = into.len().saturating_add(len);
     for word in words {
-        let bytes = word.to_ne_bytes();
-        let some = bytes.get(..left).unwrap_or(&bytes);
-        into.extend_from_slice(some);
-        left = left.saturating_sub(some.len());
+        into.extend_from_slice(&word.to_ne_bytes());
     }
+    into.truncate(end);
     true
 }
 
