@@ -1,10 +1,11 @@
 //! A channel as the client has it.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use nix::errno::Errno;
+use try_lock::{Locked, TryLock};
 
 use super::session::Session;
 use crate::channel::descriptors::STALE_PACKETS;
@@ -32,8 +33,8 @@ pub(crate) struct Channel {
     pool: AtomicU64,
     /// A thread of ours waits here: the watcher's table.
     waited_on: AtomicBool,
-    /// Who has the lock has the channel.
-    state: Mutex<State>,
+    /// Who has the lock has the channel. Nobody ever waits for it, so that letting go is a plain store.
+    state: TryLock<State>,
     socket: Mutex<Option<Arc<Shared>>>,
     /// A socket came that our full descriptor table could not take.
     socket_lost: AtomicBool,
@@ -74,7 +75,7 @@ impl Channel {
             end,
             pool: AtomicU64::new(NO_POOL),
             waited_on: AtomicBool::new(false),
-            state: Mutex::new(State {
+            state: TryLock::new(State {
                 turn: 0,
                 patience: Patience::new(Waiting::of_process()),
                 area,
@@ -88,7 +89,7 @@ impl Channel {
     /// Takes the channel if it is free, belongs to the pool, and its last turn is answered: a call that was given up
     /// keeps it until the server is done with it.
     #[inline]
-    pub(crate) fn try_take(&self, pool: u64) -> Option<MutexGuard<'_, State>> {
+    pub(crate) fn try_take(&self, pool: u64) -> Option<Locked<'_, State>> {
         if self.pool.load(Ordering::Relaxed) != pool {
             return None;
         }
@@ -98,7 +99,7 @@ impl Channel {
     }
 
     /// Takes the channel for a pool if it is free and belongs to none.
-    pub(crate) fn adopt(&self, pool: u64) -> Option<MutexGuard<'_, State>> {
+    pub(crate) fn adopt(&self, pool: u64) -> Option<Locked<'_, State>> {
         if self.pool.load(Ordering::Relaxed) != NO_POOL {
             return None;
         }
@@ -113,12 +114,8 @@ impl Channel {
     ///
     /// A server thread of that pool may still be there: it gives the channel to the pool of the door that is called,
     /// which is slower and nothing else.
-    pub(crate) fn try_take_any(&self) -> Option<MutexGuard<'_, State>> {
-        let state = match self.state.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+    pub(crate) fn try_take_any(&self) -> Option<Locked<'_, State>> {
+        let state = self.state.try_lock()?;
         self.end.answered(state.turn).then_some(state)
     }
 
@@ -276,7 +273,7 @@ impl Channel {
     /// The server has closed its end of the descriptor socket: so does this side, with what may still be in it for a
     /// call that was given up. A call that is going on takes what is its own first, and leaves the socket to the next.
     pub(crate) fn socket_hung_up(&self) {
-        if let Ok(_nobody) = self.state.try_lock() {
+        if let Some(_nobody) = self.state.try_lock() {
             let mut current = lock(&self.socket);
             if current
                 .as_ref()

@@ -1,8 +1,9 @@
 //! The turns of one call on its channel.
 
 use std::os::fd::OwnedFd;
-use std::sync::MutexGuard;
 use std::time::Instant;
+
+use try_lock::Locked;
 
 use super::area::enlarge;
 use super::arguments::Arguments;
@@ -24,7 +25,7 @@ use crate::wire::message::{Message, Violation};
 struct Exchange<'a> {
     session: &'a Session,
     channel: &'a Channel,
-    state: MutexGuard<'a, State>,
+    state: Locked<'a, State>,
     head: CallHead,
     until: Option<Instant>,
     /// Size of the results in all, once a part of them has come.
@@ -38,7 +39,7 @@ struct Exchange<'a> {
 pub(super) fn run<'a>(
     link: &'a Link,
     channel: &'a Channel,
-    mut state: MutexGuard<'a, State>,
+    mut state: Locked<'a, State>,
     arguments: &Arguments<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, CallCondition> {

@@ -18,3 +18,4 @@ mod pools;
 pub(crate) mod process;
 pub(crate) mod session;
 pub(crate) mod watcher;
+pub(crate) mod ways;

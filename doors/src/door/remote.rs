@@ -5,13 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arc_swap::ArcSwapOption;
-
 use crate::client::arguments::Arguments;
 use crate::client::call;
 use crate::client::establish::{Link, establish};
 use crate::client::first;
 use crate::client::petition::{Petition, system};
+use crate::client::ways::Ways;
 use crate::error::{CallCondition, DoorCondition, DoorLabel, Violation};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 use crate::sys::account::Account;
@@ -25,7 +24,7 @@ pub(crate) struct Remote {
     /// Where it was opened.
     pub(crate) path: Option<Arc<Path>>,
     /// How calls go, once the first petition was answered.
-    link: ArcSwapOption<Link>,
+    ways: Ways,
     /// The first call may travel on the connection itself: it was opened here and used by nobody yet.
     fresh: AtomicBool,
     /// Something else than the first call was sent on the connection, or is about to be.
@@ -47,7 +46,7 @@ impl Remote {
         Self {
             token,
             path,
-            link: ArcSwapOption::const_empty(),
+            ways: Ways::new(),
             fresh: AtomicBool::new(fresh),
             shared: AtomicBool::new(false),
             life: fork::life(),
@@ -61,20 +60,22 @@ impl Remote {
         arguments: &Arguments<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Vec<OwnedFd>, CallCondition> {
-        if let Some(link) = &*self.link.load()
-            && link.is_live()
-        {
-            return call::call(link, arguments, out);
+        match self.ways.first() {
+            Some(link) => call::call(link, arguments, out),
+            None => self.other_call(arguments, out),
         }
-        self.first_call(arguments, out)
     }
 
+    /// The first call, or one after the end of the session by which the first ones went.
     #[cold]
-    fn first_call(
+    fn other_call(
         &self,
         arguments: &Arguments<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Vec<OwnedFd>, CallCondition> {
+        if let Some(link) = self.ways.live() {
+            return call::call(&link, arguments, out);
+        }
         let fresh = self.fresh.swap(false, Ordering::AcqRel)
             && !self.shared.load(Ordering::Relaxed)
             && self.life == fork::life();
@@ -95,13 +96,13 @@ impl Remote {
 
     /// The way to call: the one we have, or a new one.
     pub(crate) fn connect(&self, until: Option<Instant>) -> Result<Arc<Link>, DoorCondition> {
-        let known = || self.link.load_full().filter(|link| link.is_live());
+        let known = || self.ways.live();
         if let Some(link) = known() {
             return Ok(link);
         }
         establish(self.to_petition(), until, known, |link| {
             self.id.store(link.door, Ordering::Relaxed);
-            self.link.store(Some(Arc::clone(link)));
+            self.ways.store(link);
         })
     }
 
@@ -146,7 +147,7 @@ impl Remote {
     }
 
     pub(super) fn label(&self) -> DoorLabel {
-        let link = self.link.load();
+        let link = self.ways.latest();
         DoorLabel {
             path: self.path.clone(),
             id: self.known_id(),
