@@ -135,6 +135,7 @@ mod tests {
     use super::*;
     use crate::pool::{PROCESS_POOL, PoolLimits};
     use crate::primitive::{AtomicUsize, Ordering};
+    use crate::server::meter::Running;
 
     /// A pool whose callback declines, and how often it was called.
     fn declining() -> (Arc<Pool>, Arc<AtomicUsize>) {
@@ -147,21 +148,30 @@ mod tests {
         (pool, asked)
     }
 
+    /// What a thread of the pool says that is parked.
+    fn parked(pool: &Pool) -> Arc<Running> {
+        let desk = Arc::new(Running::default());
+        desk.say_parked(true);
+        pool.change_desks(|desks| desks.push(Arc::clone(&desk)));
+        desk
+    }
+
     #[test]
     fn a_pool_in_which_a_thread_has_parked_since_is_not_depleted() {
         let (pool, asked) = declining();
-        pool.park();
-        assert!(pool.unpark());
+        let (desk, other) = (parked(&pool), parked(&pool));
+        other.say_parked(false);
+        assert!(!pool.is_depleted());
+        desk.say_parked(false);
+        assert!(pool.is_depleted());
         pool.tell_depletion();
         assert_eq!(asked.load(Ordering::Relaxed), 1);
-        pool.park();
-        assert!(pool.unpark());
         // The thread that was on its way: a thread that arrives comes without a call.
-        pool.park();
+        other.say_parked(true);
         pool.tell_depletion();
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         // It tells so itself when it takes a call.
-        assert!(pool.unpark());
+        other.say_parked(false);
         pool.tell_depletion();
         assert_eq!(asked.load(Ordering::Relaxed), 2);
     }

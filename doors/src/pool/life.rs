@@ -53,7 +53,7 @@ impl Pool {
         {
             let mut state = lock(&self.state);
             state.threads = state.threads.saturating_add(1);
-            state.desks.push(Arc::clone(&running));
+            self.change_desks(|desks| desks.push(Arc::clone(&running)));
         }
         let mut desk = Desk::new(Arc::clone(&running), Footing::new(place.ours));
         let stays = !place.asked;
@@ -77,7 +77,7 @@ impl Pool {
         let asks = {
             let mut state = lock(&self.state);
             state.threads = state.threads.saturating_sub(1);
-            state.desks.retain(|other| !Arc::ptr_eq(other, running));
+            self.change_desks(|desks| desks.retain(|other| !Arc::ptr_eq(other, running)));
             let empty = state.threads == 0;
             // It may have stood behind busy threads that found the pool not depleted, or have been waited for.
             state.creation.owed |= last || empty;
@@ -103,7 +103,7 @@ impl Pool {
                 return None;
             }
             // As if parked for an instant, even if there is a call: depletion is judged when it is taken.
-            desk.park(self);
+            desk.park();
             if let Some(place) = place.take() {
                 place.arrive(&mut state);
             }
@@ -118,6 +118,7 @@ impl Pool {
                 stays,
             });
             state.idle.push(Arc::clone(&parker));
+            self.idle.store(state.idle.len(), Ordering::Relaxed);
             parker
         };
         self.wait_idle(&parker)
@@ -159,6 +160,14 @@ impl Pool {
         let mut state = lock(&self.state);
         let before = state.idle.len();
         state.idle.retain(|other| !Arc::ptr_eq(other, parker));
+        self.idle.store(state.idle.len(), Ordering::Relaxed);
         state.idle.len() < before
+    }
+
+    /// Has another list of what the threads do. Whoever calls this has the lock of the state.
+    pub(super) fn change_desks(&self, change: impl FnOnce(&mut Vec<Arc<Running>>)) {
+        let mut desks = Vec::clone(&self.desks.load());
+        change(&mut desks);
+        self.desks.store(Arc::new(desks));
     }
 }

@@ -23,9 +23,16 @@
 //! | the first creation declined | whoever joins |
 //! | the pool is closed | nobody: callers are told at once |
 //!
-//! Ordering: a thread that is about to be busy first lowers the count of the parked ones and then, if it was the last,
-//! locks the state to ask, unless somebody has parked in between. Whoever queues a call does so under that lock and looks at the count there. So either the
-//! count is seen, or the asking thread comes after and finds the call in the queue. The count itself is relaxed.
+//! Ordering: each thread says itself whether it is parked, in a word of its own, so that a call on a warm channel touches no
+//! word that other threads store. A thread that is about to be busy first stores that it is not parked, passes a `SeqCst`
+//! fence (the one with which it takes the call), and then looks whether anybody else is. Of two threads that leave
+//! nobody parked, the one whose fence comes second sees the store of the first, so at least one finds the pool depleted.
+//! It then locks the state to ask, unless somebody has parked in between. Whoever queues a call does so under that lock and
+//! looks there too. So either nobody is seen parked, or the asking thread comes after and finds the call in the queue.
+//!
+//! The list of idle threads spares most looks. Its length is stored under the lock; a thread says that it is parked before it is
+//! in the list, and that it is not after it was taken out. So a length above 0 that is too old means a thread that
+//! has been taken out and has not looked yet: it looks after us, with its own call.
 
 mod creation;
 mod job;
@@ -39,6 +46,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 pub(crate) use creation::Creator;
 pub(crate) use job::Job;
@@ -65,8 +74,10 @@ pub(crate) struct Pool {
     /// The life of the process that made it (`sys::fork::life`).
     life: u64,
     creator: Mutex<Creator>,
-    /// Idle and waiting threads.
-    parked: AtomicUsize,
+    /// Length of the list of idle threads.
+    idle: AtomicUsize,
+    /// What each of the threads does.
+    desks: ArcSwap<Vec<Arc<Running>>>,
     /// Jobs in the queue; looked at by threads that wait on a channel.
     queued: AtomicUsize,
     state: Mutex<State>,
@@ -80,7 +91,6 @@ struct State {
     /// Channels on which a thread sleeps; the one that fell asleep first comes first.
     sleepers: Vec<Arc<Channel>>,
     threads: usize,
-    desks: Vec<Arc<Running>>,
     creation: Creation,
     /// An idle thread above the floor ends after this time.
     retire_after: Duration,
@@ -93,7 +103,8 @@ impl Pool {
             id,
             life: fork::life(),
             creator: Mutex::new(creator.unwrap_or_else(|| Arc::new(creation::start_default))),
-            parked: AtomicUsize::new(0),
+            idle: AtomicUsize::new(0),
+            desks: ArcSwap::default(),
             queued: AtomicUsize::new(0),
             state: Mutex::new(State {
                 limits,
@@ -101,7 +112,6 @@ impl Pool {
                 idle: Vec::new(),
                 sleepers: Vec::new(),
                 threads: 0,
-                desks: Vec::new(),
                 creation: Creation::default(),
                 retire_after: life::RETIRE_AFTER,
                 closed: false,
@@ -133,27 +143,26 @@ impl Pool {
         lock(&self.state).threads
     }
 
-    /// The calling thread begins to wait for calls.
+    /// Whether no thread is parked. A thread asks after it has said that it is not and passed a `SeqCst` fence.
     #[inline]
-    pub(crate) fn park(&self) {
-        self.parked.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn is_depleted(&self) -> bool {
+        self.idle.load(Ordering::Relaxed) == 0 && self.nobody_waits()
     }
 
-    /// The calling thread stops waiting. True: it was the last parked one.
-    #[inline]
-    pub(crate) fn unpark(&self) -> bool {
-        self.parked.fetch_sub(1, Ordering::Relaxed) == 1
-    }
-
-    /// Whether no thread is parked.
-    fn is_depleted(&self) -> bool {
-        self.parked.load(Ordering::Relaxed) == 0
+    /// Looks for a thread that waits on a channel.
+    #[cold]
+    fn nobody_waits(&self) -> bool {
+        !self.desks.load().iter().any(|desk| desk.is_parked())
     }
 
     /// Adds the calls on a door that run on threads of the pool to those that run.
     pub(crate) fn tell_running(&self, door: u64, oldest: &mut Oldest) {
-        let desks = lock(&self.state).desks.clone();
-        for since in desks.iter().filter_map(|running| running.began(door)) {
+        for since in self
+            .desks
+            .load()
+            .iter()
+            .filter_map(|running| running.began(door))
+        {
             oldest.add(since);
         }
     }

@@ -17,6 +17,7 @@ impl Pool {
             return job.turn_away();
         }
         if let Some(parker) = state.idle.pop() {
+            self.idle.store(state.idle.len(), Ordering::Relaxed);
             *lock(&parker.job) = Some(job);
             parker.thread.unpark();
             return;
@@ -45,6 +46,7 @@ impl Pool {
             let mut state = lock(&self.state);
             state.closed = true;
             self.queued.store(0, Ordering::SeqCst);
+            self.idle.store(0, Ordering::Relaxed);
             let sleepers: Vec<_> = std::iter::from_fn(|| state.evict()).collect();
             (
                 std::mem::take(&mut state.idle),

@@ -20,6 +20,7 @@ use crate::channel::small::unpack;
 use crate::foreign::{shielded, stay_out};
 use crate::invocation::Invocation;
 use crate::pool::{Job, Pool};
+use crate::primitive::{Ordering, fence};
 use crate::wire::code::{Failure, Move};
 use crate::wire::layout::{SMALL_CALL_BYTES, usize_of};
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
@@ -38,8 +39,6 @@ pub(crate) struct Desk {
     running: Arc<Running>,
     /// Where the thread runs.
     footing: Footing,
-    /// The thread is counted among the parked ones of its pool.
-    parked: bool,
 }
 
 /// What became of a turn.
@@ -57,25 +56,22 @@ impl Desk {
             data: Vec::new(),
             line: None,
             running,
-            parked: false,
         }
     }
 
-    /// Counts the thread as parked, if it is not yet. On its way from one wait to another it stays counted: else a call
-    /// that is taken in between would find the pool depleted.
+    /// Says that the thread is parked. On its way from one wait to another it stays so: else a call that is taken in
+    /// between would find the pool depleted.
     #[inline]
-    pub(crate) fn park(&mut self, pool: &Pool) {
-        if !self.parked {
-            self.parked = true;
-            pool.park();
-        }
+    pub(crate) fn park(&self) {
+        self.running.say_parked(true);
     }
 
-    /// The thread has something to do. True: it was the last parked one.
-    #[inline]
-    pub(crate) fn unpark(&mut self, pool: &Pool) -> bool {
-        let was = std::mem::take(&mut self.parked);
-        was && pool.unpark()
+    /// Says that the thread has something to do, or leaves. True: it was parked, and nobody is any more.
+    pub(crate) fn unpark(&self, pool: &Pool) -> bool {
+        let was = self.running.is_parked();
+        self.running.say_parked(false);
+        fence(Ordering::SeqCst);
+        was && pool.is_depleted()
     }
 
     /// The thread stops serving, by whatever way: what comes is none of the callers' business.
@@ -97,13 +93,18 @@ impl Desk {
         duty.channel.end.say_awake();
         loop {
             match duty.await_turn(pool, &mut self.footing) {
-                Event::Turn => {
-                    let depleted = self.unpark(pool);
-                    match self.turn(pool, duty, depleted) {
+                Event::Turn { late } => {
+                    if late {
+                        self.running.look_at_clock();
+                    }
+                    self.running.say_parked(false);
+                    match self.turn(pool, duty) {
                         Step::Stay(same) => duty = same,
                         Step::Free => return,
                     }
-                    self.park(pool);
+                    self.park();
+                    // After the answer, while its caller is busy with it: the next call comes soon, or after a sleep.
+                    self.running.look_at_clock();
                     // Somebody else has no thread: a channel that is never idle must not keep this one. It waits
                     // behind the others.
                     let gives_way = pool.has_queue() && matches!(duty.progress, Progress::Idle);
@@ -133,15 +134,15 @@ impl Desk {
     }
 
     #[inline]
-    fn turn(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>, depleted: bool) -> Step {
+    fn turn(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>) -> Step {
         let next = duty.turn.wrapping_add(1);
         if duty.channel.end.turn() != low(next) {
             return self.violation(duty, Violation::Turn);
         }
         let head = duty.channel.end.read();
         match Move::from_number(head.step) {
-            Some(Move::Call) => self.call(pool, duty, &head, depleted),
-            Some(Move::Arguments) => self.arguments(pool, duty, &head, depleted),
+            Some(Move::Call) => self.call(pool, duty, &head),
+            Some(Move::Arguments) => self.arguments(pool, duty, &head),
             Some(Move::Next) => match duty.send_next(&head) {
                 Ok(()) => Step::Stay(duty),
                 Err(found) => self.violation(duty, found),
@@ -152,13 +153,7 @@ impl Desk {
 
     /// A call begins.
     #[inline]
-    fn call(
-        &mut self,
-        pool: &Arc<Pool>,
-        mut duty: Box<Duty>,
-        head: &CallHead,
-        depleted: bool,
-    ) -> Step {
+    fn call(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>, head: &CallHead) -> Step {
         if head.generation != duty.turn.wrapping_add(1) || !duty.choose_area(head) {
             return self.violation(duty, Violation::Value);
         }
@@ -212,7 +207,8 @@ impl Desk {
             duty.fail(failure);
             return Step::Stay(duty);
         }
-        if depleted {
+        // That fence also orders what the thread said of itself before this look at the others.
+        if pool.is_depleted() {
             self.tell_depletion(pool);
         }
         self.data.clear();
@@ -324,10 +320,8 @@ impl Desk {
         if self.data.capacity() > KEEP_BYTES {
             self.data = Vec::new();
         }
-        if self.line.is_some()
-            && let Some(pool) = pool
-        {
-            self.park(pool);
+        if self.line.is_some() {
+            self.park();
         }
         if let Some(line) = &mut self.line {
             line.finish(if outcome.is_ok() {
@@ -343,6 +337,7 @@ impl Desk {
     /// Serves a first call that came as a packet.
     fn packet(&mut self, pool: &Arc<Pool>, mut call: Box<PacketCall>) {
         let depleted = self.unpark(pool);
+        self.running.look_at_clock();
         let Some(core) = call.take() else { return };
         if depleted {
             pool.tell_depletion();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::ages::Oldest;
 use super::core::lock;
 use crate::channel::gear::Shift;
-use crate::primitive::{AtomicU64, Ordering};
+use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 use crate::sys::clock::coarse_ns;
 
 /// How many classes the histogram has: class n holds times below 2^(n+1) microseconds.
@@ -131,16 +131,35 @@ pub(crate) struct Running {
     door: AtomicU64,
     /// When it began, in nanoseconds of the coarse monotonic clock.
     since: AtomicU64,
+    /// The thread waits for a call: idle in its pool, or on a channel.
+    parked: AtomicBool,
     /// The number of a call that is counted without a server thread, plus 1; 0 for none.
     held_as: AtomicU64,
 }
 
 impl Running {
-    /// A procedure begins. The coarse clock is one load of the vDSO page; its step of some milliseconds is fine
-    /// for an age.
+    /// The thread waits, or does not any more. Stored by that thread alone.
+    #[inline]
+    pub(crate) fn say_parked(&self, parked: bool) {
+        // Release: a caller whose answer comes after it calls next a thread that sees it.
+        self.parked.store(parked, Ordering::Release);
+    }
+
+    /// Whether the thread waits.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.parked.load(Ordering::Acquire)
+    }
+
+    /// What begins next on this thread begins about now. The coarse clock steps by some milliseconds, which is fine for
+    /// an age.
+    #[inline]
+    pub(crate) fn look_at_clock(&self) {
+        self.since.store(coarse_ns(), Ordering::Relaxed);
+    }
+
+    /// A procedure begins.
     #[inline]
     pub(crate) fn begin(&self, door: u64) {
-        self.since.store(coarse_ns(), Ordering::Relaxed);
         // Release: who sees this door sees the time of its call above, or of a later one, and tells no age that is
         // too high.
         self.door.store(door, Ordering::Release);

@@ -17,6 +17,7 @@ pub(crate) fn run_here(core: &Arc<Core>, line: Line, data: &[u8], fds: Vec<Owned
     let mut desk = Desk::new(Arc::clone(&running), Footing::new(false));
     desk.data.extend_from_slice(data);
     desk.line = Some(line);
+    running.look_at_clock();
     // No pool knows of this thread.
     running.count_as(core.meter.hold(coarse_ns()));
     desk.invoke(None, core, fds);

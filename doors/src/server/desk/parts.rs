@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Desk, Step};
 use crate::channel::ends::CallHead;
 use crate::pool::Pool;
+use crate::primitive::{Ordering, fence};
 use crate::server::duty::{Collecting, Duty, Progress};
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
@@ -18,7 +19,6 @@ impl Desk {
         pool: &Arc<Pool>,
         mut duty: Box<Duty>,
         head: &CallHead,
-        depleted: bool,
     ) -> Step {
         let Progress::Collecting(mut call) = std::mem::replace(&mut duty.progress, Progress::Idle)
         else {
@@ -52,7 +52,8 @@ impl Desk {
             descriptors,
             ..
         } = *call;
-        if depleted {
+        fence(Ordering::SeqCst);
+        if pool.is_depleted() {
             // Others may have taken the last parked threads since the first part came.
             self.tell_depletion(pool);
         }

@@ -15,7 +15,10 @@ use crate::wire::layout::presence;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The client has published a turn.
-    Turn,
+    Turn {
+        /// It came after a pause that may have been long.
+        late: bool,
+    },
     /// Nothing came for long, or the thread is needed elsewhere.
     Leave,
     /// The session is over.
@@ -40,7 +43,8 @@ impl Duty {
             self.shift(shift, footing);
         }
         match spent {
-            Spent::Seen | Spent::Yielded { .. } => Event::Turn,
+            Spent::Seen => Event::Turn { late: false },
+            Spent::Yielded { .. } => Event::Turn { late: true },
             Spent::Blown | Spent::Nothing => self.sleep(pool, footing),
         }
     }
@@ -88,7 +92,7 @@ impl Duty {
                 if slept == futex::Slept::Woken {
                     self.learn(begun.elapsed(), footing);
                 }
-                return Event::Turn;
+                return Event::Turn { late: true };
             }
             if channel.session.is_dead() {
                 return Event::Dead;
