@@ -25,6 +25,7 @@
 mod abandon;
 mod death;
 mod generations;
+mod parked;
 mod promise;
 mod quiet;
 mod sleep;
