@@ -1,23 +1,20 @@
 //! A channel as the client has it.
 
-use std::os::fd::OwnedFd;
+mod socket;
+
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
 
 use nix::errno::Errno;
 
 use super::session::Session;
-use crate::channel::descriptors::STALE_PACKETS;
 use crate::channel::ends::{CallHead, ClientEnd, low};
 use crate::channel::pair::Pair;
 use crate::channel::wait::{Patience, Spent};
-use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
-use crate::sys::account::Account;
 use crate::sys::shared::Shared;
-use crate::sys::{cpu, futex, socket};
+use crate::sys::{cpu, futex};
 use crate::waiting::Waiting;
-use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::Violation;
 
 /// No pool yet: the first call decides.
@@ -226,76 +223,6 @@ impl Channel {
     /// Wakes our own sleeper: its peer never will.
     pub(crate) fn wake(&self) {
         futex::wake(self.end.sleep_word());
-    }
-
-    /// Our end of the channel's descriptor socket.
-    pub(crate) fn socket(&self) -> Option<Arc<Shared>> {
-        lock(&self.socket).clone()
-    }
-
-    /// The server has made a (new) descriptor socket.
-    pub(crate) fn install_socket(&self, socket: OwnedFd, account: &Account) {
-        *lock(&self.socket) = Some(Arc::new(Shared::new(socket, account)));
-        self.socket_lost.store(false, Ordering::Release);
-    }
-
-    /// The server has made a socket of which we have no end.
-    pub(crate) fn lose_socket(&self) {
-        *lock(&self.socket) = None;
-        self.socket_lost.store(true, Ordering::Release);
-    }
-
-    /// Whether a socket was lost since the last look; forgets it.
-    pub(crate) fn take_socket_lost(&self) -> bool {
-        self.socket_lost.swap(false, Ordering::AcqRel)
-    }
-
-    /// Whether a socket was lost.
-    pub(crate) fn is_socket_lost(&self) -> bool {
-        self.socket_lost.load(Ordering::Acquire)
-    }
-
-    /// Closes descriptors that nobody waits for. Whoever calls this has the channel, so none is on its way for another.
-    pub(crate) fn discard_descriptors(&self) {
-        if let Some(socket) = self.socket() {
-            let mut buffer = [0_u8; CONTROL_BYTES];
-            // A queue holds fewer packets; a server that fills it again and again is not followed.
-            for _ in 0..STALE_PACKETS {
-                if socket.account().is_over() {
-                    // The rest goes with the socket; the server makes another.
-                    return self.drop_socket(&socket);
-                }
-                let stale = socket.receive_past_reset(&mut buffer);
-                if !matches!(stale, Ok(Some(_))) {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// The server has closed its end of the descriptor socket: so does this side, with what may still be in it for a
-    /// call that was given up. A call that is going on takes what is its own first, and leaves the socket to the next.
-    pub(crate) fn socket_hung_up(&self) {
-        if let Ok(_nobody) = self.state.try_lock() {
-            let mut current = lock(&self.socket);
-            if current
-                .as_ref()
-                .is_some_and(|socket| socket::is_hung_up(&**socket))
-            {
-                *current = None;
-            }
-        }
-    }
-
-    /// The other end is closed: forget it, unless a new one has come.
-    pub(crate) fn drop_socket(&self, closed: &Arc<Shared>) {
-        let mut socket = lock(&self.socket);
-        if socket
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, closed))
-        {
-            *socket = None;
-        }
     }
 }
 
