@@ -11,6 +11,7 @@ use super::session::Session;
 use crate::channel::ends::{CallHead, ClientEnd, low};
 use crate::channel::pair::Pair;
 use crate::channel::wait::{Patience, Spent};
+use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::sys::shared::Shared;
 use crate::sys::{cpu, futex};
@@ -31,6 +32,8 @@ pub(crate) struct Channel {
     waited_on: AtomicBool,
     /// Who has the lock has the channel.
     state: Mutex<State>,
+    /// Who has this may have the channel too, for a moment and not for a call: the watcher.
+    visit: Mutex<()>,
     socket: Mutex<Option<Arc<Shared>>>,
     /// A socket came that our full descriptor table could not take.
     socket_lost: AtomicBool,
@@ -77,6 +80,7 @@ impl Channel {
                 area,
                 given_up: false,
             }),
+            visit: Mutex::new(()),
             socket: Mutex::new(None),
             socket_lost: AtomicBool::new(false),
         }
@@ -111,12 +115,19 @@ impl Channel {
     /// A server thread of that pool may still be there: it gives the channel to the pool of the door that is called,
     /// which is slower and nothing else.
     pub(crate) fn try_take_any(&self) -> Option<MutexGuard<'_, State>> {
-        let state = match self.state.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let state = try_lock(&self.state).or_else(|| self.try_without_visit())?;
         self.end.answered(state.turn).then_some(state)
+    }
+
+    /// Takes the channel once the watcher is not there, if it was: a caller that took it for another's call would go to
+    /// another channel, stay there, and have the session grow by what it has here already.
+    ///
+    /// The watcher has `visit` before it tries for the channel, and until it has let go of it. So it does not have the
+    /// channel while somebody else has `visit`: whoever has it then is a caller.
+    #[cold]
+    fn try_without_visit(&self) -> Option<MutexGuard<'_, State>> {
+        let _no_visit = lock(&self.visit);
+        try_lock(&self.state)
     }
 
     /// Has the channel belong to none, if it belongs to this pool, of which there is no door any more: a hint, for which
@@ -223,6 +234,16 @@ impl Channel {
     /// Wakes our own sleeper: its peer never will.
     pub(crate) fn wake(&self) {
         futex::wake(self.end.sleep_word());
+    }
+}
+
+/// The channel's private state, if nobody has it.
+#[inline]
+fn try_lock(state: &Mutex<State>) -> Option<MutexGuard<'_, State>> {
+    match state.try_lock() {
+        Ok(state) => Some(state),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 

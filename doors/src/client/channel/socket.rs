@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::Channel;
+use super::{Channel, try_lock};
 use crate::channel::descriptors::STALE_PACKETS;
 use crate::lock::lock;
 use crate::primitive::Ordering;
@@ -60,8 +60,11 @@ impl Channel {
 
     /// The server has closed its end of the descriptor socket: so does this side, with what may still be in it for a
     /// call that was given up. A call that is going on takes what is its own first, and leaves the socket to the next.
+    ///
+    /// Called by the watcher only: a caller that comes meanwhile waits for it.
     pub(crate) fn socket_hung_up(&self) {
-        if let Ok(_nobody) = self.state.try_lock() {
+        let _visit = lock(&self.visit);
+        if let Some(_nobody) = try_lock(&self.state) {
             let mut current = lock(&self.socket);
             if current
                 .as_ref()
@@ -81,5 +84,38 @@ impl Channel {
         {
             *socket = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::ends::tests::channel;
+    use crate::primitive::AtomicBool;
+
+    #[test]
+    fn the_end_of_a_socket_keeps_no_caller_from_the_channel() {
+        let (end, _server) = channel();
+        let channel = Channel::new(0, end);
+        assert!(channel.adopt(0).is_some());
+        let watched = AtomicBool::new(true);
+        let missed = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..2_000 {
+                    let (ours, theirs) = socket::plain_pair().unwrap();
+                    channel.install_socket(ours, &Account::default());
+                    drop(theirs);
+                    channel.socket_hung_up();
+                }
+                watched.store(false, Ordering::Relaxed);
+            });
+            // The only caller there is: nobody else has the channel.
+            let mut missed = 0;
+            while watched.load(Ordering::Relaxed) {
+                missed += usize::from(channel.try_take(0).is_none());
+            }
+            missed
+        });
+        assert_eq!(missed, 0);
     }
 }
