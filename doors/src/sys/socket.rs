@@ -275,13 +275,20 @@ pub(crate) struct Received {
 ///
 /// The kernel looks for an error, then for a packet, then for the end, without a lock over all three: the end may be told
 /// before a last packet, or a reset, that came in between. Nothing comes after the end, so another look finds it.
+///
+/// But since Linux 6.17 recvmsg(2) sees the end as soon as it is stored, and close(2) stores it before the reset, under a
+/// lock: between the two, every look finds an end and nothing else. [`refuse_more`] changes the same word and so waits for
+/// that lock. It changes nothing, since the end is there.
 pub(crate) fn receive(
     socket: impl AsFd,
     buffer: &mut [u8],
     account: &Account,
 ) -> Result<Option<Received>> {
     match receive_next(&socket, buffer, account)? {
-        None => receive_next(&socket, buffer, account),
+        None => {
+            refuse_more(&socket);
+            receive_next(&socket, buffer, account)
+        }
         received => Ok(received),
     }
 }
