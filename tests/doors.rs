@@ -278,7 +278,7 @@ fn the_limits_of_a_door_hold_at_their_very_ends() {
     let _watchdog = Watchdog::new("the_limits_of_a_door");
     let directory = Directory::new("limits");
     let (mut peer, path) = start(PEER, &directory, "door", "");
-    // The session keeps an area for the large calls, and one for the large results.
+    // One caller has one channel, whatever ends meanwhile: with areas for the calls of 200,000 bytes and of 10 MB.
     let books = books(&peer, &path).and_mappings(4);
     peer.ask("params 2 4 20000", "ok");
     let null = std::fs::File::open("/dev/null").unwrap();

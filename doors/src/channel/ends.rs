@@ -151,7 +151,7 @@ impl End {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::{CallHead, ClientEnd, End, ReplyHead, ServerEnd, low};
@@ -160,7 +160,7 @@ mod tests {
     use crate::wire::layout::Shape;
 
     /// Both ends of the channel of a fresh pair.
-    fn channel() -> (ClientEnd, ServerEnd) {
+    pub(crate) fn channel() -> (ClientEnd, ServerEnd) {
         let shape = Shape::new(1, 4096).unwrap();
         let call = memfd::create(c"call", shape.window_bytes()).unwrap();
         let reply = memfd::create(c"reply", shape.window_bytes()).unwrap();

@@ -1,6 +1,7 @@
 //! A channel as the client has it.
 
-use std::os::fd::OwnedFd;
+mod socket;
+
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -8,17 +9,14 @@ use nix::errno::Errno;
 use try_lock::{Locked, TryLock};
 
 use super::session::Session;
-use crate::channel::descriptors::STALE_PACKETS;
 use crate::channel::ends::{CallHead, ClientEnd, low};
 use crate::channel::pair::Pair;
 use crate::channel::wait::{Patience, Spent};
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
-use crate::sys::account::Account;
 use crate::sys::shared::Shared;
-use crate::sys::{cpu, futex, socket};
+use crate::sys::{cpu, futex};
 use crate::waiting::Waiting;
-use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::Violation;
 
 /// No pool yet: the first call decides.
@@ -35,6 +33,8 @@ pub(crate) struct Channel {
     waited_on: AtomicBool,
     /// Who has the lock has the channel. Nobody ever waits for it, so that letting go is a plain store.
     state: TryLock<State>,
+    /// Who has this may have the channel too, for a moment and not for a call: the watcher.
+    visit: Mutex<()>,
     socket: Mutex<Option<Arc<Shared>>>,
     /// A socket came that our full descriptor table could not take.
     socket_lost: AtomicBool,
@@ -81,6 +81,7 @@ impl Channel {
                 area,
                 given_up: false,
             }),
+            visit: Mutex::new(()),
             socket: Mutex::new(None),
             socket_lost: AtomicBool::new(false),
         }
@@ -115,8 +116,19 @@ impl Channel {
     /// A server thread of that pool may still be there: it gives the channel to the pool of the door that is called,
     /// which is slower and nothing else.
     pub(crate) fn try_take_any(&self) -> Option<Locked<'_, State>> {
-        let state = self.state.try_lock()?;
+        let state = self.state.try_lock().or_else(|| self.try_without_visit())?;
         self.end.answered(state.turn).then_some(state)
+    }
+
+    /// Takes the channel once the watcher is not there, if it was: a caller that took it for another's call would go to
+    /// another channel, stay there, and have the session grow by what it has here already.
+    ///
+    /// The watcher has `visit` before it tries for the channel, and until it has let go of it. So it does not have the
+    /// channel while somebody else has `visit`: whoever has it then is a caller.
+    #[cold]
+    fn try_without_visit(&self) -> Option<Locked<'_, State>> {
+        let _no_visit = lock(&self.visit);
+        self.state.try_lock()
     }
 
     /// Has the channel belong to none, if it belongs to this pool, of which there is no door any more: a hint, for which
@@ -223,76 +235,6 @@ impl Channel {
     /// Wakes our own sleeper: its peer never will.
     pub(crate) fn wake(&self) {
         futex::wake(self.end.sleep_word());
-    }
-
-    /// Our end of the channel's descriptor socket.
-    pub(crate) fn socket(&self) -> Option<Arc<Shared>> {
-        lock(&self.socket).clone()
-    }
-
-    /// The server has made a (new) descriptor socket.
-    pub(crate) fn install_socket(&self, socket: OwnedFd, account: &Account) {
-        *lock(&self.socket) = Some(Arc::new(Shared::new(socket, account)));
-        self.socket_lost.store(false, Ordering::Release);
-    }
-
-    /// The server has made a socket of which we have no end.
-    pub(crate) fn lose_socket(&self) {
-        *lock(&self.socket) = None;
-        self.socket_lost.store(true, Ordering::Release);
-    }
-
-    /// Whether a socket was lost since the last look; forgets it.
-    pub(crate) fn take_socket_lost(&self) -> bool {
-        self.socket_lost.swap(false, Ordering::AcqRel)
-    }
-
-    /// Whether a socket was lost.
-    pub(crate) fn is_socket_lost(&self) -> bool {
-        self.socket_lost.load(Ordering::Acquire)
-    }
-
-    /// Closes descriptors that nobody waits for. Whoever calls this has the channel, so none is on its way for another.
-    pub(crate) fn discard_descriptors(&self) {
-        if let Some(socket) = self.socket() {
-            let mut buffer = [0_u8; CONTROL_BYTES];
-            // A queue holds fewer packets; a server that fills it again and again is not followed.
-            for _ in 0..STALE_PACKETS {
-                if socket.account().is_over() {
-                    // The rest goes with the socket; the server makes another.
-                    return self.drop_socket(&socket);
-                }
-                let stale = socket.receive_past_reset(&mut buffer);
-                if !matches!(stale, Ok(Some(_))) {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// The server has closed its end of the descriptor socket: so does this side, with what may still be in it for a
-    /// call that was given up. A call that is going on takes what is its own first, and leaves the socket to the next.
-    pub(crate) fn socket_hung_up(&self) {
-        if let Some(_nobody) = self.state.try_lock() {
-            let mut current = lock(&self.socket);
-            if current
-                .as_ref()
-                .is_some_and(|socket| socket::is_hung_up(&**socket))
-            {
-                *current = None;
-            }
-        }
-    }
-
-    /// The other end is closed: forget it, unless a new one has come.
-    pub(crate) fn drop_socket(&self, closed: &Arc<Shared>) {
-        let mut socket = lock(&self.socket);
-        if socket
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, closed))
-        {
-            *socket = None;
-        }
     }
 }
 

@@ -53,11 +53,14 @@ pub(crate) fn run(account: &Account, task: impl FnOnce() + Send + 'static) {
     Closers::current().put(account, std::iter::once(task));
 }
 
-/// Waits until an account is not over its bound any more, no longer than until a close counts as stuck, nor than
+/// Waits until an account is not over its bound any more, no longer than until its closes count as stuck, nor than
 /// `until`; false if it still is.
+///
+/// What others have us close may be in front, until it counts as stuck: that is not this account's fault, which has as
+/// long from then on.
 pub(crate) fn wait_for(account: &Account, until: Option<Instant>) -> bool {
     let closers = Closers::current();
-    let stuck = after(Instant::now(), STUCK_AFTER);
+    let stuck = after(Instant::now(), STUCK_AFTER.saturating_mul(2));
     let until = until.map_or(stuck, |until| until.min(stuck));
     let mut state = closers.lock();
     state.waiters = state.waiters.saturating_add(1);

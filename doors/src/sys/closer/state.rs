@@ -92,7 +92,8 @@ impl State {
         self.threads == 0 && self.has_work()
     }
 
-    /// The next thing to do for a closer: of the source for which the fewest are at work.
+    /// The next thing to do for a closer: of the user for whom the fewest are at work, and of that user's sources, of the
+    /// one for which the fewest are. Who has many sources is not served before others for that.
     pub(super) fn take(&mut self, number: u64, now: Instant) -> Next {
         match self.choose(now) {
             Err(wait) => Next::Wait(wait),
@@ -145,15 +146,12 @@ impl State {
             return Err(until_stuck);
         }
         let few = |source: &usize| working.get(source).is_none_or(|of| *of < WORKING_FOR_ONE);
-        let room = |user| {
-            self.users
-                .get(user)
-                .is_none_or(|of| *of < MOST_FOR_ONE_USER)
-        };
+        let at_work = |lane: &Lane| self.users.get(&lane.user).copied().unwrap_or(0);
+        let room = |lane| at_work(lane) < MOST_FOR_ONE_USER;
         self.lanes
             .iter()
-            .filter(|(source, lane)| !lane.queue.is_empty() && few(source) && room(&lane.user))
-            .min_by_key(|(_, lane)| (lane.busy, lane.turn))
+            .filter(|(source, lane)| !lane.queue.is_empty() && few(source) && room(lane))
+            .min_by_key(|(_, lane)| (at_work(lane), lane.busy, lane.turn))
             .map(|(source, _)| *source)
             .ok_or(until_stuck)
     }
@@ -248,6 +246,26 @@ mod tests {
         now += wait;
         let (more, _) = take_all(&mut state, &mut now);
         assert!(!more.is_empty());
+    }
+
+    #[test]
+    fn who_has_many_sources_is_not_served_before_others() {
+        let mut state = State::default();
+        let mut now = Instant::now();
+        let many = User::default();
+        for _ in 0..100 {
+            put(&mut state, &Account::of(&many), 1);
+        }
+        let (taken, wait) = take_all(&mut state, &mut now);
+        assert_eq!(taken.len(), WORKING);
+        let other = Account::default();
+        put(&mut state, &other, 1);
+        // As soon as the first of them is stuck.
+        now += wait;
+        match state.take(u64::MAX, now) {
+            Next::Job(job) => assert_eq!(job.account.number(), other.number()),
+            Next::Wait(wait) => panic!("nobody is served for {wait:?}"),
+        }
     }
 
     #[test]

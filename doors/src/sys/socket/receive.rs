@@ -1,0 +1,128 @@
+//! Receiving a packet with all that comes with it.
+#![expect(unsafe_code, reason = "recvmsg takes raw pointers")]
+
+use std::io::IoSliceMut;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+
+use super::{control, refuse_more};
+use crate::sys::Result;
+use crate::sys::account::Account;
+use crate::sys::unclaimed::Unclaimed;
+
+/// The control buffer: 253 descriptors, the credentials and a pidfd, each with its header.
+const CONTROL_BYTES: usize = 1032 + 32 + 24;
+
+/// One packet as the kernel delivered it.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// How many bytes of the buffer are the packet.
+    pub(crate) len: usize,
+    /// The descriptors that came with it, owned and close-on-exec.
+    pub(crate) fds: Unclaimed,
+    /// The sender's pid in our namespace by the kernel's word; 0 if the kernel cannot name it to us.
+    pub(crate) pid: i32,
+    /// The sender's pidfd by the kernel's word.
+    pub(crate) pidfd: Option<OwnedFd>,
+    /// The packet was longer than the buffer: the rest is lost.
+    pub(crate) cut: bool,
+    /// Descriptors were lost: our table is full, or a security module refused one.
+    pub(crate) fds_lost: bool,
+}
+
+/// Receives one packet without blocking; `None` at the end of the stream. What comes with it is charged to `account` if
+/// nobody takes it.
+///
+/// Without room for a descriptor the kernel closes it before recvmsg(2) returns, which may take as long as any close:
+/// [`Table`](crate::sys::table::Table) tells before.
+///
+/// An empty packet also makes recvmsg(2) return 0; it is told from the end by the credentials that every
+/// packet brings (`SO_PASSCRED` is set on all our sockets), and its descriptors are not lost.
+///
+/// The kernel looks for an error, then for a packet, then for the end, without a lock over all three: the end may be told
+/// before a last packet, or a reset, that came in between. Nothing comes after the end, so another look finds it.
+///
+/// But since Linux 6.17 recvmsg(2) sees the end as soon as it is stored, and close(2) stores it before the reset, under a
+/// lock: between the two, every look finds an end and nothing else. [`refuse_more`] changes the same word and so waits for
+/// that lock. It changes nothing, since the end is there.
+pub(crate) fn receive(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    account: &Account,
+) -> Result<Option<Received>> {
+    match receive_next(&socket, buffer, account)? {
+        None => {
+            refuse_more(&socket);
+            receive_next(&socket, buffer, account)
+        }
+        received => Ok(received),
+    }
+}
+
+fn receive_next(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    account: &Account,
+) -> Result<Option<Received>> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    let (mut received, any) = message::<{ CONTROL_BYTES / 8 }>(socket, buffer, flags)?;
+    received.fds.charge_to(account);
+    Ok(if received.len == 0 && !any {
+        None
+    } else {
+        Some(received)
+    })
+}
+
+/// As [`receive`], for those to whom it says nothing how the other end was closed.
+///
+/// An end that is closed with something unread in it resets the connection. The kernel says so once (`sk_err`), and
+/// before what it still has for us: a reset is not the end of the stream.
+pub(crate) fn receive_past_reset(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    account: &Account,
+) -> Result<Option<Received>> {
+    match receive(&socket, buffer, account) {
+        Err(Errno::ECONNRESET) => receive(socket, buffer, account),
+        other => other,
+    }
+}
+
+/// One recvmsg(2), with so many words for what comes with the packet, and whether anything did.
+pub(super) fn message<const WORDS: usize>(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    flags: i32,
+) -> Result<(Received, bool)> {
+    let mut control = [0_u64; WORDS];
+    let mut slices = [IoSliceMut::new(buffer)];
+    // SAFETY: msghdr is plain data for which all zero bytes are a valid value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = slices.as_mut_ptr().cast();
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control);
+    let len = loop {
+        // SAFETY: the header points at a live buffer and a live control buffer, and states their sizes.
+        let got = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) };
+        match Errno::result(got) {
+            Err(Errno::EINTR) => {}
+            other => break usize::try_from(other?).unwrap_or(0),
+        }
+    };
+    let mut received = Received {
+        len,
+        cut: message.msg_flags & libc::MSG_TRUNC != 0,
+        fds_lost: message.msg_flags & libc::MSG_CTRUNC != 0,
+        fds: Unclaimed::default(),
+        pid: 0,
+        pidfd: None,
+    };
+    // What the kernel has written of it.
+    let written = control.iter().flat_map(|word| word.to_ne_bytes());
+    let written: Vec<u8> = written.take(message.msg_controllen).collect();
+    let any = control::read(&written, &mut received);
+    Ok((received, any))
+}

@@ -1,0 +1,60 @@
+//! Sending a packet.
+#![expect(unsafe_code, reason = "sendmsg takes raw pointers")]
+
+use std::io::IoSlice;
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use nix::errno::Errno;
+
+use super::DESCRIPTORS_PER_PACKET;
+use super::control::HEADER;
+use crate::sys::Result;
+
+/// Sends one packet, all or nothing; never blocks (`EAGAIN` when the queue is full) and never raises SIGPIPE.
+pub(crate) fn send(socket: impl AsFd, parts: &[&[u8]], fds: &[BorrowedFd<'_>]) -> Result<()> {
+    let slices: [IoSlice<'_>; 3] =
+        std::array::from_fn(|at| IoSlice::new(parts.get(at).copied().unwrap_or_default()));
+    let mut control = Vec::new();
+    if !fds.is_empty() {
+        write_rights(&mut control, fds)?;
+    }
+    // SAFETY: msghdr is plain data for which all zero bytes are a valid value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = slices.as_ptr().cast_mut().cast();
+    message.msg_iovlen = parts.len().min(slices.len());
+    if !control.is_empty() {
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = control.len();
+    }
+    loop {
+        // SAFETY: the header points at live slices and a live control buffer of the stated sizes.
+        let sent = unsafe {
+            libc::sendmsg(
+                socket.as_fd().as_raw_fd(),
+                &raw const message,
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            )
+        };
+        match Errno::result(sent) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// One `SCM_RIGHTS` control message in the kernel's layout (cmsg(3)); numbers are borrowed for the send.
+fn write_rights(control: &mut Vec<u8>, fds: &[BorrowedFd<'_>]) -> Result<()> {
+    if fds.len() > DESCRIPTORS_PER_PACKET {
+        return Err(Errno::EINVAL);
+    }
+    let len = HEADER.saturating_add(fds.len().saturating_mul(size_of::<i32>()));
+    control.extend_from_slice(&len.to_ne_bytes());
+    control.extend_from_slice(&libc::SOL_SOCKET.to_ne_bytes());
+    control.extend_from_slice(&libc::SCM_RIGHTS.to_ne_bytes());
+    for fd in fds {
+        control.extend_from_slice(&fd.as_raw_fd().to_ne_bytes());
+    }
+    control.resize(len.next_multiple_of(8), 0);
+    Ok(())
+}
