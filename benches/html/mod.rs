@@ -88,6 +88,7 @@ mod tests {
             rounds: 1,
             times: None,
             also: BTreeMap::from([("server_switches", 0.0)]),
+            note: String::new(),
         };
         let page = html("a <machine>", &[record]);
         assert!(page.contains("a &lt;machine&gt;") && page.contains("id=\"idle\""));

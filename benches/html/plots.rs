@@ -24,7 +24,7 @@ pub(super) fn plots(records: &[Record]) -> Vec<Plot> {
                 "payload and throughput, each way",
                 size,
                 Axis::Bytes,
-                |record, times| float_size(record) / (times.p50.median / 1e9),
+                |record, times| Some(size(record) / (times.p50.median / 1e9)),
                 Axis::PerSecond("B/s"),
             ),
         ],
@@ -38,7 +38,7 @@ pub(super) fn plots(records: &[Record]) -> Vec<Plot> {
                     &format!("calling {variant} and calls per second"),
                     |record| count(record.threads),
                     Axis::Count("at once"),
-                    |_, times| times.calls_per_s.median,
+                    |_, times| Some(times.calls_per_s?.median),
                     Axis::PerSecond("calls/s"),
                 )
             })
@@ -56,12 +56,8 @@ fn size(record: &Record) -> f64 {
     count(record.size)
 }
 
-fn float_size(record: &Record) -> f64 {
-    size(record)
-}
-
-fn p50(_: &Record, times: &Times) -> f64 {
-    times.p50.median
+fn p50(_: &Record, times: &Times) -> Option<f64> {
+    Some(times.p50.median)
 }
 
 /// One line for each peer.
@@ -70,15 +66,15 @@ fn curve(
     title: &str,
     x: fn(&Record) -> f64,
     x_axis: Axis,
-    y: fn(&Record, &Times) -> f64,
+    y: fn(&Record, &Times) -> Option<f64>,
     y_axis: Axis,
 ) -> Plot {
     let mut series: Vec<Series> = Vec::new();
     for record in records {
-        let Some(times) = &record.times else {
+        let Some(y) = record.times.as_ref().and_then(|times| y(record, times)) else {
             continue;
         };
-        let point = (x(record), y(record, times));
+        let point = (x(record), y);
         match series.iter_mut().find(|one| one.name == record.peer) {
             Some(one) => one.points.push(point),
             None => series.push(Series {

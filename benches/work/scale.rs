@@ -1,5 +1,6 @@
 //! Many quiet clients of one server; many doors of one server in one client.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -8,7 +9,7 @@ use crate::cgroup::Cgroup;
 use crate::contest::{self, Pair, Setting};
 use crate::job::{Job, Kind, Pace};
 use crate::peer::{DOORS, QUIET_CALLS};
-use crate::process::entries;
+use crate::process::{descriptor_limit, entries};
 use crate::record::{Record, Times};
 use crate::role::Role;
 use crate::statistics::float;
@@ -20,6 +21,9 @@ const QUICK: &[usize] = &[1, 10, 100];
 
 /// All clients of one step are there by then.
 const PATIENCE: Duration = Duration::from_mins(3);
+
+/// Threads that served the first calls of many clients at once have ended by then: a pool keeps them for 10 s.
+const RETIRED: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
     let mut records = sessions(suite, "sessions", QUIET_CALLS)?;
@@ -64,6 +68,7 @@ fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
     // The first round finds everything cold.
     pair.round()?;
     let empty = holding(&pair, cgroup.as_ref())?;
+    let limit = descriptor_limit(pair.server.pid())?;
     let mut records = Vec::new();
     let mut there = 0_usize;
     for wanted in suite.plan.pick(FULL, QUICK) {
@@ -73,6 +78,7 @@ fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
         setting.variant = format!("{there} quiet {what}");
         let mut record = setting.record(DOORS_NAME, rounds.len());
         record.times = Some(Times::of(&rounds, None)?);
+        retired(&pair, empty.threads)?;
         let now = holding(&pair, cgroup.as_ref())?;
         let each =
             |now: f64, empty: f64| (now - empty) / float(there.max(1).try_into().unwrap_or(1));
@@ -82,13 +88,20 @@ fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
         record
             .also
             .insert("descriptors_each", each(now.descriptors, empty.descriptors));
-        record.also.insert("server_threads", now.threads);
+        let threads = now.threads - empty.threads;
+        record.also.insert("threads_more", threads.max(0.0));
         if let (Some(now), Some(empty)) = (now.memory, empty.memory) {
             record.also.insert("memory_each", each(now, empty));
         }
-        records.push(record);
+        let is_last = stopped.is_some();
         if let Some(reason) = stopped {
-            eprintln!("scale: stopped at {there} quiet {what}: {reason}");
+            record.note = format!(
+                "stopped at {there} {what} of {wanted}: {reason}; the server may have {limit} descriptors \
+                 (RLIMIT_NOFILE), and leaves half of them to other users"
+            );
+        }
+        records.push(record);
+        if is_last {
             break;
         }
     }
@@ -124,6 +137,15 @@ fn grow(nursery: &mut Actor, more: usize, there: &mut usize) -> Result<Option<St
     Ok(stopped)
 }
 
+/// Looks until the server has no more threads than it had, or does not get rid of them.
+fn retired(pair: &Pair, threads: f64) -> Result<()> {
+    let until = Instant::now().checked_add(RETIRED).ok_or("no end")?;
+    while entries(pair.server.pid(), "task")? > threads && Instant::now() < until {
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
 fn holding(pair: &Pair, cgroup: Option<&Cgroup>) -> Result<Holding> {
     let pid = pair.server.pid();
     Ok(Holding {
@@ -135,7 +157,7 @@ fn holding(pair: &Pair, cgroup: Option<&Cgroup>) -> Result<Holding> {
 
 /// Calls of many doors in turn, all of one server.
 fn doors(suite: &Suite) -> Vec<Record> {
-    let mut records = Vec::new();
+    let mut records: Vec<Record> = Vec::new();
     for count in suite.plan.pick(FULL, QUICK) {
         let setting = Setting {
             variant: format!("{count} doors"),
@@ -145,7 +167,9 @@ fn doors(suite: &Suite) -> Vec<Record> {
         match contest::run(suite, &setting, &[&DOORS]) {
             Ok(measured) => records.extend(measured),
             Err(error) => {
-                eprintln!("scale: stopped before {count} doors: {error}");
+                if let Some(last) = records.last_mut() {
+                    last.note = format!("stopped before {count} doors: {error}");
+                }
                 break;
             }
         }
