@@ -236,7 +236,7 @@ impl<'a> Rows<'a> {
         let connection = connection.and_then(|record| record.also.get("descriptors_each"));
         let connection = connection.copied().unwrap_or_default();
         for (what, memory, without, besides) in [
-            ("sessions", 160.0, connection, " besides its connection"),
+            ("sessions", 160.0, connection, " besides the token"),
             ("connections", 8.0, 0.0, ""),
         ] {
             let steps: Vec<&Record> = self
@@ -244,14 +244,8 @@ impl<'a> Rows<'a> {
                 .iter()
                 .filter(|r| r.also.contains_key(what))
                 .collect();
-            let times = |record: &Record| Some(record.times.as_ref()?.p50.median);
-            let slowest = steps
-                .iter()
-                .filter_map(|record| times(record))
-                .reduce(f64::max);
-            let (first, last) = (steps.first().copied(), steps.last().copied());
-            let flat = slowest.and_then(|slowest| Some(slowest / times(first?)?));
-            let figure = |name| last?.also.get(name).copied();
+            let flat = slope(&steps, "beside_none_quiet");
+            let figure = |name| steps.last()?.also.get(name).copied();
             let count = figure(what).unwrap_or_default();
             let memory_each = figure("memory_each").map(|bytes| bytes / 1024.0);
             // The connection by which the door was opened is there with and without a session.
@@ -277,6 +271,22 @@ impl<'a> Rows<'a> {
                 0.0,
             );
         }
+        let steps: Vec<&Record> = self
+            .records
+            .iter()
+            .filter(|r| r.also.contains_key("doors"))
+            .collect();
+        let count = steps
+            .last()
+            .and_then(|last| last.also.get("doors").copied());
+        self.at_most(
+            format!(
+                "scale to {} doors, slowest p50 / first",
+                count.unwrap_or_default()
+            ),
+            slope(&steps, "beside_one_door"),
+            1.2,
+        );
         for what in [
             "server_switches",
             "client_switches",
@@ -299,4 +309,13 @@ impl<'a> Rows<'a> {
             .map(|times| times.all.at(0.999) / 1e6);
         self.at_most("death, p99.9 (ms)", longest, 50.0);
     }
+}
+
+/// The largest of steps beside the first.
+fn slope(steps: &[&Record], figure: &str) -> Option<f64> {
+    let mut figures = steps
+        .iter()
+        .filter_map(|record| record.also.get(figure).copied());
+    let first = figures.next()?;
+    Some(figures.fold(first, f64::max) / first)
 }
