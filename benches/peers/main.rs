@@ -100,7 +100,7 @@ fn measure(arguments: Vec<OsString>) -> Result<bool> {
         fs::write(path, format!("{:#}\n", json(&records)))?;
     }
     if let Some(path) = wanted.html {
-        fs::write(path, html::html(&header, &records))?;
+        fs::write(path, html::html(&header, &plan.says(), &records))?;
     }
     if let Some(path) = wanted.markdown {
         let how = format!("`just results` has written this: {}.", plan.says());

@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Bench) -> Outcome {
         }
     }
     if let Some(path) = &arguments.html {
-        write(path, &html::html(&header, &records))?;
+        write(path, &html::html(&header, &plan.says(), &records))?;
     }
     Ok(())
 }
