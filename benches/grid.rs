@@ -143,6 +143,8 @@ fn others(records: &[&Record]) -> Vec<Column> {
         .iter()
         .flat_map(|one| one.also.keys().copied())
         .collect();
+    // What a variant begins with is the name of its row.
+    names.retain(|name| !["sessions", "connections", "doors"].contains(name));
     names.sort_unstable();
     names.dedup();
     let column = |name: &str| {

@@ -62,7 +62,8 @@ impl Axis {
         let whole = ends.1 - ends.0;
         let powers = match self {
             Self::Bytes => Some(4.0),
-            Self::Count(_) if whole < 2.5 => Some(1.0),
+            // Up to 64, and not up to 100.
+            Self::Count(_) if ends.1 < 1.95 => Some(1.0),
             _ => None,
         };
         if let Some(step) = powers {

@@ -163,7 +163,7 @@ fn holding(pair: &Pair, cgroup: Option<&Cgroup>) -> Result<Holding> {
 /// Calls of many doors in turn, all of one server, beside calls of one door.
 fn doors(suite: &Suite) -> Result<Vec<Record>> {
     let setting = |count: usize| Setting {
-        variant: format!("{count} doors"),
+        variant: format!("{count} doors in turn"),
         kind: Kind::Doors(count),
         ..Setting::new("scale", suite)
     };

@@ -28,6 +28,7 @@ mod generations;
 mod promise;
 mod quiet;
 mod sleep;
+mod whole;
 
 use loom::cell::Cell;
 use loom::sync::atomic::{AtomicU32, AtomicU64};
