@@ -168,7 +168,6 @@ fn also(name: &str, value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use super::*;
     use crate::pin::Pin;
@@ -183,7 +182,7 @@ mod tests {
             peer,
             rounds: 1,
             times: None,
-            also: BTreeMap::from_iter(also.iter().copied()),
+            also: also.iter().copied().collect(),
             note: String::new(),
         }
     }

@@ -61,9 +61,9 @@ impl Axis {
         }
         let whole = ends.1 - ends.0;
         let powers = match self {
-            Self::Bytes => Some(4.0),
+            Self::Bytes => Some(4),
             // Up to 64, and not up to 100.
-            Self::Count(_) if ends.1 < 1.95 => Some(1.0),
+            Self::Count(_) if ends.1 < 1.95 => Some(1),
             _ => None,
         };
         if let Some(step) = powers {
@@ -89,21 +89,15 @@ impl Axis {
         ticks
     }
 
-    /// A tick for every so many doublings.
-    fn powers_of_two(self, ends: (f64, f64), step: f64) -> Vec<(f64, String)> {
-        let mut ticks = Vec::new();
-        let doubling = 2_f64.log10();
-        let mut power = (ends.0.max(0.0) / doubling).ceil();
-        // 64 bytes have a tick, so that their neighbours are sizes with names: 1 KiB, 16 KiB, 256 KiB.
-        while matches!(self, Self::Bytes) && power.rem_euclid(step) != 6_f64.rem_euclid(step) {
-            power += 1.0;
-        }
-        while power * doubling <= ends.1 {
-            let value = power.exp2();
-            ticks.push((self.even(value), self.name(value)));
-            power += step;
-        }
+    /// A tick for every so many doublings, beginning where 64 has one: 1 KiB and 1 MiB then have one as well.
+    fn powers_of_two(self, ends: (f64, f64), step: u32) -> Vec<(f64, String)> {
+        let first = 6_u32.checked_rem(step).unwrap_or_default();
+        let powers = (first..u64::BITS).step_by(usize::try_from(step).unwrap_or(1));
+        let values = powers.map(|power| f64::from(power).exp2());
+        let ticks = values.map(|value| (self.even(value), self.name(value)));
         ticks
+            .filter(|(at, _)| *at >= ends.0 && *at <= ends.1)
+            .collect()
     }
 
     /// A value as people read it.

@@ -17,7 +17,7 @@ pub(super) fn plots(records: &[Record]) -> Vec<Plot> {
                 "latency (p50), by size",
                 size,
                 Axis::Bytes,
-                p50,
+                |_, times| Some(times.p50.median),
                 Axis::Nanos,
             ),
             curve(
@@ -55,10 +55,6 @@ fn count(number: usize) -> f64 {
 
 fn size(record: &Record) -> f64 {
     count(record.size)
-}
-
-fn p50(_: &Record, times: &Times) -> Option<f64> {
-    Some(times.p50.median)
 }
 
 /// One line for each peer.

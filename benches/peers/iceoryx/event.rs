@@ -1,4 +1,8 @@
 //! Slices of bytes, with an event for each message: nobody polls.
+#![expect(
+    clippy::disallowed_types,
+    reason = "no loom here, the clients of a process are counted"
+)]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,14 +32,14 @@ pub(super) fn serve(job: &Job, ready: &Sender<()>, ended: &Ended) -> Result<()> 
         .max_clients(room)
         .max_nodes(room)
         .create()?;
-    let listened = node.service_builder(&name(job, "calls")?).event();
-    let listened: Events = listened.max_notifiers(room).max_nodes(room).create()?;
+    let told = node.service_builder(&name(job, "calls")?).event();
+    let told: Events = told.max_notifiers(room).max_nodes(room).create()?;
     let server = calls.server_builder();
     let server = server
         .initial_max_slice_len(job.size)
         .allocation_strategy(AllocationStrategy::PowerOfTwo)
         .create()?;
-    let listener = listened.listener_builder().create()?;
+    let listener = told.listener_builder().create()?;
     ready.send(())?;
     let mut clients: HashMap<u64, Notifier<ipc::Service>> = HashMap::new();
     while !ended.is_so() {

@@ -64,8 +64,8 @@ struct Line {
 }
 
 impl Line {
-    fn call(&mut self, flat: Flat) -> Result<Flat> {
-        let pending = self.client.send_copy(flat)?;
+    fn call(&mut self, flat: &Flat) -> Result<Flat> {
+        let pending = self.client.send_copy(*flat)?;
         self.rest.sent()?;
         loop {
             if let Some(response) = pending.receive()? {
@@ -82,7 +82,7 @@ impl Client for Line {
     }
 
     fn sample(&mut self, sample: &Sample) -> Result<Sample> {
-        let flat = self.call(Flat {
+        let flat = self.call(&Flat {
             id: sample.id,
             name: sample.name.as_bytes().try_into()?,
             values: sample.values.as_slice().try_into()?,
@@ -96,7 +96,7 @@ impl Client for Line {
 
     fn rest(&mut self) -> Result<()> {
         if !self.rest.resting {
-            self.call(Flat {
+            self.call(&Flat {
                 id: REST,
                 name: [0; 20],
                 values: [0; 100],
