@@ -48,7 +48,7 @@ loom:
 deny:
     if command -v cargo-deny; then cargo deny --locked check; else echo "skipped: cargo-deny is not installed"; fi
 
-# Measure everything, beside the floors; takes some ten minutes. Nothing else should be running.
+# Measure everything, beside the floors; takes some 20 minutes, or 2 with --quick. Nothing else should be running.
 bench *ARGUMENTS:
     cargo run --release --bin doors --locked -- bench {{ARGUMENTS}}
 
@@ -56,14 +56,29 @@ bench *ARGUMENTS:
 bench-in-process:
     cargo bench -p doors-benches --locked
 
-# Measure what must be reached, beside the floors in the same run; fails on a miss. Nothing else should be running.
+# Measure what must be reached, beside the floors and beside iceoryx2 (of `benches/peers`, which is built when it is
+# needed); fails on a miss. `just figures null mt` is about these works only. Nothing else should be running.
 figures *works:
-    cargo run --release --bin figures --locked -- {{works}}
+    #!/usr/bin/env bash
+    set -uo pipefail
+    missed=0
+    cargo run --release --bin figures --locked -- {{works}} || missed=1
+    names="{{works}}"
+    names=${names/--quick/}
+    if [[ -z ${names// /} || " $names " == *" null "* || " $names " == *" echo "* ]]; then
+        (cd benches/peers && cargo run --release --locked -- --limits {{works}}) || missed=1
+    fi
+    exit $missed
 
-# Measure other systems for procedure calls beside doors; builds a workspace of its own first. Nothing else should be running.
+# Measure other systems for procedure calls beside doors; builds a workspace of its own first. Fails if a limit that is
+# about them is missed. Nothing else should be running.
 [working-directory: 'benches/peers']
 peers *ARGUMENTS:
     cargo run --release --locked -- {{ARGUMENTS}}
+
+# The same, written to benches/RESULTS.md; takes some 40 minutes.
+results *ARGUMENTS:
+    just peers --markdown ../RESULTS.md {{ARGUMENTS}}
 
 # Check everything for aarch64, run the unit tests there, call between two processes. Without such a machine it takes
 # `rustup target add aarch64-unknown-linux-gnu` and Debian's gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user.

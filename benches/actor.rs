@@ -168,7 +168,7 @@ impl Actor {
     /// Ends its input, and lets it tidy up for a moment.
     pub(crate) fn end(&mut self) {
         drop(self.input.take());
-        let tries = 100;
+        let tries = 500;
         for _ in 0..tries {
             // Whatever the error is, it is killed when dropped.
             if !matches!(self.child.try_wait(), Ok(None)) {

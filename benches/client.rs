@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
@@ -10,7 +10,7 @@ use nix::time::{ClockId, clock_gettime};
 use crate::Result;
 use crate::drive::{Drive, Leg};
 use crate::job::{Job, Pace};
-use crate::peer::Peer;
+use crate::peer::{Caller, Peer};
 use crate::role::say;
 use crate::statistics::{Latencies, Sighting};
 
@@ -41,8 +41,47 @@ enum Crew {
 /// A calling thread.
 #[derive(Debug)]
 struct Hand {
-    begin: Sender<Duration>,
-    end: Receiver<std::result::Result<Leg, String>>,
+    /// Without it the thread ends.
+    begin: Option<Sender<Duration>>,
+    /// Says first that the thread is ready, then what each round was.
+    end: Receiver<std::result::Result<Option<Leg>, String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hand {
+    /// The caller is used on its own thread from the first call on.
+    fn new(job: &Job, caller: Box<dyn Caller>) -> Self {
+        let job = job.clone();
+        let (begin, begins) = channel();
+        let (ended, end) = channel();
+        let thread = thread::spawn(move || {
+            let said = |error: crate::Error| error.to_string();
+            let mut drive = match Drive::new(&job, caller) {
+                Ok(drive) => drive,
+                Err(error) => return ended.send(Err(said(error))).unwrap_or_default(),
+            };
+            let mut ready = ended.send(Ok(None));
+            for begin in begins {
+                if ready.is_err() {
+                    return;
+                }
+                ready = ended.send(drive.round(begin).map(Some).map_err(said));
+            }
+        });
+        Self {
+            begin: Some(begin),
+            end,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        drop(self.begin.take());
+        // What went wrong in it was said.
+        let _ended = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 impl Crew {
@@ -55,20 +94,10 @@ impl Crew {
             let caller = callers.pop().ok_or("no caller")?;
             return Ok(Self::Alone(Box::new(Drive::new(job, caller)?)));
         }
-        let mut hands = Vec::new();
-        for caller in callers {
-            let mut drive = Drive::new(job, caller)?;
-            let (begin, begins) = channel();
-            let (ended, end) = channel();
-            thread::spawn(move || {
-                for begin in begins {
-                    let leg = drive.round(begin).map_err(|error| error.to_string());
-                    if ended.send(leg).is_err() {
-                        return;
-                    }
-                }
-            });
-            hands.push(Hand { begin, end });
+        let hands = callers.into_iter().map(|caller| Hand::new(job, caller));
+        let hands: Vec<Hand> = hands.collect();
+        for hand in &hands {
+            hand.end.recv()??;
         }
         Ok(Self::Threads(hands))
     }
@@ -79,9 +108,13 @@ impl Crew {
             Self::Alone(drive) => vec![drive.round(begin)?],
             Self::Threads(hands) => {
                 for hand in &*hands {
-                    hand.begin.send(begin)?;
+                    let hand = hand.begin.as_ref().ok_or("no thread")?;
+                    hand.send(begin)?;
                 }
-                let legs = hands.iter().map(|hand| Ok(hand.end.recv()??));
+                let legs = hands.iter().map(|hand| {
+                    let leg = hand.end.recv()??;
+                    leg.ok_or_else(|| "a thread that is ready twice".into())
+                });
                 legs.collect::<Result<_>>()?
             }
         };

@@ -83,6 +83,7 @@ impl Setting {
             rounds,
             times: None,
             also: BTreeMap::new(),
+            note: String::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What must be reached, measured and compared: exits with 1 if a limit is missed.
 //!
 //! `figures null death` measures these works, and compares their limits only. `figures --quick` looks whether the
-//! measurement itself works.
+//! measurement itself works. The limits beside a peer of `benches/peers` are measured there.
 #![expect(clippy::print_stdout, reason = "the output is the result")]
 
 use std::ffi::OsString;
@@ -29,10 +29,8 @@ fn main() -> ExitCode {
 /// Whether no limit of these works was missed, or of any if none is named.
 fn figures(plan: Plan, names: &[OsString]) -> Result<bool> {
     let is_wanted = |work: &str| names.is_empty() || names.iter().any(|name| name == work);
-    if let Some(wrong) = names
-        .iter()
-        .find(|name| !limits::WORKS.iter().any(|work| name == work))
-    {
+    let all = || limits::WORKS.iter().chain(limits::FAR_WORKS);
+    if let Some(wrong) = names.iter().find(|name| !all().any(|work| name == work)) {
         let works = limits::WORKS.join(" ");
         return Err(format!(
             "no limit is about {}: usage: figures [--quick] [WORK]... of {works}",
@@ -40,13 +38,17 @@ fn figures(plan: Plan, names: &[OsString]) -> Result<bool> {
         )
         .into());
     }
-    println!("{}", machine::line());
-    println!("{} rounds, interleaved; medians (min - max)", plan.rounds);
     let works: Vec<&'static Work> = limits::WORKS
         .iter()
         .filter(|name| is_wanted(name))
         .filter_map(|name| doors_bench::find(name))
         .collect();
+    if works.is_empty() {
+        // It is about the other workspace only.
+        return Ok(true);
+    }
+    println!("{}", machine::line());
+    println!("{}", plan.says());
     let records = run(plan, &works, &[], |records| {
         print!("{}", table(records));
         Ok(())

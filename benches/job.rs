@@ -11,6 +11,20 @@ use crate::sample;
 /// The data of a call that never returns.
 pub(crate) const HANG: &[u8] = b"hang now";
 
+/// Never returns from a call that says so: its server is killed meanwhile.
+///
+/// # Errors
+/// Nobody hears that it hangs.
+pub fn hang(data: &[u8]) -> Result<()> {
+    if data == HANG {
+        crate::role::say("hanging")?;
+        loop {
+            std::thread::park();
+        }
+    }
+    Ok(())
+}
+
 /// What both sides of a measurement have to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
@@ -80,11 +94,9 @@ impl Job {
                 sample::again(data, scratch)?;
                 Ok(scratch)
             }
-            Kind::Hang if data == HANG => {
-                crate::role::say("hanging")?;
-                loop {
-                    std::thread::park();
-                }
+            Kind::Hang => {
+                hang(data)?;
+                Ok(data)
             }
             _ => Ok(data),
         }

@@ -21,24 +21,18 @@ fn object(record: &Record) -> Value {
     put("pin", json!(record.pin.name()));
     put("peer", json!(record.peer));
     put("rounds", json!(record.rounds));
-    let spread = |pick: fn(&Times) -> Spread| record.times.as_ref().map(pick);
-    // Medians of the rounds; null for a work without calls.
+    let spread = |pick: fn(&Times) -> Option<Spread>| record.times.as_ref().and_then(pick);
+    // Medians of the rounds; null for what a work does not have.
     for (key, spread) in [
-        ("p50_ns", spread(|times| times.p50)),
-        ("p99_ns", spread(|times| times.p99)),
-        ("p999_ns", spread(|times| times.p999)),
-        ("mean_ns", spread(|times| times.mean)),
+        ("p50_ns", spread(|times| Some(times.p50))),
+        ("p99_ns", spread(|times| Some(times.p99))),
+        ("p999_ns", spread(|times| Some(times.p999))),
+        ("mean_ns", spread(|times| Some(times.mean))),
         ("calls_per_s", spread(|times| times.calls_per_s)),
         ("client_cpu_ns", spread(|times| times.client_cpu)),
         ("server_cpu_ns", spread(|times| times.server_cpu)),
-        (
-            "p50_ratio",
-            record.times.as_ref().and_then(|times| times.ratio),
-        ),
-        (
-            "p99_ratio",
-            record.times.as_ref().and_then(|times| times.ratio_p99),
-        ),
+        ("p50_ratio", spread(|times| times.ratio)),
+        ("p99_ratio", spread(|times| times.ratio_p99)),
     ] {
         put(key, json!(spread.map(|spread| spread.median)));
         put(
@@ -47,6 +41,7 @@ fn object(record: &Record) -> Value {
         );
     }
     put("also", json!(record.also));
+    put("note", json!(record.note));
     Value::Object(object)
 }
 
@@ -70,6 +65,7 @@ mod tests {
             rounds: 5,
             times,
             also: BTreeMap::from([("sessions", 3.0)]),
+            note: String::new(),
         }
     }
 

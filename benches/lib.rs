@@ -9,6 +9,7 @@ mod cgroup;
 mod client;
 mod contest;
 mod drive;
+mod grid;
 pub mod html;
 mod job;
 mod json;
@@ -30,7 +31,7 @@ mod table;
 mod text;
 mod work;
 
-pub use job::{Job, Kind, Pace};
+pub use job::{Job, Kind, Pace, hang};
 pub use json::json;
 pub use peer::{Caller, Peer, Scratch, Service};
 pub use pin::Pin;
@@ -39,7 +40,7 @@ pub use role::{ROLE, play};
 pub use sample::Sample;
 pub use statistics::{Latencies, Spread, float};
 pub use suite::{Plan, run};
-pub use table::table;
+pub use table::{markdown, table};
 pub use work::{WORKS, Work, find};
 
 /// What cannot be measured ends the measurement, with one line that says why.

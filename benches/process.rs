@@ -62,6 +62,17 @@ pub(crate) fn entries(pid: Pid, directory: &str) -> Result<f64> {
     Ok(float(u64::try_from(entries)?))
 }
 
+/// How many descriptors a process may have now.
+pub(crate) fn descriptor_limit(pid: Pid) -> Result<u64> {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits"))?;
+    // `Max open files  soft  hard  files` (proc_pid_limits(5))
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next());
+    Ok(soft.ok_or("no limit of descriptors")?.parse()?)
+}
+
 /// As many descriptors as the administrator lets this process have; how many.
 pub(crate) fn raise_descriptors() -> Result<u64> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -86,6 +97,12 @@ mod tests {
         let after = threads(&[("1", 12), ("3", 4)]);
         let switches = switches_between(&before, &after);
         assert!((switches - 7.0).abs() < 0.5, "{switches}");
+    }
+
+    #[test]
+    fn our_own_limit_is_found() {
+        let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert_eq!(descriptor_limit(nix::unistd::getpid()).unwrap(), soft);
     }
 
     #[test]

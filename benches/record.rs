@@ -27,6 +27,8 @@ pub struct Record {
     pub times: Option<Times>,
     /// Other figures of this work.
     pub also: BTreeMap<&'static str, f64>,
+    /// What has to be known to read them; mostly nothing.
+    pub note: String,
 }
 
 /// The figures of calls: medians of rounds.
@@ -40,12 +42,12 @@ pub struct Times {
     pub p999: Spread,
     /// The arithmetic mean in nanoseconds.
     pub mean: Spread,
-    /// Calls per second, of all threads.
-    pub calls_per_s: Spread,
+    /// Calls per second, of all threads; nothing where calls are not all that is done.
+    pub calls_per_s: Option<Spread>,
     /// Processor time of the clients per call, in nanoseconds.
-    pub client_cpu: Spread,
+    pub client_cpu: Option<Spread>,
     /// Processor time of the server per call, in nanoseconds.
-    pub server_cpu: Spread,
+    pub server_cpu: Option<Spread>,
     /// p50 beside the unix stream's in the same round, if that took part.
     pub ratio: Option<Spread>,
     /// p99 beside the unix stream's in the same round, if that took part.
@@ -60,7 +62,8 @@ impl Times {
         for round in rounds {
             all.merge(&round.latencies)?;
         }
-        let at = |part: f64| Spread::of(rounds.iter().map(|round| round.latencies.at(part)));
+        let of = |pick: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(pick));
+        let at = |part: f64| of(&|round| round.latencies.at(part));
         let ratio = |part: f64| {
             let pairs = base.map(|base| rounds.iter().zip(base));
             pairs.map(|pairs| {
@@ -73,14 +76,24 @@ impl Times {
             p50: at(0.5),
             p99: at(0.99),
             p999: at(0.999),
-            mean: Spread::of(rounds.iter().map(|round| round.latencies.mean())),
-            calls_per_s: Spread::of(rounds.iter().map(Round::calls_per_second)),
-            client_cpu: Spread::of(rounds.iter().map(|round| round.per_call(round.client_busy))),
-            server_cpu: Spread::of(rounds.iter().map(|round| round.per_call(round.server_busy))),
+            mean: of(&|round| round.latencies.mean()),
+            calls_per_s: Some(of(&Round::calls_per_second)),
+            client_cpu: Some(of(&|round| round.per_call(round.client_busy))),
+            server_cpu: Some(of(&|round| round.per_call(round.server_busy))),
             ratio: ratio(0.5),
             ratio_p99: ratio(0.99),
             all,
         })
+    }
+
+    /// Of rounds in which more is done than calls, so that only their latencies mean something.
+    pub(crate) fn without_load(self) -> Self {
+        Self {
+            calls_per_s: None,
+            client_cpu: None,
+            server_cpu: None,
+            ..self
+        }
     }
 }
 

@@ -88,7 +88,10 @@ fn act(role: Role, more: &'static [&'static dyn Peer]) -> Result<()> {
             client::run(find(&job.peer, more)?, &job)
         }
         Role::Holder(job) => {
-            let callers = find(&job.peer, more)?.connect(&job)?;
+            let mut callers = find(&job.peer, more)?.connect(&job)?;
+            for caller in &mut callers {
+                caller.call(&vec![0; job.size], &mut Vec::new())?;
+            }
             say("ready")?;
             until_input_ends()?;
             drop(callers);

@@ -25,6 +25,8 @@ pub struct Plan {
     pub slice: Duration,
     /// A quick look rather than figures to rely on.
     pub quick: bool,
+    /// Of the works that [limits](crate::limits::far) compare with a peer of the other workspace, what they compare.
+    pub compared: bool,
 }
 
 impl Plan {
@@ -33,6 +35,7 @@ impl Plan {
         rounds: 7,
         slice: Duration::from_millis(400),
         quick: false,
+        compared: false,
     };
 
     /// A quick look.
@@ -40,7 +43,22 @@ impl Plan {
         rounds: 5,
         slice: Duration::from_millis(20),
         quick: true,
+        compared: false,
     };
+
+    /// How it is measured, in words.
+    #[must_use]
+    pub fn says(&self) -> String {
+        let quick = if self.quick {
+            " (a quick look, no figures to rely on)"
+        } else {
+            ""
+        };
+        format!(
+            "{} rounds, interleaved; medians (min - max){quick}",
+            self.rounds
+        )
+    }
 
     /// The one or the other value.
     pub(crate) fn pick<T>(&self, full: T, quick: T) -> T {

@@ -1,81 +1,110 @@
-//! Results as a table for a terminal.
+//! Results as tables of text.
 
 use std::fmt::Write;
 
-use crate::contest::BASE;
-use crate::record::{Record, Times};
-use crate::statistics::Spread;
-use crate::text;
+use crate::grid::{Grid, grids};
+use crate::limits::Limit;
+use crate::record::Record;
 
-/// Records of the same title together, one line each.
+/// Records of the same title together, one line each, for a terminal.
 #[must_use]
 pub fn table(records: &[Record]) -> String {
     let mut text = String::new();
-    let mut title = String::new();
-    for record in records {
-        if record.title() != title {
-            title = record.title();
-            // Writing to a string does not fail, here and below.
-            let _written = write!(text, "\n{title}\n{}\n", head());
-        }
-        text.push_str(line(record).trim_end());
-        text.push('\n');
+    for grid in grids(records) {
+        // Writing to a string does not fail, here and below.
+        let _written = write!(text, "\n{}\n{}", grid.title, plain(&grid));
     }
     text
 }
 
-fn head() -> String {
-    format!(
-        "  {:<15} {:>9} {:<21} {:>9} {:>9} {:>9} {:>8} {:>10} {:>10}  p50 / {BASE}",
-        "", "p50", "(min - max)", "p99", "p99.9", "mean", "calls/s", "client CPU", "server CPU"
-    )
-}
-
-fn line(record: &Record) -> String {
-    let figures = record.times.as_ref().map(times).unwrap_or_default();
-    let mut line = format!("  {:<15} {figures}", record.peer);
-    for (name, value) in &record.also {
-        let (name, figure) = (name.replace('_', " "), also(name, *value));
-        let _written = write!(line, "  {name} {figure}");
+/// Columns of even width.
+pub(crate) fn plain(grid: &Grid) -> String {
+    let lines = || std::iter::once(&grid.head).chain(&grid.rows);
+    let mut widths = vec![0; grid.head.len()];
+    for line in lines() {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = cell.chars().count().max(*width);
+        }
     }
-    line
+    let mut text = String::new();
+    for line in lines() {
+        let mut padded = String::new();
+        for (number, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            let _written = if number == 0 {
+                write!(padded, "  {cell:<width$}")
+            } else {
+                write!(padded, "  {cell:>width$}")
+            };
+        }
+        text.push_str(padded.trim_end());
+        text.push('\n');
+    }
+    for note in &grid.notes {
+        let _written = writeln!(text, "  {note}");
+    }
+    text
 }
 
-/// A figure that only one work has.
+/// The same as a page of Markdown: where and when, how limits were kept, then all tables.
 #[must_use]
-pub(crate) fn also(name: &str, value: f64) -> String {
-    if name.ends_with("_ns") {
-        text::time(value)
-    } else if name.starts_with("memory") {
-        format!("{:.1} KiB", value / 1024.0)
-    } else {
-        text::count(value)
+pub fn markdown(how: &str, header: &str, limits: &[Limit], records: &[Record]) -> String {
+    let mut page = format!("# Measurements\n\n{how}\n\n{header}\n");
+    if !limits.is_empty() {
+        page.push_str("\n| limit | measured | bound | |\n|---|--:|--:|---|\n");
+        for limit in limits {
+            let _written = writeln!(page, "| {} |", limit.cells().join(" | "));
+        }
     }
+    for work in crate::work::WORKS {
+        let of_work = records.iter().filter(|record| record.work == work.name);
+        let of_work: Vec<Record> = of_work.cloned().collect();
+        if of_work.is_empty() {
+            continue;
+        }
+        let _written = writeln!(page, "\n## {}\n\n{}", work.name, work.about);
+        for grid in grids(&of_work) {
+            let rules = grid.head.iter().enumerate();
+            let rules = rules.map(|(number, _)| if number == 0 { "---" } else { "--:" });
+            let rules: Vec<&str> = rules.collect();
+            let _written = write!(
+                page,
+                "\n**{}**\n\n| {} |\n|{}|\n",
+                grid.title,
+                grid.head.join(" | "),
+                rules.join("|")
+            );
+            for row in &grid.rows {
+                let _written = writeln!(page, "| {} |", row.join(" | "));
+            }
+            for note in &grid.notes {
+                let _written = writeln!(page, "\n{note}");
+            }
+        }
+    }
+    page
 }
 
-fn times(times: &Times) -> String {
-    let time = |spread: &Spread| text::time(spread.median);
-    format!(
-        "{:>9} {:<21} {:>9} {:>9} {:>9} {:>8} {:>10} {:>10}  {}",
-        time(&times.p50),
-        format!(
-            "({} - {})",
-            text::time(times.p50.min),
-            text::time(times.p50.max)
-        ),
-        time(&times.p99),
-        time(&times.p999),
-        time(&times.mean),
-        text::count(times.calls_per_s.median),
-        time(&times.client_cpu),
-        time(&times.server_cpu),
-        times.ratio.as_ref().map(ratio).unwrap_or_default()
-    )
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn ratio(spread: &Spread) -> String {
-    format!(
-        "{:.3} ({:.3} - {:.3})",
-        spread.median, spread.min, spread.max
-    )
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let cells = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
+        let grid = Grid {
+            title: "title".into(),
+            head: cells(&["", "p50", "mean"]),
+            rows: vec![cells(&["doors", "1.00 us", "2 s"]), cells(&["a", "-", "-"])],
+            notes: vec!["a note".into()],
+        };
+        assert_eq!(
+            plain(&grid),
+            concat!(
+                "             p50  mean\n",
+                "  doors  1.00 us   2 s\n",
+                "  a            -     -\n",
+                "  a note\n"
+            )
+        );
+    }
 }

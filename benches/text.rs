@@ -18,7 +18,8 @@ pub(crate) fn count(number: f64) -> String {
     match number {
         n if n < 999.5 => three(n),
         n if n < 999.5e3 => format!("{} k", three(n / 1e3)),
-        n => format!("{} M", three(n / 1e6)),
+        n if n < 999.5e6 => format!("{} M", three(n / 1e6)),
+        n => format!("{} G", three(n / 1e9)),
     }
 }
 
@@ -54,6 +55,7 @@ mod tests {
         assert_eq!(time(2.5e9), "2.50 s");
         assert_eq!(count(412.0), "412");
         assert_eq!(count(11_100_000.0), "11.1 M");
+        assert_eq!(count(2e9), "2.00 G");
         assert_eq!(bytes(8), "8 B");
         assert_eq!(bytes(65536), "64 KiB");
         assert_eq!(bytes(64 << 20), "64 MiB");

@@ -2,6 +2,9 @@
 
 use crate::text;
 
+/// An axis is at least so many decades long.
+const LEAST: f64 = 0.8;
+
 /// What an axis means.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Axis {
@@ -40,7 +43,8 @@ impl Axis {
         if low > high {
             (low, high) = (0.0, 1.0);
         }
-        let margin = ((high - low) * 0.04).max(0.05);
+        // A line that is flat shall look so.
+        let margin = ((high - low) * 0.04).max((LEAST - (high - low)) / 2.0);
         (low - margin, high + margin)
     }
 
@@ -55,8 +59,17 @@ impl Axis {
                 .map(|(part, name)| (self.even(part), name.into()))
                 .collect();
         }
-        let mut ticks = Vec::new();
         let whole = ends.1 - ends.0;
+        let powers = match self {
+            Self::Bytes => Some(4),
+            // Up to 64, and not up to 100.
+            Self::Count(_) if ends.1 < 1.95 => Some(1),
+            _ => None,
+        };
+        if let Some(step) = powers {
+            return self.powers_of_two(ends, step);
+        }
+        let mut ticks = Vec::new();
         let steps: &[f64] = match whole {
             w if w < 1.3 => &[1.0, 2.0, 3.0, 5.0, 7.0],
             w if w < 2.5 => &[1.0, 2.0, 5.0],
@@ -76,17 +89,36 @@ impl Axis {
         ticks
     }
 
-    fn name(self, value: f64) -> String {
+    /// A tick for every so many doublings, beginning where 64 has one: 1 KiB and 1 MiB then have one as well.
+    fn powers_of_two(self, ends: (f64, f64), step: u32) -> Vec<(f64, String)> {
+        let first = 6_u32.checked_rem(step).unwrap_or_default();
+        let powers = (first..u64::BITS).step_by(usize::try_from(step).unwrap_or(1));
+        let values = powers.map(|power| f64::from(power).exp2());
+        let ticks = values.map(|value| (self.even(value), self.name(value)));
+        ticks
+            .filter(|(at, _)| *at >= ends.0 && *at <= ends.1)
+            .collect()
+    }
+
+    /// A value as people read it.
+    pub(super) fn name(self, value: f64) -> String {
         match self {
             Self::Nanos => short(&text::time(value)),
+            Self::Bytes => {
+                let units = [(20_f64, "MiB"), (10.0, "KiB")];
+                let unit = units.into_iter().find(|unit| value >= unit.0.exp2());
+                let (power, unit) = unit.unwrap_or((0.0, "B"));
+                format!("{} {unit}", value / power.exp2())
+            }
+            Self::Part => format!("{} %", value * 100.0),
             _ => short(&text::count(value)),
         }
     }
 
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::Nanos => "time",
-            Self::Bytes => "bytes",
+            Self::Nanos => "time of a call",
+            Self::Bytes => "bytes of a call and of its answer",
             Self::Count(what) | Self::PerSecond(what) => what,
             Self::Part => "part of the calls that took no longer",
         }
@@ -116,5 +148,20 @@ mod tests {
             .map(|t| t.1)
             .collect();
         assert_eq!(names, ["100 ns", "1 us", "10 us", "100 us", "1 ms"]);
+    }
+
+    #[test]
+    fn sizes_and_small_counts_have_ticks_at_powers_of_two() {
+        let names = |axis: Axis, values: &[f64]| {
+            let ticks = axis.ticks(axis.ends(values.iter().copied()));
+            ticks.into_iter().map(|tick| tick.1).collect::<Vec<_>>()
+        };
+        let sizes = [64.0, 26_f64.exp2()];
+        let wanted = ["64 B", "1 KiB", "16 KiB", "256 KiB", "4 MiB", "64 MiB"];
+        assert_eq!(names(Axis::Bytes, &sizes), wanted);
+        let wanted = ["1", "2", "4", "8", "16", "32", "64"];
+        assert_eq!(names(Axis::Count("at once"), &[1.0, 64.0]), wanted);
+        let wanted = ["1", "10", "100", "1 k", "10 k"];
+        assert_eq!(names(Axis::Count("doors"), &[1.0, 10_000.0]), wanted);
     }
 }

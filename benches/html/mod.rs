@@ -6,61 +6,83 @@ mod plots;
 
 use std::fmt::Write;
 
+use crate::grid::{Grid, grids};
 use crate::record::Record;
 
-const STYLE: &str = "\
-body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1c1c1c;background:#fff}
-h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin-top:2.5rem;border-top:1px solid #ddd;padding-top:1rem}
-p.where{color:#555;margin-top:0}figure{margin:1rem 0;display:inline-block;vertical-align:top}
-figcaption{font-size:.9rem;color:#333;margin-bottom:.2rem}svg{max-width:100%;height:auto}
-svg text{font:12px system-ui,sans-serif;fill:#333}
-pre{overflow-x:auto;font:12px/1.4 ui-monospace,monospace;background:#f6f6f6;padding:.8rem;border-radius:4px}
-@media(prefers-color-scheme:dark){body{background:#fff}}";
+const STYLE: &str = include_str!("style.css");
 
 /// A page that needs nothing else.
 #[must_use]
-pub fn html(header: &str, records: &[Record]) -> String {
+pub fn html(header: &str, how: &str, records: &[Record]) -> String {
+    let works = crate::work::WORKS.iter().filter_map(|work| {
+        let records = records.iter().filter(|record| record.work == work.name);
+        let records: Vec<Record> = records.cloned().collect();
+        (!records.is_empty()).then_some((work, records))
+    });
+    let works: Vec<_> = works.collect();
+    // A colour each: first ours, in an order that is the same on all pages, then others.
+    let mut peers: Vec<&str> = crate::peer::OURS.iter().map(|peer| peer.name()).collect();
+    peers.retain(|name| records.iter().any(|record| record.peer == *name));
+    for record in records {
+        if !peers.contains(&record.peer) {
+            peers.push(record.peer);
+        }
+    }
     let mut page = String::new();
-    // Writing to a string does not fail.
+    // Writing to a string does not fail, here and below.
     let _written = write!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <title>Doors: measurements</title><style>{STYLE}</style></head><body>\
-         <h1>Doors: measurements</h1><p class=\"where\">{}</p>",
-        escape(header)
+         <h1>Doors: measurements</h1><p class=\"where\">{}<br>{}</p>\
+         <p>The two sides of a call are two processes; peers are measured in turn, a slice each per round. Tables show \
+         medians of the rounds, with the smallest and the largest p50. The lines of a distribution are all calls of all \
+         rounds together: where one crosses 99 %, 99 of 100 calls took no longer.</p><nav>",
+        escape(header),
+        escape(how)
     );
-    page.push_str(
-        "<p>Two processes each; peers measured in turn. Tables show medians of the rounds, with the smallest and \
-         the largest; distributions are those of all rounds together.</p>",
-    );
-    for work in crate::work::WORKS {
-        let of_work: Vec<Record> = records
-            .iter()
-            .filter(|record| record.work == work.name)
-            .cloned()
-            .collect();
-        if of_work.is_empty() {
-            continue;
-        }
+    for (work, _) in &works {
+        let _written = write!(page, "<a href=\"#{0}\">{0}</a> ", work.name);
+    }
+    page.push_str("</nav>");
+    for (work, records) in &works {
         let _written = write!(
             page,
             "<h2 id=\"{0}\">{0}</h2><p>{1}</p>",
             work.name,
             escape(work.about)
         );
-        for plot in plots::plots(&of_work) {
-            page.push_str(&plot.svg());
+        for plot in plots::plots(records) {
+            page.push_str(&plot.svg(&peers));
         }
-        let table = crate::table::table(&of_work);
-        let _written = write!(
-            page,
-            "<pre>{}</pre>",
-            escape(table.trim_start_matches('\n'))
-        );
+        for grid in grids(records) {
+            page.push_str(&table(&grid));
+        }
     }
     page.push_str("</body></html>\n");
     page
+}
+
+fn table(grid: &Grid) -> String {
+    let cells = |cells: &[String], tag: &str| {
+        let cells = cells
+            .iter()
+            .map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)));
+        format!("<tr>{}</tr>", cells.collect::<String>())
+    };
+    let rows = grid.rows.iter().map(|row| cells(row, "td"));
+    let notes = grid
+        .notes
+        .iter()
+        .map(|note| format!("<p>{}</p>", escape(note)));
+    format!(
+        "<div class=\"table\"><table><caption>{}</caption><thead>{}</thead><tbody>{}</tbody></table></div>{}",
+        escape(&grid.title),
+        cells(&grid.head, "th"),
+        rows.collect::<String>(),
+        notes.collect::<String>()
+    )
 }
 
 fn escape(text: &str) -> String {
@@ -88,8 +110,9 @@ mod tests {
             rounds: 1,
             times: None,
             also: BTreeMap::from([("server_switches", 0.0)]),
+            note: String::new(),
         };
-        let page = html("a <machine>", &[record]);
+        let page = html("a <machine>", "5 rounds", &[record]);
         assert!(page.contains("a &lt;machine&gt;") && page.contains("id=\"idle\""));
         assert!(!page.contains("id=\"null\""));
         for outside in ["http:", "https:", "<script", "src=", "@import"] {

@@ -3,18 +3,17 @@
 use std::fmt::Write;
 
 use super::axis::Axis;
+use super::escape;
 
-const WIDTH: f64 = 540.0;
-const HEIGHT: f64 = 320.0;
-const LEFT: f64 = 66.0;
-const RIGHT: f64 = 12.0;
+const WIDTH: f64 = 560.0;
+const HEIGHT: f64 = 330.0;
+const LEFT: f64 = 74.0;
+const RIGHT: f64 = 14.0;
 const TOP: f64 = 10.0;
-const BOTTOM: f64 = 62.0;
+const BOTTOM: f64 = 44.0;
 
-/// Colours that people with any kind of eyes can tell apart (Okabe and Ito), doors' first.
-const COLOURS: [&str; 8] = [
-    "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8a8a00",
-];
+/// Colours in the page's style; further lines have the same again, with dashes.
+const COLOURS: usize = 8;
 
 /// One line.
 #[derive(Clone, Debug)]
@@ -52,104 +51,107 @@ impl Frame {
 }
 
 impl Plot {
-    /// The figure, to be put into a page.
-    pub(super) fn svg(&self) -> String {
+    /// The figure, to be put into a page. A peer has the colour of its place among `peers`, in all plots the same.
+    pub(super) fn svg(&self, peers: &[&str]) -> String {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let frame = Frame {
             x: self.x.ends(points().map(|point| point.0)),
             y: self.y.ends(points().map(|point| point.1)),
         };
-        let title = super::escape(&self.title);
+        let title = escape(&self.title);
         let mut svg = format!(
             "<figure><figcaption>{title}</figcaption>\
-             <svg width=\"{WIDTH}\" height=\"{HEIGHT}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
-             aria-label=\"{title}\">"
+             <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">"
         );
         self.axes(&frame, &mut svg);
+        let mut legend = String::new();
         for (number, series) in self.series.iter().enumerate() {
-            let colour = COLOURS.iter().cycle().nth(number).unwrap_or(&"#000000");
-            self.line(&frame, series, colour, &mut svg);
-            legend(number, self.series.len(), &series.name, colour, &mut svg);
+            let place = peers.iter().position(|peer| *peer == series.name);
+            let class = class(place.unwrap_or(number), &series.name);
+            self.line(&frame, series, &class, &mut svg);
+            // Writing to a string does not fail, here and below.
+            let _written = write!(
+                legend,
+                "<li><svg width=\"24\" height=\"10\"><path class=\"{class}\" d=\"M0 5H24\"/></svg>{}</li>",
+                escape(&series.name)
+            );
         }
-        svg.push_str("</svg></figure>");
+        let _written = write!(svg, "</svg><ul>{legend}</ul></figure>");
         svg
     }
 
-    // Writing to a string does not fail, here and below.
     fn axes(&self, frame: &Frame, svg: &mut String) {
         let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
         for (at, name) in self.x.ticks(frame.x) {
             let x = frame.left(at);
             let _written = write!(
                 svg,
-                "<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\" stroke=\"#e4e4e4\"/>\
+                "<path class=\"grid\" d=\"M{x:.1} {TOP}V{bottom}\"/>\
                  <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{name}</text>",
-                bottom + 14.0
+                bottom + 16.0
             );
         }
         for (at, name) in self.y.ticks(frame.y) {
             let y = frame.top(at);
             let _written = write!(
                 svg,
-                "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\" stroke=\"#e4e4e4\"/>\
+                "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/>\
                  <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{name}</text>",
-                LEFT - 5.0,
+                LEFT - 6.0,
                 y + 4.0
             );
         }
         let _written = write!(
             svg,
-            "<rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"none\" stroke=\"#999\"/>\
-             <text x=\"{right}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
-             <text transform=\"translate(12 {:.1}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
+            "<rect class=\"frame\" x=\"{LEFT}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
+             <text transform=\"translate(13 {:.1}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
             right - LEFT,
             bottom - TOP,
-            bottom + 28.0,
+            f64::midpoint(LEFT, right),
+            bottom + 36.0,
             self.x.title(),
             f64::midpoint(TOP, bottom),
             self.y.title()
         );
     }
 
-    fn line(&self, frame: &Frame, series: &Series, colour: &str, svg: &mut String) {
-        let place = |point: &(f64, f64)| {
-            (
-                frame.left(self.x.even(point.0)),
-                frame.top(self.y.even(point.1)),
-            )
-        };
-        let places: Vec<(f64, f64)> = series.points.iter().map(place).collect();
-        svg.push_str("<polyline fill=\"none\" stroke-width=\"1.8\" points=\"");
-        for (x, y) in &places {
-            let _written = write!(svg, "{x:.1},{y:.1} ");
-        }
-        let _written = write!(svg, "\" stroke=\"{colour}\"/>");
-        if self.marks {
-            for (x, y) in &places {
+    fn line(&self, frame: &Frame, series: &Series, class: &str, svg: &mut String) {
+        let name = escape(&series.name);
+        let mut path = String::new();
+        let mut marks = String::new();
+        for (number, (x, y)) in series.points.iter().enumerate() {
+            let (left, top) = (frame.left(self.x.even(*x)), frame.top(self.y.even(*y)));
+            let pen = if number == 0 { 'M' } else { 'L' };
+            let _written = write!(path, "{pen}{left:.1} {top:.1}");
+            if self.marks {
+                // What a browser shows when the pointer is there.
                 let _written = write!(
-                    svg,
-                    "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.6\" fill=\"{colour}\"/>"
+                    marks,
+                    "<circle class=\"{class}\" cx=\"{left:.1}\" cy=\"{top:.1}\" r=\"3\">\
+                     <title>{name}, {}: {}</title></circle>",
+                    self.x.name(*x),
+                    self.y.name(*y)
                 );
             }
         }
+        let _written = write!(
+            svg,
+            "<path class=\"{class}\" d=\"{path}\"><title>{name}</title></path>{marks}"
+        );
     }
 }
 
-/// Below the plot, from left to right.
-fn legend(number: usize, all: usize, name: &str, colour: &str, svg: &mut String) {
-    let place = |number: usize| crate::statistics::float(u64::try_from(number).unwrap_or(0));
-    let room = ((WIDTH - LEFT - RIGHT) / place(all.max(1))).min(130.0);
-    let (x, y) = (LEFT + room * place(number), HEIGHT - 14.0);
-    let _written = write!(
-        svg,
-        "<line x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" stroke=\"{colour}\" stroke-width=\"3\"/>\
-         <text x=\"{:.1}\" y=\"{y:.1}\">{}</text>",
-        y - 4.0,
-        x + 12.0,
-        y - 4.0,
-        x + 15.0,
-        super::escape(name)
-    );
+/// How a line looks: a colour, dashes, and more weight for what the page is about.
+fn class(place: usize, name: &str) -> String {
+    let colour = place.checked_rem(COLOURS).unwrap_or_default();
+    let dashes = place.checked_div(COLOURS).unwrap_or_default();
+    let weight = if name.starts_with("doors") {
+        " ours"
+    } else {
+        ""
+    };
+    format!("line c{colour} d{dashes}{weight}")
 }
 
 #[cfg(test)]
@@ -172,8 +174,9 @@ mod tests {
             ],
             marks: false,
         };
-        let svg = plot.svg();
-        assert_eq!(svg.matches("<polyline").count(), 2);
+        let svg = plot.svg(&["two"]);
+        // Each in the picture and in the legend; the peer that is known has its colour, the other one its place.
+        assert_eq!(svg.matches("class=\"line c0 d0\"").count(), 4);
         assert!(svg.contains("a &lt; b") && svg.contains(">two<"));
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
     }
@@ -187,7 +190,7 @@ mod tests {
             series: vec![],
             marks: true,
         };
-        let svg = plot.svg();
+        let svg = plot.svg(&[]);
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::axis::Axis;
 use super::plot::{Plot, Series};
+use crate::pin::Pin;
 use crate::record::{Record, Times};
 use crate::statistics::float;
 
@@ -13,18 +14,18 @@ pub(super) fn plots(records: &[Record]) -> Vec<Plot> {
         Some("echo") => vec![
             curve(
                 records,
-                "payload and latency (p50)",
+                "latency (p50), by size",
                 size,
                 Axis::Bytes,
-                p50,
+                |_, times| Some(times.p50.median),
                 Axis::Nanos,
             ),
             curve(
                 records,
-                "payload and throughput, each way",
+                "throughput each way, by size",
                 size,
                 Axis::Bytes,
-                |record, times| float_size(record) / (times.p50.median / 1e9),
+                |record, times| Some(size(record) / (times.p50.median / 1e9)),
                 Axis::PerSecond("B/s"),
             ),
         ],
@@ -35,10 +36,10 @@ pub(super) fn plots(records: &[Record]) -> Vec<Plot> {
                 let some: Vec<Record> = some.cloned().collect();
                 curve(
                     &some,
-                    &format!("calling {variant} and calls per second"),
+                    &format!("calls per second of {variant} that call at once"),
                     |record| count(record.threads),
-                    Axis::Count("at once"),
-                    |_, times| times.calls_per_s.median,
+                    Axis::Count("callers at once"),
+                    |_, times| Some(times.calls_per_s?.median),
                     Axis::PerSecond("calls/s"),
                 )
             })
@@ -56,29 +57,23 @@ fn size(record: &Record) -> f64 {
     count(record.size)
 }
 
-fn float_size(record: &Record) -> f64 {
-    size(record)
-}
-
-fn p50(_: &Record, times: &Times) -> f64 {
-    times.p50.median
-}
-
 /// One line for each peer.
 fn curve(
     records: &[Record],
     title: &str,
     x: fn(&Record) -> f64,
     x_axis: Axis,
-    y: fn(&Record, &Times) -> f64,
+    y: fn(&Record, &Times) -> Option<f64>,
     y_axis: Axis,
 ) -> Plot {
     let mut series: Vec<Series> = Vec::new();
-    for record in records {
-        let Some(times) = &record.times else {
+    // Some sizes are measured in other places as well.
+    let free = records.iter().filter(|record| record.pin == Pin::Unpinned);
+    for record in free {
+        let Some(y) = record.times.as_ref().and_then(|times| y(record, times)) else {
             continue;
         };
-        let point = (x(record), y(record, times));
+        let point = (x(record), y);
         match series.iter_mut().find(|one| one.name == record.peer) {
             Some(one) => one.points.push(point),
             None => series.push(Series {
@@ -112,8 +107,8 @@ fn scale(records: &[Record]) -> Plot {
     }
     let series = lines.into_iter();
     Plot {
-        title: "how many, and the latency of a null call (p50)".into(),
-        x: Axis::Count("how many"),
+        title: "latency (p50) beside quiet clients, or of doors in turn".into(),
+        x: Axis::Count("quiet clients, or doors"),
         y: Axis::Nanos,
         series: series
             .map(|(name, points)| Series { name, points })
@@ -131,7 +126,7 @@ fn distributions(records: &[Record]) -> Vec<Plot> {
         };
         let series = Series {
             name: record.peer.into(),
-            points: thinned(times.all.distribution()),
+            points: thinned(distribution(times)),
         };
         let title = record.title();
         match plots.last_mut().filter(|plot| plot.title == title) {
@@ -146,6 +141,13 @@ fn distributions(records: &[Record]) -> Vec<Plot> {
         }
     }
     plots
+}
+
+/// Of so many calls the slowest says nothing about more than these.
+fn distribution(times: &Times) -> Vec<(f64, f64)> {
+    let most = 1.0 - 1.0 / float(times.all.len().max(1));
+    let points = times.all.distribution().into_iter();
+    points.map(|(time, part)| (time, part.min(most))).collect()
 }
 
 /// Points that can be told apart in a plot: so many steps of the part, more towards the end.

@@ -9,10 +9,13 @@ use crate::record::Record;
 
 /// The works that the limits are about.
 pub const WORKS: &[&str] = &[
-    "null", "sparse", "echo", "fd", "mt", "burn", "connect", "scale", "idle", "death",
+    "null", "sparse", "fd", "mt", "burn", "connect", "scale", "idle", "death",
 ];
 
-/// The peer of the limits that need the workspace `benches/peers`.
+/// The works of the limits that need a peer of the workspace `benches/peers`.
+pub const FAR_WORKS: &[&str] = &["null", "echo"];
+
+/// That peer.
 pub const FAR: &str = "iceoryx2";
 
 /// One limit.
@@ -23,8 +26,6 @@ pub struct Limit {
     bound: f64,
     /// The measured value has to be at least the bound, not at most.
     at_least: bool,
-    /// It can only be measured beside a peer of the other workspace.
-    far: bool,
 }
 
 impl Limit {
@@ -35,84 +36,90 @@ impl Limit {
         first.unwrap_or_default()
     }
 
-    /// Whether there are figures for it.
-    #[must_use]
-    pub fn is_measured(&self) -> bool {
-        self.measured.is_some()
-    }
-
-    /// Whether it was missed; not measured is missed, too, unless another workspace is needed for it.
+    /// Whether it was missed; not measured is missed, too.
     #[must_use]
     pub fn is_missed(&self) -> bool {
         match self.measured {
             Some(measured) if self.at_least => measured < self.bound,
             Some(measured) => measured > self.bound,
-            None => !self.far,
+            None => true,
         }
     }
 }
 
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Limit {
+    /// What it is about, what was measured, the bound, and whether it was held.
+    pub(crate) fn cells(&self) -> [String; 4] {
         let measured = match self.measured {
             Some(measured) => format!("{measured:.3}"),
             None => "-".into(),
         };
         let sign = if self.at_least { ">=" } else { "<=" };
         let verdict = match self.measured {
-            None if self.far => "needs benches/peers",
             None => "MISSED: not measured",
             Some(_) if self.is_missed() => "MISSED",
             Some(_) => "held",
         };
-        write!(
-            f,
-            "{:<58} {measured:>9} {sign} {:<6} {verdict}",
-            self.what, self.bound
-        )
+        let bound = format!("{sign} {}", self.bound);
+        [self.what.clone(), measured, bound, verdict.into()]
     }
 }
 
-/// All limits, with what these records say.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [what, measured, bound, verdict] = self.cells();
+        write!(f, "{what:<58} {measured:>9} {bound:<9} {verdict}")
+    }
+}
+
+/// The limits beside the floors, with what these records say.
 #[must_use]
 pub fn limits(records: &[Record]) -> Vec<Limit> {
-    Rows::new(records).all()
+    Rows::new(records).near()
+}
+
+/// The limits beside the peer of the other workspace.
+#[must_use]
+pub fn far(records: &[Record]) -> Vec<Limit> {
+    Rows::new(records).far()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn limit(measured: Option<f64>, at_least: bool, far: bool) -> Limit {
+    fn limit(measured: Option<f64>, at_least: bool) -> Limit {
         Limit {
             what: "something".into(),
             measured,
             bound: 1.0,
             at_least,
-            far,
         }
     }
 
     #[test]
     fn a_limit_is_missed_on_the_wrong_side() {
-        assert!(!limit(Some(1.0), false, false).is_missed());
-        assert!(limit(Some(1.1), false, false).is_missed());
-        assert!(!limit(Some(1.0), true, false).is_missed());
-        assert!(limit(Some(0.9), true, false).is_missed());
+        assert!(!limit(Some(1.0), false).is_missed());
+        assert!(limit(Some(1.1), false).is_missed());
+        assert!(!limit(Some(1.0), true).is_missed());
+        assert!(limit(Some(0.9), true).is_missed());
     }
 
     #[test]
-    fn what_was_not_measured_is_missed_unless_it_lies_elsewhere() {
-        assert!(limit(None, false, false).is_missed());
-        assert!(!limit(None, false, true).is_missed());
-        assert!(limit(Some(2.0), false, true).is_missed());
+    fn what_was_not_measured_is_missed() {
+        let limit = limit(None, false);
+        assert!(limit.is_missed() && limit.to_string().ends_with("MISSED: not measured"));
     }
 
     #[test]
-    fn without_records_every_limit_of_ours_is_missed() {
-        let limits = limits(&[]);
-        assert!(limits.iter().all(|limit| limit.is_missed() != limit.far));
-        assert!(limits.len() > 30);
-        assert!(limits.iter().all(|limit| WORKS.contains(&limit.work())));
+    fn without_records_every_limit_is_missed() {
+        for (limits, works, least) in [(limits(&[]), WORKS, 30), (far(&[]), FAR_WORKS, 4)] {
+            assert!(limits.iter().all(Limit::is_missed));
+            assert!(limits.len() >= least, "{}", limits.len());
+            for work in works {
+                assert!(limits.iter().any(|limit| limit.work() == *work), "{work}");
+            }
+            assert!(limits.iter().all(|limit| works.contains(&limit.work())));
+        }
     }
 }

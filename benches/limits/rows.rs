@@ -41,11 +41,24 @@ impl<'a> Rows<'a> {
         }
     }
 
-    pub(super) fn all(mut self) -> Vec<Limit> {
+    pub(super) fn near(mut self) -> Vec<Limit> {
         self.calls();
         self.pauses();
         self.crowds();
         self.quiet();
+        self.limits
+    }
+
+    /// Beside a peer that spins as well.
+    pub(super) fn far(mut self) -> Vec<Limit> {
+        let null = self.beside_spinning(place("null", ""), FAR);
+        self.at_most("null, p50 / iceoryx2 polling", null, 0.25);
+        for (size, bound) in [(64 << 10, 1.0), (1 << 20, 1.2), (16 << 20, 1.0)] {
+            let echo = place("echo", "");
+            let far = self.beside_spinning(Place { size, ..echo }, FAR);
+            let what = format!("echo {}, p50 / iceoryx2 slices", crate::text::bytes(size));
+            self.at_most(what, far, bound);
+        }
         self.limits
     }
 
@@ -95,7 +108,6 @@ impl<'a> Rows<'a> {
             measured,
             bound,
             at_least: false,
-            far: false,
         });
     }
 
@@ -103,13 +115,6 @@ impl<'a> Rows<'a> {
         self.at_most(what, measured, bound);
         if let Some(last) = self.limits.last_mut() {
             last.at_least = true;
-        }
-    }
-
-    fn far(&mut self, what: impl Into<String>, measured: Option<f64>, bound: f64) {
-        self.at_most(what, measured, bound);
-        if let Some(last) = self.limits.last_mut() {
-            last.far = true;
         }
     }
 
@@ -121,8 +126,6 @@ impl<'a> Rows<'a> {
         self.at_most("null, p50 (us)", micros, 2.0);
         let spin = self.beside_spinning(null, "spin");
         self.at_most("null, p50 / spin", spin, 2.0);
-        let far = self.beside_spinning(null, FAR);
-        self.far("null, p50 / iceoryx2 polling", far, 0.25);
         let [p50, _] = self.ratios(
             Place {
                 pin: one_cpu,
@@ -131,12 +134,6 @@ impl<'a> Rows<'a> {
             "doors",
         );
         self.at_most("null on one CPU, p50 / unix stream", p50, 0.4);
-        for (size, bound) in [(64 << 10, 1.0), (1 << 20, 1.2), (16 << 20, 1.0)] {
-            let echo = place("echo", "");
-            let far = self.beside_spinning(Place { size, ..echo }, FAR);
-            let what = format!("echo {}, p50 / iceoryx2 slices", crate::text::bytes(size));
-            self.far(what, far, bound);
-        }
         let [p50, _] = self.ratios(place("fd", "1 per call"), "doors");
         self.at_most("fd, 1 per call, p50 / unix stream", p50, 0.35);
         let connect = place("connect", "");
@@ -166,7 +163,7 @@ impl<'a> Rows<'a> {
                 0.5,
             );
             let cpu = self.times(busy, peer);
-            let cpu = cpu.map(|times| times.server_cpu.median / 1e3);
+            let cpu = cpu.and_then(|times| Some(times.server_cpu?.median / 1e3));
             self.at_most(
                 format!("sparse 300 us busy, {peer}, server CPU (us)"),
                 cpu,
@@ -205,7 +202,7 @@ impl<'a> Rows<'a> {
                     threads,
                     ..place("mt", variant)
                 };
-                Some(rows.times(crowd, peer)?.calls_per_s.median)
+                Some(rows.times(crowd, peer)?.calls_per_s?.median)
             };
             for threads in [2, 4, 8] {
                 let doors = rate(self, threads, "doors");
@@ -232,25 +229,27 @@ impl<'a> Rows<'a> {
 
     /// Whoever does nothing.
     fn quiet(&mut self) {
-        for (what, memory) in [("sessions", 160.0), ("connections", 8.0)] {
+        let connection = self
+            .records
+            .iter()
+            .rfind(|r| r.also.contains_key("connections"));
+        let connection = connection.and_then(|record| record.also.get("descriptors_each"));
+        let connection = connection.copied().unwrap_or_default();
+        for (what, memory, without, besides) in [
+            ("sessions", 160.0, connection, " besides the token"),
+            ("connections", 8.0, 0.0, ""),
+        ] {
             let steps: Vec<&Record> = self
                 .records
                 .iter()
                 .filter(|r| r.also.contains_key(what))
                 .collect();
-            let times = |record: &Record| Some(record.times.as_ref()?.p50.median);
-            let slowest = steps
-                .iter()
-                .filter_map(|record| times(record))
-                .reduce(f64::max);
-            let (first, last) = (steps.first().copied(), steps.last().copied());
-            let flat = slowest.and_then(|slowest| Some(slowest / times(first?)?));
-            let figure = |record: Option<&Record>, name| record?.also.get(name).copied();
-            let count = figure(last, what).unwrap_or_default();
-            let memory_each = figure(last, "memory_each").map(|bytes| bytes / 1024.0);
-            let descriptors = figure(last, "descriptors_each");
-            let threads = figure(last, "server_threads")
-                .and_then(|last| Some(last - figure(first, "server_threads")?));
+            let flat = slope(&steps, "beside_none_quiet");
+            let figure = |name| steps.last()?.also.get(name).copied();
+            let count = figure(what).unwrap_or_default();
+            let memory_each = figure("memory_each").map(|bytes| bytes / 1024.0);
+            // The connection by which the door was opened is there with and without a session.
+            let descriptors = figure("descriptors_each").map(|all| all - without);
             self.at_most(
                 format!("scale to {count} {what}, slowest p50 / first"),
                 flat,
@@ -262,16 +261,32 @@ impl<'a> Rows<'a> {
                 memory,
             );
             self.at_most(
-                format!("scale to {count} {what}, descriptors each"),
+                format!("scale to {count} {what}, descriptors each{besides}"),
                 descriptors,
                 2.0,
             );
             self.at_most(
                 format!("scale to {count} {what}, threads more"),
-                threads,
+                figure("threads_more"),
                 0.0,
             );
         }
+        let steps: Vec<&Record> = self
+            .records
+            .iter()
+            .filter(|r| r.also.contains_key("doors"))
+            .collect();
+        let count = steps
+            .last()
+            .and_then(|last| last.also.get("doors").copied());
+        self.at_most(
+            format!(
+                "scale to {} doors, slowest p50 / first",
+                count.unwrap_or_default()
+            ),
+            slope(&steps, "beside_one_door"),
+            1.2,
+        );
         for what in [
             "server_switches",
             "client_switches",
@@ -294,4 +309,13 @@ impl<'a> Rows<'a> {
             .map(|times| times.all.at(0.999) / 1e6);
         self.at_most("death, p99.9 (ms)", longest, 50.0);
     }
+}
+
+/// The largest of steps beside the first.
+fn slope(steps: &[&Record], figure: &str) -> Option<f64> {
+    let mut figures = steps
+        .iter()
+        .filter_map(|record| record.also.get(figure).copied());
+    let first = figures.next()?;
+    Some(figures.fold(first, f64::max) / first)
 }

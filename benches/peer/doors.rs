@@ -2,7 +2,10 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use doors::{Attachment, Door, DoorAttributes, DoorDesc, Invocation, Options, Returned, door};
+use doors::{
+    Attachment, Door, DoorAttributes, DoorDesc, Invocation, Options, Returned, Waiting, door,
+    set_waiting,
+};
 
 use super::{Caller, Peer, Scratch, Service};
 use crate::Result;
@@ -22,31 +25,52 @@ pub(crate) struct Doors {
     name: &'static str,
     manner: Manner,
     leaf: bool,
+    /// Of both processes.
+    waiting: Waiting,
 }
 
 pub(crate) const DOORS: Doors = Doors {
     name: "doors",
     manner: Manner::Return,
     leaf: false,
+    waiting: Waiting::Auto,
 };
 
 pub(crate) const DOORS_REPLY: Doors = Doors {
     name: "doors reply",
     manner: Manner::Reply,
-    leaf: false,
+    ..DOORS
 };
 
 pub(crate) const DOORS_REPLY_NOW: Doors = Doors {
     name: "doors reply_now",
     manner: Manner::ReplyNow,
-    leaf: false,
+    ..DOORS
 };
 
 /// The procedure declared leaf.
 pub(crate) const DOORS_LEAF: Doors = Doors {
     name: "doors leaf",
-    manner: Manner::Return,
     leaf: true,
+    ..DOORS
+};
+
+pub(crate) const DOORS_SPIN: Doors = Doors {
+    name: "doors spin",
+    waiting: Waiting::Spin,
+    ..DOORS
+};
+
+pub(crate) const DOORS_HANDOFF: Doors = Doors {
+    name: "doors hand-off",
+    waiting: Waiting::Handoff,
+    ..DOORS
+};
+
+pub(crate) const DOORS_BLOCK: Doors = Doors {
+    name: "doors block",
+    waiting: Waiting::Block,
+    ..DOORS
 };
 
 /// Calls after which a client has a session: the first one travels on the connection.
@@ -71,6 +95,7 @@ impl Peer for Doors {
     }
 
     fn serve(&self, job: &Job) -> Result<Service> {
+        set_waiting(self.waiting);
         let door = if job.kind == Kind::Struct {
             mirror::door()?
         } else {
@@ -88,6 +113,7 @@ impl Peer for Doors {
     }
 
     fn connect(&self, job: &Job) -> Result<Vec<Box<dyn Caller>>> {
+        set_waiting(self.waiting);
         let door = Door::open(job.path("door"))?;
         if job.pace != Pace::Connect
             && job.kind != Kind::Struct

@@ -13,7 +13,10 @@ use crate::Result;
 use crate::job::Job;
 use crate::sample::Sample;
 
-pub(crate) use self::doors::{DOORS, DOORS_LEAF, DOORS_REPLY, DOORS_REPLY_NOW, QUIET_CALLS};
+pub(crate) use self::doors::{
+    DOORS, DOORS_BLOCK, DOORS_HANDOFF, DOORS_LEAF, DOORS_REPLY, DOORS_REPLY_NOW, DOORS_SPIN,
+    QUIET_CALLS,
+};
 pub(crate) use self::memory::{FUTEX, HANDOFF, SPIN};
 pub(crate) use self::packet::SEQPACKET;
 pub(crate) use self::pipe::PIPE;
@@ -98,6 +101,9 @@ pub(crate) const OURS: &[&dyn Peer] = &[
     &DOORS_LEAF,
     &DOORS_REPLY,
     &DOORS_REPLY_NOW,
+    &DOORS_SPIN,
+    &DOORS_HANDOFF,
+    &DOORS_BLOCK,
     &SPIN,
     &FUTEX,
     &HANDOFF,

@@ -10,6 +10,7 @@ use rustix::net::{
 use super::{Caller, Peer, Service};
 use crate::Result;
 use crate::job::{Job, Kind, Pace};
+use crate::rights;
 
 /// Longer messages do not fit a socket's buffer as it is by default (`net.core.wmem_default`).
 const LARGEST: usize = 128 * 1024;
@@ -25,7 +26,7 @@ impl Peer for Packet {
     }
 
     fn does(&self, job: &Job) -> bool {
-        job.size <= LARGEST && !matches!(job.kind, Kind::Doors(_) | Kind::Descriptors(_))
+        job.size <= LARGEST && !matches!(job.kind, Kind::Doors(_))
     }
 
     fn serve(&self, job: &Job) -> Result<Service> {
@@ -73,7 +74,16 @@ fn address(job: &Job) -> Result<SocketAddrUnix> {
 fn serve_one(job: &Job, client: impl AsFd) {
     let mut data = vec![0; job.size];
     let mut scratch = Vec::new();
-    while let Ok((bytes, _)) = recv(&client, data.as_mut_slice(), RecvFlags::empty()) {
+    loop {
+        let received = match job.kind {
+            Kind::Descriptors(count) => {
+                rights::receive(&client, &mut data, count).map(|()| job.size)
+            }
+            _ => recv(&client, data.as_mut_slice(), RecvFlags::empty())
+                .map(|(bytes, _)| bytes)
+                .map_err(Into::into),
+        };
+        let bytes = received.unwrap_or_default();
         let Some(data) = data.get(..bytes).filter(|data| !data.is_empty()) else {
             return;
         };
@@ -89,15 +99,26 @@ fn serve_one(job: &Job, client: impl AsFd) {
 #[derive(Debug)]
 struct Connection(OwnedFd);
 
-impl Caller for Connection {
-    fn call(&mut self, data: &[u8], results: &mut Vec<u8>) -> Result<()> {
-        send(&self.0, data, SendFlags::NOSIGNAL)?;
-        results.resize(data.len(), 0);
+impl Connection {
+    fn receive(&self, size: usize, results: &mut Vec<u8>) -> Result<()> {
+        results.resize(size, 0);
         let (bytes, _) = recv(&self.0, results.as_mut_slice(), RecvFlags::empty())?;
-        if bytes == data.len() {
+        if bytes == size {
             Ok(())
         } else {
             Err("the connection has ended".into())
         }
+    }
+}
+
+impl Caller for Connection {
+    fn call(&mut self, data: &[u8], results: &mut Vec<u8>) -> Result<()> {
+        send(&self.0, data, SendFlags::NOSIGNAL)?;
+        self.receive(data.len(), results)
+    }
+
+    fn call_with(&mut self, data: &[u8], given: &[OwnedFd], results: &mut Vec<u8>) -> Result<()> {
+        rights::send(&self.0, data, given)?;
+        self.receive(data.len(), results)
     }
 }

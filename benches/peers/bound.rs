@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
+use std::os::fd::OwnedFd;
 
 use doors_bench::{Caller, Job, Result, Sample, Scratch};
 use tokio::runtime::{Builder, Runtime};
@@ -12,8 +13,18 @@ pub(crate) trait Client {
     /// Bytes, which come back.
     fn echo(&mut self, data: &[u8], results: &mut Vec<u8>) -> Result<()>;
 
+    /// Bytes, which come back, and descriptors.
+    fn give(&mut self, _: &[u8], _: &[OwnedFd], _: &mut Vec<u8>) -> Result<()> {
+        Err("descriptors do not travel this way".into())
+    }
+
     /// A structure, which comes back.
     fn sample(&mut self, sample: &Sample) -> Result<Sample>;
+
+    /// No call comes for a while: nobody should be busy waiting for one.
+    fn rest(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 type Connect = fn(&Job) -> Result<Box<dyn Client>>;
@@ -72,8 +83,16 @@ impl Caller for Line {
         self.with(|client| client.echo(data, results))
     }
 
+    fn call_with(&mut self, data: &[u8], given: &[OwnedFd], results: &mut Vec<u8>) -> Result<()> {
+        self.with(|client| client.give(data, given, results))
+    }
+
     fn call_struct(&mut self, sample: &Sample, _: &mut Scratch) -> Result<Sample> {
         self.with(|client| client.sample(sample))
+    }
+
+    fn rest(&mut self) -> Result<()> {
+        self.with(|client| client.rest())
     }
 }
 

@@ -39,7 +39,9 @@ impl mirror::Server for Mirror {
         call: mirror::EchoParams,
         mut answer: mirror::EchoResults,
     ) -> std::result::Result<(), capnp::Error> {
-        answer.get().set_data(call.get()?.get_data()?);
+        let data = call.get()?.get_data()?;
+        served::hang(data);
+        answer.get().set_data(data);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::thread;
 
-use doors_bench::{Caller, Job, Kind, Pace, Peer, Result, Service};
+use doors_bench::{Caller, Job, Kind, Peer, Result, Service};
 use ipc_channel::ipc::{
     IpcBytesReceiver, IpcBytesSender, IpcOneShotServer, IpcSender, bytes_channel,
 };
@@ -31,20 +31,19 @@ impl Peer for IpcChannel {
     }
 
     fn does(&self, job: &Job) -> bool {
-        matches!(job.kind, Kind::Echo | Kind::Struct) && job.pace != Pace::Connect
+        matches!(job.kind, Kind::Echo | Kind::Struct | Kind::Hang)
     }
 
     fn serve(&self, job: &Job) -> Result<Service> {
         for line in lines(job) {
-            let (server, path) = IpcOneShotServer::<Ends>::new()?;
-            fs::write(job.path(&name(line)), path)?;
+            let mut server = announce(job, line)?;
             let job = job.clone();
             thread::spawn(move || -> Result<()> {
-                let (_, (calls, replies)) = server.accept()?;
-                let mut scratch = Vec::new();
                 loop {
-                    let data = calls.recv()?;
-                    replies.send(job.answer(&data, &mut scratch)?)?;
+                    let (_, ends) = server.accept()?;
+                    // One client only comes to each such server: the next is there before anything is answered.
+                    server = announce(&job, line)?;
+                    serve_one(&job, &ends);
                 }
             });
         }
@@ -60,6 +59,29 @@ impl Peer for IpcChannel {
             Ok(Box::new(Line { calls, replies }))
         };
         lines(job).map(one).collect()
+    }
+}
+
+/// A server, with its name where clients look for it.
+fn announce(job: &Job, line: usize) -> Result<IpcOneShotServer<Ends>> {
+    let (server, path) = IpcOneShotServer::new()?;
+    let place = job.path(&name(line));
+    let draft = job.path(&format!("{}.draft", name(line)));
+    fs::write(&draft, path)?;
+    fs::rename(draft, place)?;
+    Ok(server)
+}
+
+/// Until the client has gone.
+fn serve_one(job: &Job, (calls, replies): &Ends) {
+    let mut scratch = Vec::new();
+    while let Ok(data) = calls.recv() {
+        let Ok(results) = job.answer(&data, &mut scratch) else {
+            return;
+        };
+        if replies.send(results).is_err() {
+            return;
+        }
     }
 }
 

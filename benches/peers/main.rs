@@ -1,6 +1,7 @@
 //! The measurements of doors, with other systems for procedure calls beside them.
 //!
-//! `peers [WORK...] [--quick] [--json FILE] [--html FILE]`; then the limits that are about these peers, too.
+//! Then the limits that are about these peers: exits with 1 if one is missed. `peers --limits` measures only what these
+//! limits compare, beside the one peer that they are about.
 
 mod bound;
 mod capnp_peer;
@@ -18,20 +19,23 @@ mod peers_capnp;
 mod served;
 mod tarpc_peer;
 mod tonic_peer;
+mod wanted;
 mod zbus_peer;
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use doors_bench::{
-    Peer, Plan, ROLE, Result, WORKS, Work, html, json, limits, machine, play, run, table,
+    Peer, Plan, ROLE, Result, html, json, limits, machine, markdown, play, run, table,
 };
+
+use self::wanted::Wanted;
 
 /// Those that are here. Others join with a file each: what they need of the suite is the trait `Peer`.
 const PEERS: &[&dyn Peer] = &[
     &iceoryx::ICEORYX,
+    &iceoryx::ICEORYX_EVENT,
     &ipc_channel::IPC_CHANNEL,
     &tarpc_peer::TARPC,
     &zbus_peer::ZBUS,
@@ -39,83 +43,68 @@ const PEERS: &[&dyn Peer] = &[
     &capnp_peer::CAPNP,
 ];
 
+/// Those that limits are about.
+const COMPARED: &[&dyn Peer] = &[&iceoryx::ICEORYX];
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let done = match arguments.split_first() {
-        Some((first, rest)) if first == ROLE => play(rest, PEERS),
+        Some((first, rest)) if first == ROLE => play(rest, PEERS).map(|()| true),
         _ => measure(arguments),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("peers: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
 }
 
-/// What was said on the command line.
-#[derive(Debug, Default)]
-struct Wanted {
-    works: Vec<&'static Work>,
-    quick: bool,
-    json: Option<PathBuf>,
-    html: Option<PathBuf>,
-}
-
-fn wanted(arguments: Vec<OsString>) -> Result<Wanted> {
-    let mut wanted = Wanted::default();
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        match argument.to_str() {
-            Some("--quick") => wanted.quick = true,
-            Some("--json") => wanted.json = Some(arguments.next().ok_or("--json FILE")?.into()),
-            Some("--html") => wanted.html = Some(arguments.next().ok_or("--html FILE")?.into()),
-            name => {
-                let work = name.and_then(doors_bench::find);
-                wanted.works.push(work.ok_or_else(|| {
-                    let names: Vec<&str> = WORKS.iter().map(|work| work.name).collect();
-                    format!(
-                        "usage: peers [{}]... [--quick] [--json FILE] [--html FILE]",
-                        names.join("|")
-                    )
-                })?);
-            }
-        }
-    }
+/// Whether no limit was missed that is about these peers and these works.
+fn measure(arguments: Vec<OsString>) -> Result<bool> {
+    let wanted = Wanted::of(arguments)?;
     if wanted.works.is_empty() {
-        wanted.works.extend(WORKS);
+        // No limit is about what was named.
+        return Ok(true);
     }
-    Ok(wanted)
-}
-
-fn measure(arguments: Vec<OsString>) -> Result<()> {
-    let wanted = wanted(arguments)?;
-    let plan = if wanted.quick {
-        Plan::QUICK
-    } else {
-        Plan::FULL
+    let plan = Plan {
+        compared: wanted.limits,
+        ..if wanted.quick {
+            Plan::QUICK
+        } else {
+            Plan::FULL
+        }
     };
+    // Files that cannot be written are found before minutes have passed.
+    let files = [&wanted.json, &wanted.html, &wanted.markdown];
+    for path in files.into_iter().flatten() {
+        let file = fs::OpenOptions::new().append(true).create(true).open(path);
+        file.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
     let header = machine::line();
-    println!(
-        "{header}\n{} rounds, interleaved; medians (min - max)",
-        plan.rounds
-    );
-    let records = run(plan, &wanted.works, PEERS, |records| {
+    println!("{header}\n{}", plan.says());
+    let peers = if wanted.limits { COMPARED } else { PEERS };
+    let records = run(plan, &wanted.works, peers, |records| {
         print!("{}", table(records));
         Ok(())
     })?;
     println!();
-    for limit in limits::limits(&records) {
-        if limit.is_measured() {
-            println!("{limit}");
-        }
+    let mut limits = limits::far(&records);
+    limits.retain(|limit| wanted.works.iter().any(|work| work.name == limit.work()));
+    for limit in &limits {
+        println!("{limit}");
     }
     if let Some(path) = wanted.json {
         fs::write(path, format!("{:#}\n", json(&records)))?;
     }
     if let Some(path) = wanted.html {
-        fs::write(path, html::html(&header, &records))?;
+        fs::write(path, html::html(&header, &plan.says(), &records))?;
     }
-    Ok(())
+    if let Some(path) = wanted.markdown {
+        let how = format!("`just results` has written this: {}.", plan.says());
+        fs::write(path, markdown(&how, &header, &limits, &records))?;
+    }
+    Ok(!limits.iter().any(limits::Limit::is_missed))
 }

@@ -8,10 +8,17 @@ use tokio::runtime::Builder;
 
 /// Bytes and structures, by any number of clients; messages up to 16 MiB, which all of these peers can carry.
 pub(crate) fn does(job: &Job) -> bool {
-    let content = matches!(job.kind, Kind::Echo | Kind::Struct);
+    let content = matches!(job.kind, Kind::Echo | Kind::Struct | Kind::Hang);
     content
         && job.size <= 16 << 20
         && matches!(job.pace, Pace::Closed | Pace::Gap { .. } | Pace::Connect)
+}
+
+/// What a procedure does first with the bytes of a call.
+pub(crate) fn hang(data: &[u8]) {
+    if let Err(error) = doors_bench::hang(data) {
+        eprintln!("{error}");
+    }
 }
 
 /// Serves on threads of its own: one for a single client, as many as there are processors for more. The future says

@@ -29,6 +29,7 @@ struct Server;
 
 impl Mirror for Server {
     async fn echo(self, _: context::Context, data: ByteBuf) -> ByteBuf {
+        served::hang(&data);
         data
     }
 

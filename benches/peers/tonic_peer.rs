@@ -63,13 +63,15 @@ impl Peer for Tonic {
     }
 }
 
-/// The answer to a call of a procedure that gives back what it gets.
-async fn mirror<M>(call: http::Request<Body>) -> http::Response<Body>
+/// The answer to a call of a procedure that gives back what it gets, after a look at it.
+async fn mirror<M>(call: http::Request<Body>, look: fn(&M)) -> http::Response<Body>
 where
     M: Message + Default + Send + Sync + 'static,
 {
     let procedure = service_fn(async |call: Request<M>| -> std::result::Result<_, Status> {
-        Ok(Response::new(call.into_inner()))
+        let message = call.into_inner();
+        look(&message);
+        Ok(Response::new(message))
     });
     let codec = ProstCodec::<M, M>::default();
     let server = tonic::server::Grpc::new(codec);
@@ -82,8 +84,8 @@ async fn serve(job: Job, ready: Sender<()>) -> Result<()> {
     ready.send(())?;
     let procedures = service_fn(|call: http::Request<Body>| async {
         let answer = match call.uri().path() {
-            ECHO => mirror::<Data>(call).await,
-            SAMPLE => mirror::<Fields>(call).await,
+            ECHO => mirror(call, |data: &Data| served::hang(&data.data)).await,
+            SAMPLE => mirror(call, |_: &Fields| ()).await,
             _ => Status::unimplemented("no such procedure").into_http(),
         };
         Ok::<_, Infallible>(answer)

@@ -1,13 +1,14 @@
 //! zbus: D-Bus messages on a unix stream socket, without a bus between.
 
+use std::os::fd::{self, AsFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Sender;
 
-use doors_bench::{Caller, Job, Peer, Result, Sample, Service};
+use doors_bench::{Caller, Job, Kind, Peer, Result, Sample, Service};
 use serde_bytes::{ByteBuf, Bytes};
 use tokio::net::UnixListener;
 use zbus::connection::Builder;
-use zbus::{Connection, Guid, Message};
+use zbus::{Connection, Fd, Guid, Message, OwnedFd};
 
 use crate::bound::{self, Client, block_on};
 use crate::served;
@@ -32,6 +33,13 @@ struct Mirror;
 #[zbus::interface(name = "bench.Mirror1")]
 impl Mirror {
     fn echo(&self, data: ByteBuf) -> ByteBuf {
+        served::hang(&data);
+        data
+    }
+
+    /// The descriptors are closed.
+    fn give(&self, data: ByteBuf, given: Vec<OwnedFd>) -> ByteBuf {
+        drop(given);
         data
     }
 
@@ -46,7 +54,7 @@ impl Peer for Zbus {
     }
 
     fn does(&self, job: &Job) -> bool {
-        served::does(job)
+        served::does(job) || matches!(job.kind, Kind::Descriptors(_))
     }
 
     fn serve(&self, job: &Job) -> Result<Service> {
@@ -98,6 +106,14 @@ impl Line {
 impl Client for Line {
     fn echo(&mut self, data: &[u8], results: &mut Vec<u8>) -> Result<()> {
         let reply = self.call("Echo", &Bytes::new(data))?;
+        results.clear();
+        results.extend_from_slice(reply.body().deserialize::<&Bytes>()?);
+        Ok(())
+    }
+
+    fn give(&mut self, data: &[u8], given: &[fd::OwnedFd], results: &mut Vec<u8>) -> Result<()> {
+        let given: Vec<Fd<'_>> = given.iter().map(|one| Fd::from(one.as_fd())).collect();
+        let reply = self.call("Give", &(Bytes::new(data), given))?;
         results.clear();
         results.extend_from_slice(reply.body().deserialize::<&Bytes>()?);
         Ok(())

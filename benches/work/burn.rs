@@ -6,7 +6,8 @@ use super::ASLEEP;
 use crate::Result;
 use crate::actor::Actor;
 use crate::contest::{self, Setting};
-use crate::record::Record;
+use crate::peer::{DOORS_BLOCK, DOORS_HANDOFF, DOORS_SPIN};
+use crate::record::{Record, Times};
 use crate::role::Role;
 use crate::suite::Suite;
 
@@ -22,5 +23,22 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
             .pick(Duration::from_secs(2), Duration::from_millis(100)),
         ..Setting::new("burn", suite)
     };
-    contest::run(suite, &setting, ASLEEP)
+    // In every policy the busy processes must keep most of the processors.
+    let mut peers = ASLEEP.to_vec();
+    peers.push(&DOORS_SPIN);
+    peers.push(&DOORS_HANDOFF);
+    peers.push(&DOORS_BLOCK);
+    let mut records = contest::run(suite, &setting, &peers)?;
+    for record in &mut records {
+        if let Some(used) = record.times.as_ref().and_then(processors_used) {
+            record.also.insert("processors_used", used);
+        }
+    }
+    Ok(records)
+}
+
+/// How many processors both sides had, on average; the busy processes had the others.
+fn processors_used(times: &Times) -> Option<f64> {
+    let each = times.client_cpu?.median + times.server_cpu?.median;
+    Some(times.calls_per_s?.median * each / 1e9)
 }

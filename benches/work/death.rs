@@ -1,6 +1,7 @@
 //! From SIGKILL of the server to the error of a caller that waits.
 
 use std::io::BufRead;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -31,39 +32,48 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
         ..Setting::new("death", suite)
     };
     let kills = suite.plan.pick(KILLS_FULL, KILLS_QUICK);
-    let mut rounds: Vec<Vec<Round>> = PEERS.iter().map(|_| Vec::new()).collect();
+    // Who polls does not notice.
+    let more = suite.more.iter().filter(|peer| !peer.spins());
+    let peers = PEERS.iter().chain(more).copied();
+    let peers: Vec<&'static dyn Peer> = peers
+        .filter(|peer| peer.does(&job(&setting, *peer, PathBuf::new())))
+        .collect();
+    let mut rounds: Vec<Vec<Round>> = peers.iter().map(|_| Vec::new()).collect();
     for _ in 0..suite.plan.rounds {
-        for (peer, rounds) in PEERS.into_iter().zip(&mut rounds) {
-            let round = round(suite, &setting, peer, kills);
+        for (peer, rounds) in peers.iter().zip(&mut rounds) {
+            let round = round(suite, &setting, *peer, kills);
             rounds.push(round.map_err(|error| format!("{}: {error}", peer.name()))?);
         }
     }
-    let base = PEERS.iter().position(|peer| peer.name() == BASE);
+    let base = peers.iter().position(|peer| peer.name() == BASE);
     let base = base.and_then(|place| rounds.get(place));
     let base = base.map(Vec::as_slice);
     let mut records = Vec::new();
-    for (peer, rounds) in PEERS.into_iter().zip(&rounds) {
+    for (peer, rounds) in peers.iter().zip(&rounds) {
         let mut record = setting.record(peer.name(), rounds.len());
-        record.times = Some(Times::of(rounds, base)?);
+        record.times = Some(Times::of(rounds, base)?.without_load());
         records.push(record);
     }
     Ok(records)
 }
 
+fn job(setting: &Setting, peer: &dyn Peer, place: PathBuf) -> Job {
+    Job {
+        place,
+        peer: peer.name().to_owned(),
+        size: setting.size,
+        kind: setting.kind,
+        pace: Pace::Closed,
+        first: 0,
+        lines: 1,
+        slice: Duration::ZERO,
+    }
+}
+
 fn round(suite: &Suite, setting: &Setting, peer: &'static dyn Peer, kills: usize) -> Result<Round> {
     let mut latencies = Latencies::new()?;
-    let began = monotonic()?;
     for _ in 0..kills {
-        let job = Job {
-            place: suite.room()?,
-            peer: peer.name().to_owned(),
-            size: setting.size,
-            kind: setting.kind,
-            pace: Pace::Closed,
-            first: 0,
-            lines: 1,
-            slice: Duration::ZERO,
-        };
+        let job = job(setting, peer, suite.room()?);
         let mut server = Actor::start(&Role::Server(job.clone()))?;
         let mut mourner = Actor::start(&Role::Mourner(job.clone()))?;
         mourner.tell("")?;
@@ -76,10 +86,9 @@ fn round(suite: &Suite, setting: &Setting, peer: &'static dyn Peer, kills: usize
         latencies.record(u64::try_from(nanos)?)?;
         std::fs::remove_dir_all(job.place())?;
     }
-    let elapsed = monotonic()?.saturating_sub(began);
     Ok(Round {
         latencies,
-        elapsed,
+        elapsed: Duration::ZERO,
         client_busy: Duration::ZERO,
         server_busy: Duration::ZERO,
     })

@@ -30,7 +30,12 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     let apart = suite.processors.all().len() > 1;
     let peers = if apart { ALL } else { ASLEEP };
-    for size in suite.plan.pick(FULL, QUICK) {
+    let sizes = if suite.plan.compared {
+        &COMPARED
+    } else {
+        suite.plan.pick(FULL, QUICK)
+    };
+    for size in sizes {
         let mut setting = Setting {
             size: *size,
             ..Setting::new("echo", suite)

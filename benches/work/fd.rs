@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::contest::{self, Setting};
 use crate::job::Kind;
-use crate::peer::{DOORS, STREAM};
+use crate::peer::{DOORS, SEQPACKET, STREAM};
 use crate::record::Record;
 use crate::suite::Suite;
 
@@ -15,7 +15,11 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
             kind: Kind::Descriptors(count),
             ..Setting::new("fd", suite)
         };
-        records.extend(contest::run(suite, &setting, &[&DOORS, &STREAM])?);
+        records.extend(contest::run(
+            suite,
+            &setting,
+            &[&DOORS, &STREAM, &SEQPACKET],
+        )?);
     }
     Ok(records)
 }

@@ -10,6 +10,9 @@ use crate::suite::Suite;
 pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     for pin in [Pin::Unpinned, Pin::OneCpu, Pin::OneEach] {
+        if suite.plan.compared && pin == Pin::OneCpu {
+            continue;
+        }
         let setting = Setting {
             pin,
             ..Setting::new("null", suite)

@@ -1,14 +1,15 @@
 //! Many quiet clients of one server; many doors of one server in one client.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::actor::Actor;
 use crate::cgroup::Cgroup;
-use crate::contest::{self, Pair, Setting};
+use crate::contest::{Pair, Setting};
 use crate::job::{Job, Kind, Pace};
 use crate::peer::{DOORS, QUIET_CALLS};
-use crate::process::entries;
+use crate::process::{descriptor_limit, entries};
 use crate::record::{Record, Times};
 use crate::role::Role;
 use crate::statistics::float;
@@ -18,14 +19,20 @@ use crate::suite::Suite;
 const FULL: &[usize] = &[1, 10, 100, 1_000, 10_000];
 const QUICK: &[usize] = &[1, 10, 100];
 
-/// All clients of one step are there by then.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// So many clients come at once: a server closes connections of a user who has too many that have not called yet.
+const BATCH: usize = 32;
+
+/// They are all there by then.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Threads that served the first calls of many clients at once have ended by then: a pool keeps them for 10 s.
+const RETIRED: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
     let mut records = sessions(suite, "sessions", QUIET_CALLS)?;
     // A client that has called once has no session: its connection is all that the server keeps.
     records.extend(sessions(suite, "connections", 1)?);
-    records.extend(doors(suite));
+    records.extend(doors(suite)?);
     Ok(records)
 }
 
@@ -41,6 +48,8 @@ struct Holding {
 fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
     let mut setting = Setting::new("scale", suite);
     let mut pair = Pair::start(suite, &setting, &DOORS)?;
+    // Steps are minutes apart, so each is measured beside a server that has no other client.
+    let mut alone = Pair::start(suite, &setting, &DOORS)?;
     let cgroup = Cgroup::new().and_then(|group| {
         group.enter(pair.server.pid())?;
         Ok(group)
@@ -63,16 +72,16 @@ fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
     }))?;
     // The first round finds everything cold.
     pair.round()?;
+    alone.round()?;
     let empty = holding(&pair, cgroup.as_ref())?;
+    let limit = descriptor_limit(pair.server.pid())?;
     let mut records = Vec::new();
     let mut there = 0_usize;
     for wanted in suite.plan.pick(FULL, QUICK) {
-        let stopped = grow(&mut nursery, wanted.saturating_sub(there), &mut there)?;
-        let rounds = (0..suite.plan.rounds).map(|_| pair.round());
-        let rounds = rounds.collect::<Result<Vec<_>>>()?;
+        let stopped = grow(&mut nursery, *wanted, &mut there)?;
         setting.variant = format!("{there} quiet {what}");
-        let mut record = setting.record(DOORS_NAME, rounds.len());
-        record.times = Some(Times::of(&rounds, None)?);
+        let mut record = beside(suite, &setting, &mut pair, &mut alone, "beside_none_quiet")?;
+        retired(&pair, empty.threads)?;
         let now = holding(&pair, cgroup.as_ref())?;
         let each =
             |now: f64, empty: f64| (now - empty) / float(there.max(1).try_into().unwrap_or(1));
@@ -82,13 +91,20 @@ fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
         record
             .also
             .insert("descriptors_each", each(now.descriptors, empty.descriptors));
-        record.also.insert("server_threads", now.threads);
+        let threads = now.threads - empty.threads;
+        record.also.insert("threads_more", threads.max(0.0));
         if let (Some(now), Some(empty)) = (now.memory, empty.memory) {
             record.also.insert("memory_each", each(now, empty));
         }
-        records.push(record);
+        let is_last = stopped.is_some();
         if let Some(reason) = stopped {
-            eprintln!("scale: stopped at {there} quiet {what}: {reason}");
+            record.note = format!(
+                "stopped at {there} {what} of {wanted}: {reason}; the server may have {limit} descriptors \
+                 (the hard RLIMIT_NOFILE), and leaves half of them to other users"
+            );
+        }
+        records.push(record);
+        if is_last {
             break;
         }
     }
@@ -96,6 +112,7 @@ fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
     drop(nursery);
     drop(pair);
     drop(cgroup);
+    drop(alone);
     Ok(records)
 }
 
@@ -109,19 +126,29 @@ fn what_key(what: &str) -> &'static str {
     }
 }
 
-/// So many more clients; why there were fewer, if there were.
-fn grow(nursery: &mut Actor, more: usize, there: &mut usize) -> Result<Option<String>> {
-    nursery.tell(&more.to_string())?;
-    let until = Instant::now().checked_add(PATIENCE).ok_or("no end")?;
+/// Clients until so many are there; why there are fewer, if there are.
+fn grow(nursery: &mut Actor, wanted: usize, there: &mut usize) -> Result<Option<String>> {
     let mut stopped = None;
-    for _ in 0..more {
-        let left = until.saturating_duration_since(Instant::now());
-        match nursery.listen_for(left)?.strip_prefix("failed ") {
-            None => *there = there.saturating_add(1),
-            Some(reason) => stopped = Some(reason.to_owned()),
+    while *there < wanted && stopped.is_none() {
+        let batch = wanted.saturating_sub(*there).min(BATCH);
+        nursery.tell(&batch.to_string())?;
+        for _ in 0..batch {
+            match nursery.listen_for(PATIENCE)?.strip_prefix("failed ") {
+                None => *there = there.saturating_add(1),
+                Some(reason) => stopped = Some(reason.to_owned()),
+            }
         }
     }
     Ok(stopped)
+}
+
+/// Looks until the server has no more threads than it had, or does not get rid of them.
+fn retired(pair: &Pair, threads: f64) -> Result<()> {
+    let until = Instant::now().checked_add(RETIRED).ok_or("no end")?;
+    while entries(pair.server.pid(), "task")? > threads && Instant::now() < until {
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 fn holding(pair: &Pair, cgroup: Option<&Cgroup>) -> Result<Holding> {
@@ -133,22 +160,61 @@ fn holding(pair: &Pair, cgroup: Option<&Cgroup>) -> Result<Holding> {
     })
 }
 
-/// Calls of many doors in turn, all of one server.
-fn doors(suite: &Suite) -> Vec<Record> {
-    let mut records = Vec::new();
+/// Calls of many doors in turn, all of one server, beside calls of one door.
+fn doors(suite: &Suite) -> Result<Vec<Record>> {
+    let setting = |count: usize| Setting {
+        variant: format!("{count} doors in turn"),
+        kind: Kind::Doors(count),
+        ..Setting::new("scale", suite)
+    };
+    let mut records: Vec<Record> = Vec::new();
+    let mut one = Pair::start(suite, &setting(1), &DOORS)?;
+    one.round()?;
     for count in suite.plan.pick(FULL, QUICK) {
-        let setting = Setting {
-            variant: format!("{count} doors"),
-            kind: Kind::Doors(*count),
-            ..Setting::new("scale", suite)
-        };
-        match contest::run(suite, &setting, &[&DOORS]) {
-            Ok(measured) => records.extend(measured),
+        let setting = setting(*count);
+        let measured = Pair::start(suite, &setting, &DOORS).and_then(|mut pair| {
+            pair.round()?;
+            beside(suite, &setting, &mut pair, &mut one, "beside_one_door")
+        });
+        match measured {
+            Ok(mut record) => {
+                record.also.insert("doors", float(u64::try_from(*count)?));
+                records.push(record);
+            }
             Err(error) => {
-                eprintln!("scale: stopped before {count} doors: {error}");
+                if let Some(last) = records.last_mut() {
+                    last.note = format!("stopped before {count} doors: {error}");
+                }
                 break;
             }
         }
     }
-    records
+    Ok(records)
+}
+
+/// The rounds of a pair, in turn with those of another, beside which it is.
+fn beside(
+    suite: &Suite,
+    setting: &Setting,
+    pair: &mut Pair,
+    other: &mut Pair,
+    name: &'static str,
+) -> Result<Record> {
+    let (mut rounds, mut others) = (Vec::new(), Vec::new());
+    for _ in 0..suite.plan.rounds {
+        rounds.push(pair.round()?);
+        others.push(other.round()?);
+    }
+    let times = Times::of(&rounds, Some(&others))?;
+    let mut record = setting.record(pair.peer, rounds.len());
+    if let Some(ratio) = times.ratio {
+        record.also.insert(name, ratio.median);
+    }
+    // The column of ratios is about the unix stream.
+    record.times = Some(Times {
+        ratio: None,
+        ratio_p99: None,
+        ..times
+    });
+    Ok(record)
 }

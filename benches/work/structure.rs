@@ -1,9 +1,9 @@
 //! A structure, which is written and read by both sides.
 
+use super::{ALL, ASLEEP};
 use crate::Result;
 use crate::contest::{self, Setting};
 use crate::job::Kind;
-use crate::peer::{DOORS, FUTEX, STREAM};
 use crate::record::Record;
 use crate::sample::Sample;
 use crate::suite::Suite;
@@ -14,5 +14,6 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
         size: Sample::size()?,
         ..Setting::new("struct", suite)
     };
-    contest::run(suite, &setting, &[&DOORS, &FUTEX, &STREAM])
+    let apart = suite.processors.all().len() > 1;
+    contest::run(suite, &setting, if apart { ALL } else { ASLEEP })
 }

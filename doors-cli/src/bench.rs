@@ -33,10 +33,7 @@ pub(crate) fn run(arguments: &Bench) -> Outcome {
     let tables = arguments.json.as_deref() != Some(on_output);
     let header = machine::line();
     if tables {
-        let rounds = plan.rounds;
-        print(format!(
-            "{header}\n{rounds} rounds, interleaved; medians (min - max)\n"
-        ))?;
+        print(format!("{header}\n{}\n", plan.says()))?;
     }
     let records = doors_bench::run(plan, &works, &[], |records| {
         if tables {
@@ -54,7 +51,7 @@ pub(crate) fn run(arguments: &Bench) -> Outcome {
         }
     }
     if let Some(path) = &arguments.html {
-        write(path, &html::html(&header, &records))?;
+        write(path, &html::html(&header, &plan.says(), &records))?;
     }
     Ok(())
 }

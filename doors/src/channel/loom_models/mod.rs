@@ -29,6 +29,7 @@ mod parked;
 mod promise;
 mod quiet;
 mod sleep;
+mod whole;
 
 use loom::cell::Cell;
 use loom::sync::atomic::{AtomicU32, AtomicU64};
