@@ -43,7 +43,7 @@
 //! | data of a call, and of a reply | 4 GiB | for calls, [`Door::set_params`] lowers it |
 //! | descriptors of a call, and of a reply | 1,024 | for calls, [`Door::set_params`] lowers it |
 //! | data of a first call in one packet; more opens a session | 128 KiB | |
-//! | data that move in one part; more grows the channel's area, up to 4 MiB, then moves in parts | 16 KiB | |
+//! | data that move in one part; more grows the channel's area, up to 2 MiB, and moves in parts | 16 KiB | |
 //! | calls at once in one session; further callers wait | 256 | |
 //! | descriptors of a server that one user's sessions (2 each), connections (1) and asked-for tokens (1) cost | half of all | `RLIMIT_NOFILE` of the server |
 //! | memory of one user's sessions in a server | 1 GiB | |

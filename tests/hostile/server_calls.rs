@@ -108,6 +108,23 @@ fn case_41_results_without_end_or_without_bytes_are_errors() {
 }
 
 #[test]
+fn case_41_a_part_that_is_not_inside_the_area_is_a_protocol_error() {
+    let mut customer = Customer::new("case_41c_client");
+    let connection = opened(&mut customer);
+    for part_at in [16 * 1024 - 99, 16 * 1024, u32::MAX] {
+        customer.peer.say("call 3");
+        let guest = Guest::welcome(&connection);
+        let turn = guest.next_turn(0, 0).unwrap();
+        guest.say_part_at(part_at);
+        guest.answer(turn, (1, 1, 100, 100, 0, 0));
+        let heard = customer.peer.hear();
+        assert_eq!(heard, PROTOCOL, "{part_at}");
+        raw::is_over(&guest.socket);
+    }
+    customer.is_sound();
+}
+
+#[test]
 fn case_44_a_turn_word_of_the_server_that_jumps_ends_the_session() {
     let mut customer = Customer::new("case_44_client");
     let connection = opened(&mut customer);

@@ -10,6 +10,7 @@ use super::session::Session;
 use crate::channel::descriptors::STALE_PACKETS;
 use crate::channel::ends::{CallHead, ClientEnd, low};
 use crate::channel::pair::Pair;
+use crate::channel::parts::Cursor;
 use crate::channel::wait::{Patience, Spent};
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
@@ -47,6 +48,10 @@ pub(crate) struct State {
     pub(crate) patience: Patience,
     /// The pair whose area is in use.
     pub(crate) area: Arc<Pair>,
+    /// Where the next part goes in it.
+    pub(crate) cursor: Cursor,
+    /// Bytes that went through the channel, each time many, since it last asked for a larger area.
+    pub(crate) moved: usize,
     /// The last call was given up: descriptors of its reply may have come.
     pub(crate) given_up: bool,
 }
@@ -78,6 +83,8 @@ impl Channel {
                 turn: 0,
                 patience: Patience::new(Waiting::of_process()),
                 area,
+                cursor: Cursor::default(),
+                moved: 0,
                 given_up: false,
             }),
             socket: Mutex::new(None),
@@ -135,7 +142,7 @@ impl Channel {
         self.pool.store(pool, Ordering::Relaxed);
     }
 
-    /// Publishes a turn and waits for its answer.
+    /// Publishes a turn and waits for its answer; does something between the two.
     #[inline]
     pub(crate) fn exchange(
         &self,
@@ -143,6 +150,7 @@ impl Channel {
         state: &mut State,
         head: &CallHead,
         until: Option<Instant>,
+        meanwhile: impl FnOnce(&mut State),
     ) -> Waited {
         let last = state.turn;
         let turn = last.wrapping_add(1);
@@ -154,6 +162,7 @@ impl Channel {
         {
             return unheard;
         }
+        meanwhile(state);
         let end = &self.end;
         let spent = state.patience.spend(
             || (cpu, end.peer_cpu()),

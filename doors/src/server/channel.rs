@@ -9,6 +9,7 @@ use super::promise::{Promise, Settled};
 use super::session::{Registration, Session};
 use crate::channel::ends::{ServerEnd, low};
 use crate::channel::gear::Gear;
+use crate::channel::parts::Cursor;
 use crate::channel::wait::Patience;
 use crate::foreign;
 use crate::pool::Sleeper;
@@ -69,6 +70,8 @@ impl Channel {
             gear: Gear::new(waiting),
             last: None,
             area,
+            cursor: Cursor::default(),
+            has_left: false,
             progress: Progress::Idle,
             reply: None,
             callback_set: false,

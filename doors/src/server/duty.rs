@@ -13,15 +13,17 @@ use std::time::Duration;
 pub(crate) use self::waiting::Event;
 use super::channel::Channel;
 use super::core::Core;
-use super::line::Prepared;
+use super::reply::Prepared;
 use super::runtime::Runtime;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, ReplyHead, low};
 use crate::channel::gear::Gear;
 use crate::channel::pair::Pair;
+use crate::channel::parts::Cursor;
 use crate::channel::wait::Patience;
 use crate::primitive::{Ordering, fence};
 use crate::wire::code::{Answer, Failure};
+use crate::wire::layout::usize_of;
 use crate::wire::message::Violation;
 
 /// A channel without calls gives its thread back after this time.
@@ -40,6 +42,10 @@ pub(crate) struct Duty {
     pub(crate) last: Option<Arc<Registration>>,
     /// The pair whose area the current turn uses.
     pub(crate) area: Arc<Pair>,
+    /// Where the next part of the results goes in it.
+    pub(crate) cursor: Cursor,
+    /// The invocation has left the channel's thread.
+    pub(crate) has_left: bool,
     pub(crate) progress: Progress,
     /// The reply that was handed over and is not yet published.
     pub(crate) reply: Option<Prepared>,
@@ -156,6 +162,11 @@ impl Duty {
         } else {
             Progress::Idle
         }
+    }
+
+    /// Whether a turn came of a call that was forgotten meanwhile: its client published it, and then gave up.
+    pub(super) fn was_forgotten(&self) -> bool {
+        matches!(self.progress, Progress::Idle) && self.channel.is_given_up(self.generation)
     }
 
     /// Goes quiet from outside a server thread; a call that came meanwhile is given to its pool.
@@ -275,6 +286,20 @@ impl Duty {
         self.area.shape.area_at(place)
     }
 
+    /// Copies the part that a turn brings, once; false if there is no memory for it.
+    #[inline]
+    pub(crate) fn load(&self, head: &CallHead, into: &mut Vec<u8>) -> bool {
+        let at = self.area_at().saturating_add(usize_of(head.part_at));
+        self.area.theirs.load(at, usize_of(head.part), into)
+    }
+
+    /// Whether the part that a turn names lies inside the area in use.
+    #[inline]
+    pub(crate) fn holds(&self, head: &CallHead) -> bool {
+        let end = usize_of(head.part_at).saturating_add(usize_of(head.part));
+        end <= self.area_bytes()
+    }
+
     /// Chooses the pair that a turn names; false if the channel has no such area.
     #[inline]
     pub(crate) fn choose_area(&mut self, head: &CallHead) -> bool {
@@ -284,6 +309,7 @@ impl Duty {
         match self.channel.session.area_of(head.pair, self.channel.index) {
             Some(pair) => {
                 self.area = pair;
+                self.cursor = Cursor::default();
                 true
             }
             None => false,
