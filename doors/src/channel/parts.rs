@@ -95,7 +95,7 @@ mod tests {
             while left > 0 {
                 let place = cursor.place(cut, left);
                 all.push(place);
-                left -= place.len;
+                left = left.saturating_sub(place.len);
             }
         }
         (cut, all)
