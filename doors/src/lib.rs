@@ -8,6 +8,7 @@
 //! * **Token**: a door descriptor, one end of a socket pair whose other end the server holds. It travels in calls and
 //!   replies as any descriptor does ([`Door::to_desc`], [`Door::from_descriptor`]).
 //! * **Descriptor** ([`DoorDesc`]): *lent*, it stays open at its sender; *released*, it is closed there.
+//! * **Frozen bytes** ([`Frozen`]): memory that nobody can change any more, which travels as a descriptor and is read in place.
 //! * **Name**: a listening socket at a path ([`Door::attach`], [`Door::open`]). Its write bits say who may connect.
 //! * **Attributes and parameters** ([`DoorAttributes`], [`DoorParams`]): what a door is like, and what calls may bring.
 //! * **Caller** ([`Caller`], [`Credentials`]): who calls, by the kernel's word. [`Access`] decides who may.
@@ -88,6 +89,7 @@ mod desc;
 mod error;
 mod event;
 mod foreign;
+mod frozen;
 mod lock;
 mod primitive;
 
@@ -143,6 +145,7 @@ pub use error::{
     ReturnError, Violation,
 };
 pub use find::live_names;
+pub use frozen::{Frozen, FrozenError};
 pub use held::Held;
 pub use info::{DoorFigures, DoorInfo};
 pub use inherit::{InheritedListener, inherited_listeners};

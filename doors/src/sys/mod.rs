@@ -29,3 +29,4 @@ pub(crate) mod socket;
 pub(crate) mod table;
 pub(crate) mod thread;
 pub(crate) mod unclaimed;
+pub(crate) mod view;
