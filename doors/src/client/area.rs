@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::channel::{Channel, State};
 use super::session::{Granted, Session};
-use crate::channel::parts::{Cursor, RING_BYTES};
+use crate::channel::parts::RING_BYTES;
 use crate::error::CallCondition;
 use crate::wire::message::Message;
 
@@ -52,15 +52,17 @@ pub(super) fn enlarge(
         return Ok(());
     }
     let area_bytes = u64::try_from(wish).unwrap_or(u64::MAX);
-    let channel = channel.index;
+    let (channel, own) = (channel.index, channel.end.0.pair().number);
     match session.ask(until, |wanted| Message::Grow {
         wanted,
         channel,
         area_bytes,
     }) {
         Ok(Granted::Pair(pair)) => {
-            state.area = pair;
-            state.cursor = Cursor::default();
+            let before = state.use_area(pair);
+            if before.number != own {
+                session.say_unused(before.number);
+            }
             Ok(())
         }
         // A quota: the smaller area serves, in more turns.

@@ -56,6 +56,14 @@ pub(crate) struct State {
     pub(crate) given_up: bool,
 }
 
+impl State {
+    /// Uses another area from now on; gives the one before back.
+    pub(super) fn use_area(&mut self, area: Arc<Pair>) -> Arc<Pair> {
+        self.cursor = Cursor::default();
+        std::mem::replace(&mut self.area, area)
+    }
+}
+
 /// How waiting for an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waited {
@@ -127,6 +135,22 @@ impl Channel {
             Err(TryLockError::WouldBlock) => return None,
         };
         self.end.answered(state.turn).then_some(state)
+    }
+
+    /// Lets go of an area that the server has not seen in use for a while; false if a call is going on, or it is another's.
+    pub(crate) fn let_go(&self, pair: u32) -> bool {
+        let Some(mut state) = self.try_take_any() else {
+            return false;
+        };
+        let own = self.end.0.pair();
+        if state.area.number != pair || pair == own.number {
+            return false;
+        }
+        let spare = state.use_area(Arc::clone(own));
+        drop(state);
+        // Unmapped outside the lock: the call takes its time.
+        drop(spare);
+        true
     }
 
     /// Has the channel belong to none, if it belongs to this pool, of which there is no door any more: a hint, for which

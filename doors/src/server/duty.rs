@@ -8,7 +8,7 @@ mod waiting;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use self::waiting::Event;
 use super::channel::Channel;
@@ -28,6 +28,9 @@ use crate::wire::message::Violation;
 
 /// A channel without calls gives its thread back after this time.
 pub(crate) const QUIET_AFTER: Duration = Duration::from_millis(50);
+/// One that has had large data gives its memory back with the thread, and both later: what is there saves a page fault for
+/// every 4 KiB.
+const COOL_AFTER: Duration = Duration::from_secs(1);
 
 /// The private state of a channel.
 pub(crate) struct Duty {
@@ -44,6 +47,10 @@ pub(crate) struct Duty {
     pub(crate) area: Arc<Pair>,
     /// Where the next part of the results goes in it.
     pub(crate) cursor: Cursor,
+    /// No turn came for as long as a channel is given.
+    pub(crate) has_rested: bool,
+    /// When the area of the quiet channel may be asked back.
+    pub(crate) spare_from: Option<Instant>,
     /// The invocation has left the channel's thread.
     pub(crate) has_left: bool,
     pub(crate) progress: Progress,
@@ -138,6 +145,7 @@ impl Duty {
         drop(self.forget_given_up());
         let channel = Arc::clone(&self.channel);
         channel.rest_socket();
+        let rested = self.begin_rest();
         channel.end.say_quiet();
         let stale = channel.put_down(self);
         fence(Ordering::SeqCst);
@@ -145,11 +153,50 @@ impl Duty {
         let back = channel.take_waiting();
         if let Some(duty) = &back {
             duty.channel.end.say_awake();
+        } else if rested {
+            channel.session.ask_back();
         }
         if channel.session.is_dead() {
             channel.clear();
         }
         back
+    }
+
+    /// How long the thread waits on the channel for a turn.
+    pub(super) fn rests_after(&self) -> Duration {
+        if self.has_large_area() {
+            COOL_AFTER
+        } else {
+            QUIET_AFTER
+        }
+    }
+
+    fn has_large_area(&self) -> bool {
+        self.area.number != self.channel.end.0.pair().number
+    }
+
+    /// From when on the area may be asked back: now, or a little later where a thread goes because it is needed elsewhere.
+    /// True: no turn came for long.
+    fn begin_rest(&mut self) -> bool {
+        let rested = std::mem::take(&mut self.has_rested);
+        if self.has_large_area() {
+            let now = Instant::now();
+            let later = now.checked_add(QUIET_AFTER);
+            self.spare_from = if rested { Some(now) } else { later };
+        }
+        rested
+    }
+
+    /// The area of a channel that has been quiet for a while and may be given back, if there is one. The client decides: until
+    /// it says so, its next turn may name it.
+    pub(super) fn spare_area(&mut self) -> Option<Arc<Pair>> {
+        let is_spare = self.has_large_area() && self.spare_from? <= Instant::now();
+        if !is_spare || !self.channel.session.may_give_back(&self.area) {
+            return None;
+        }
+        let own = Arc::clone(self.channel.end.0.pair());
+        self.cursor = Cursor::default();
+        Some(std::mem::replace(&mut self.area, own))
     }
 
     /// Between two turns of a call that its client has given up: what was collected or is left to send.

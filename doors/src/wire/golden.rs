@@ -323,6 +323,7 @@ fn the_limits_are_those_of_the_code() {
         ("SESSION_CHANNELS", limits::SESSION_CHANNELS.to_string()),
         ("AREA_BYTES", bytes(limits::AREA_BYTES)),
         ("LARGEST_AREA_BYTES", bytes(limits::LARGEST_AREA_BYTES)),
+        ("GIVEN_BACK_BYTES", bytes(limits::GIVEN_BACK_BYTES)),
         ("USER_BYTES", bytes(limits::USER_BYTES)),
         (
             "USER_DESCRIPTORS_SHARE",

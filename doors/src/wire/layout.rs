@@ -128,6 +128,11 @@ impl Shape {
             .saturating_add(areas.saturating_mul(self.area_bytes))
     }
 
+    /// Bytes of both windows of the pair.
+    pub(crate) fn pair_bytes(self) -> usize {
+        self.window_bytes().saturating_mul(2)
+    }
+
     /// Where the words of the channel at `place` in this pair begin.
     pub(crate) fn words_at(place: u32) -> usize {
         usize_of(place).saturating_mul(WORDS_BYTES)
