@@ -166,7 +166,8 @@ impl<'call> Invocation<'call> {
     /// react to that uses `door_reply` first.
     ///
     /// # Blocking
-    /// Never: a caller that is slow to take a large answer is not waited for.
+    /// Not for the caller: of a large answer it takes one part while the next one is copied, and what it does not take
+    /// about as fast as that is put aside for it.
     pub fn door_return(mut self, data: &[u8], descriptors: Vec<DoorDesc<'_>>) -> Returned {
         match self.door_reply(data, descriptors) {
             Ok(()) | Err(ReturnError::AlreadyReplied) => {}
@@ -185,7 +186,7 @@ impl<'call> Invocation<'call> {
     /// that follows.
     ///
     /// # Blocking
-    /// Never.
+    /// As [`door_return`](Self::door_return).
     ///
     /// # Errors
     /// Nothing was handed over and the caller goes on waiting; the procedure may try again.
@@ -235,7 +236,7 @@ impl<'call> Invocation<'call> {
     /// then ended for all accounting; the caller's next call is served by another thread.
     ///
     /// # Blocking
-    /// Never.
+    /// As [`door_return`](Self::door_return).
     ///
     /// # Errors
     /// As [`door_reply`](Self::door_reply); the invocation comes back with the error and can be answered otherwise.

@@ -8,6 +8,7 @@
 //! * **Token**: a door descriptor, one end of a socket pair whose other end the server holds. It travels in calls and
 //!   replies as any descriptor does ([`Door::to_desc`], [`Door::from_descriptor`]).
 //! * **Descriptor** ([`DoorDesc`]): *lent*, it stays open at its sender; *released*, it is closed there.
+//! * **Frozen bytes** ([`Frozen`]): memory that nobody can change any more, which travels as a descriptor and is read in place.
 //! * **Name**: a listening socket at a path ([`Door::attach`], [`Door::open`]). Its write bits say who may connect.
 //! * **Attributes and parameters** ([`DoorAttributes`], [`DoorParams`]): what a door is like, and what calls may bring.
 //! * **Caller** ([`Caller`], [`Credentials`]): who calls, by the kernel's word. [`Access`] decides who may.
@@ -43,7 +44,7 @@
 //! | data of a call, and of a reply | 4 GiB | for calls, [`Door::set_params`] lowers it |
 //! | descriptors of a call, and of a reply | 1,024 | for calls, [`Door::set_params`] lowers it |
 //! | data of a first call in one packet; more opens a session | 128 KiB | |
-//! | data that move in one part; more grows the channel's area, up to 4 MiB, then moves in parts | 16 KiB | |
+//! | data that move in one part; more grows the channel's area, up to 2 MiB, and moves in parts | 16 KiB | |
 //! | calls at once in one session; further callers wait | 256 | |
 //! | descriptors of a server that one user's sessions (2 each), connections (1) and asked-for tokens (1) cost | half of all | `RLIMIT_NOFILE` of the server |
 //! | memory of one user's sessions in a server | 1 GiB | |
@@ -88,6 +89,7 @@ mod desc;
 mod error;
 mod event;
 mod foreign;
+mod frozen;
 mod lock;
 mod primitive;
 
@@ -143,6 +145,7 @@ pub use error::{
     ReturnError, Violation,
 };
 pub use find::live_names;
+pub use frozen::{Frozen, FrozenError};
 pub use held::Held;
 pub use info::{DoorFigures, DoorInfo};
 pub use inherit::{InheritedListener, inherited_listeners};

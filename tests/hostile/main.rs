@@ -10,6 +10,7 @@
     reason = "a test that cannot go on ends"
 )]
 
+mod areas;
 mod closing;
 mod descriptors;
 mod floods;

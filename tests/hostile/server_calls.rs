@@ -108,6 +108,43 @@ fn case_41_results_without_end_or_without_bytes_are_errors() {
 }
 
 #[test]
+fn case_41_a_part_that_is_not_inside_the_area_is_a_protocol_error() {
+    let mut customer = Customer::new("case_41c_client");
+    let connection = opened(&mut customer);
+    for part_at in [16 * 1024 - 99, 16 * 1024, u32::MAX] {
+        customer.peer.say("call 3");
+        let guest = Guest::welcome(&connection);
+        let turn = guest.next_turn(0, 0).unwrap();
+        guest.say_part_at(part_at);
+        guest.answer(turn, (1, 1, 100, 100, 0, 0));
+        let heard = customer.peer.hear();
+        assert_eq!(heard, PROTOCOL, "{part_at}");
+        raw::is_over(&guest.socket);
+    }
+    customer.is_sound();
+}
+
+#[test]
+fn case_44_areas_that_are_asked_back_and_are_none_change_nothing() {
+    let mut customer = Customer::new("case_44_spare_client");
+    let connection = opened(&mut customer);
+    customer.peer.say("call 3");
+    let guest = Guest::welcome(&connection);
+    let turn = guest.next_turn(0, 0).unwrap();
+    for pair in [0, 1, 77, u32::MAX] {
+        guest.say(&Packet::new(kind::SPARE).u32(0).u32(pair));
+        guest.say(&Packet::new(kind::SPARE).u32(3).u32(pair));
+    }
+    guest.answer(turn, (1, 1, 0, 0, 0, 0));
+    customer.hears("reply 0 0");
+    // Of a channel that does not exist.
+    guest.say(&Packet::new(kind::SPARE).u32(4).u32(0));
+    raw::is_over(&guest.socket);
+    drop((guest, connection));
+    customer.is_sound();
+}
+
+#[test]
 fn case_44_a_turn_word_of_the_server_that_jumps_ends_the_session() {
     let mut customer = Customer::new("case_44_client");
     let connection = opened(&mut customer);

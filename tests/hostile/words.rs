@@ -99,6 +99,24 @@ fn lies(session: &Session) -> Vec<(&'static str, Head, Outcome)> {
             with(&|h| h.total = u64::MAX),
             Outcome::Answer(4, 2, 4 << 30),
         ),
+        (
+            "part at the end of the area",
+            with(&|h| {
+                h.part = 100;
+                h.total = 100;
+                h.part_at = 16 * 1024 - 99;
+            }),
+            over,
+        ),
+        (
+            "part at the end of all",
+            with(&|h| {
+                h.part = 17;
+                h.total = 17;
+                h.part_at = u32::MAX;
+            }),
+            over,
+        ),
         ("unknown pair", with(&|h| h.pair += 1), over),
         ("pair max", with(&|h| h.pair = u32::MAX), over),
         (
@@ -226,6 +244,22 @@ fn case_40_results_in_parts_that_are_not_taken_hold_nothing() {
         assert_eq!(session.turn(&next), Outcome::Over);
     }
     drop(connection);
+    served.is_sound();
+}
+
+#[test]
+fn results_that_are_given_up_between_two_parts_make_room_for_the_next_call() {
+    let served = Served::new("given_up_parts");
+    let connection = served.connect();
+    let mut session = Session::open(&connection);
+    for _ in 0..20 {
+        session.put(0, b"n1000000");
+        let head = session.head(8);
+        assert_eq!(session.turn(&head), Outcome::Answer(2, 0, 1_000_000));
+        // The server may be about to publish the next part.
+        assert_eq!(session.call(b"eab"), b"eab");
+    }
+    drop((session, connection));
     served.is_sound();
 }
 

@@ -3,6 +3,7 @@
 mod bombs;
 mod client;
 mod deaf;
+mod frozen;
 mod procedure;
 mod server;
 

@@ -25,6 +25,8 @@ pub(crate) struct CallHead {
     pub(crate) registration: u64,
     pub(crate) total: u64,
     pub(crate) part: u32,
+    /// Where the part lies in the area; of a call whose arguments are not among the words.
+    pub(crate) part_at: u32,
     pub(crate) pair: u32,
     pub(crate) descriptors: u32,
     /// The arguments of a call with at most [`SMALL_CALL_BYTES`](crate::wire::layout::SMALL_CALL_BYTES) in all.
@@ -38,6 +40,8 @@ pub(crate) struct ReplyHead {
     pub(crate) generation: u64,
     pub(crate) total: u64,
     pub(crate) part: u32,
+    /// Where the part lies in the area; of results that are not among the words.
+    pub(crate) part_at: u32,
     pub(crate) descriptors: u32,
     pub(crate) code: u32,
     /// The results of a reply with at most [`SMALL_REPLY_BYTES`](crate::wire::layout::SMALL_REPLY_BYTES) in all.

@@ -11,6 +11,7 @@ pub(crate) mod gear;
 #[cfg(test)]
 mod loom_models;
 pub(crate) mod pair;
+pub(crate) mod parts;
 pub(crate) mod small;
 pub(crate) mod state;
 pub(crate) mod wait;

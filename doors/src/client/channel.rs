@@ -11,6 +11,7 @@ use try_lock::{Locked, TryLock};
 use super::session::Session;
 use crate::channel::ends::{CallHead, ClientEnd, low};
 use crate::channel::pair::Pair;
+use crate::channel::parts::Cursor;
 use crate::channel::wait::{Patience, Spent};
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
@@ -48,8 +49,20 @@ pub(crate) struct State {
     pub(crate) patience: Patience,
     /// The pair whose area is in use.
     pub(crate) area: Arc<Pair>,
+    /// Where the next part goes in it.
+    pub(crate) cursor: Cursor,
+    /// Bytes that went through the channel, each time many, since it last asked for a larger area.
+    pub(crate) moved: usize,
     /// The last call was given up: descriptors of its reply may have come.
     pub(crate) given_up: bool,
+}
+
+impl State {
+    /// Uses another area from now on; gives the one before back.
+    pub(super) fn use_area(&mut self, area: Arc<Pair>) -> Arc<Pair> {
+        self.cursor = Cursor::default();
+        std::mem::replace(&mut self.area, area)
+    }
 }
 
 /// How waiting for an answer ended.
@@ -79,6 +92,8 @@ impl Channel {
                 turn: 0,
                 patience: Patience::new(Waiting::of_process()),
                 area,
+                cursor: Cursor::default(),
+                moved: 0,
                 given_up: false,
             }),
             visit: Mutex::new(()),
@@ -131,6 +146,28 @@ impl Channel {
         self.state.try_lock()
     }
 
+    /// Lets go of an area that the server has not seen in use for a while; false if a call is going on, or it is another's.
+    pub(crate) fn let_go(&self, pair: u32) -> bool {
+        let visit = lock(&self.visit);
+        let free = self
+            .state
+            .try_lock()
+            .filter(|state| self.end.answered(state.turn));
+        let Some(mut state) = free else {
+            return false;
+        };
+        let own = self.end.0.pair();
+        if state.area.number != pair || pair == own.number {
+            return false;
+        }
+        let spare = state.use_area(Arc::clone(own));
+        drop(state);
+        drop(visit);
+        // Unmapped outside the locks: the call takes its time.
+        drop(spare);
+        true
+    }
+
     /// Has the channel belong to none, if it belongs to this pool, of which there is no door any more: a hint, for which
     /// one need not have the channel.
     pub(crate) fn leave(&self, pool: u64) {
@@ -144,7 +181,7 @@ impl Channel {
         self.pool.store(pool, Ordering::Relaxed);
     }
 
-    /// Publishes a turn and waits for its answer.
+    /// Publishes a turn and waits for its answer; does something between the two.
     #[inline]
     pub(crate) fn exchange(
         &self,
@@ -152,6 +189,7 @@ impl Channel {
         state: &mut State,
         head: &CallHead,
         until: Option<Instant>,
+        meanwhile: impl FnOnce(&mut State),
     ) -> Waited {
         let last = state.turn;
         let turn = last.wrapping_add(1);
@@ -163,6 +201,7 @@ impl Channel {
         {
             return unheard;
         }
+        meanwhile(state);
         let end = &self.end;
         let spent = state.patience.spend(
             || (cpu, end.peer_cpu()),

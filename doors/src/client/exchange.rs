@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use try_lock::Locked;
 
-use super::area::enlarge;
+use super::area::{enlarge, suit};
 use super::arguments::Arguments;
 use super::channel::{Channel, State, Waited};
 use super::condition::condition;
@@ -14,8 +14,10 @@ use super::establish::Link;
 use super::session::Session;
 use crate::channel::descriptors::Gathering;
 use crate::channel::ends::{CallHead, ReplyHead};
+use crate::channel::parts::{Cut, Place};
 use crate::channel::small::{SmallCall, pack, unpack};
 use crate::error::CallCondition;
+use crate::sys::cpu;
 use crate::wire::code::{Answer, Failure, Move};
 use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, usize_of};
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
@@ -28,6 +30,10 @@ struct Exchange<'a> {
     state: Locked<'a, State>,
     head: CallHead,
     until: Option<Instant>,
+    /// How the arguments are cut into parts.
+    cut: Cut,
+    /// The next part of the arguments, which lies in the area already.
+    ahead: Option<Place>,
     /// Size of the results in all, once a part of them has come.
     announced: Option<u64>,
     /// The last part of the arguments is published, or about to be: before, no procedure can run with them.
@@ -50,10 +56,8 @@ pub(super) fn run<'a>(
         channel.discard_descriptors();
         channel.take_socket_lost();
     }
-    if data.len() > state.area.shape.area_bytes() {
-        enlarge(session, channel, &mut state, data.len(), arguments.until)
-            .map_err(|condition| arguments.not_begun(condition))?;
-    }
+    suit(session, channel, &mut state, data.len(), arguments.until)
+        .map_err(|condition| arguments.not_begun(condition))?;
     // Last of what can fail: without a turn the next call has the same generation, and would take them for its own.
     if arguments.count > 0 {
         descriptors::send(session, channel, generation, arguments)
@@ -65,6 +69,7 @@ pub(super) fn run<'a>(
         registration: link.registration,
         total: u64::try_from(data.len()).unwrap_or(u64::MAX),
         part: 0,
+        part_at: 0,
         pair: state.area.number,
         descriptors: u32::try_from(arguments.count).unwrap_or(u32::MAX),
         small: SmallCall::default(),
@@ -75,6 +80,8 @@ pub(super) fn run<'a>(
         state,
         head,
         until: arguments.until,
+        cut: Cut::default(),
+        ahead: None,
         announced: None,
         complete: false,
     };
@@ -90,11 +97,11 @@ impl Exchange<'_> {
         arguments: &Arguments<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Vec<OwnedFd>, CallCondition> {
-        let mut left = self.put(arguments.data)?;
+        let mut left = self.put_first(arguments.data)?;
         let start = out.len();
         loop {
             self.complete = left.is_empty();
-            let reply = self.turn()?;
+            let reply = self.turn(left)?;
             match Answer::from_number(reply.answer) {
                 Some(Answer::Returned | Answer::Part) if !left.is_empty() => {
                     // It says that it ran, on a part of the arguments.
@@ -102,7 +109,8 @@ impl Exchange<'_> {
                     return Err(self.broken(Violation::Turn));
                 }
                 Some(Answer::Returned) => {
-                    self.take_part(&reply, start, out)?;
+                    self.check_part(&reply, start, out)?;
+                    self.take_part(&reply, out)?;
                     let have = u64::try_from(out.len().saturating_sub(start));
                     if have != Ok(reply.total) {
                         return Err(self.broken(Violation::Value));
@@ -110,8 +118,10 @@ impl Exchange<'_> {
                     return self.take_descriptors(usize_of(reply.descriptors));
                 }
                 Some(Answer::Part) => {
-                    self.take_part(&reply, start, out)?;
+                    self.check_part(&reply, start, out)?;
                     self.make_room(&reply, start, out)?;
+                    self.take_part(&reply, out)?;
+                    self.widen(&reply, start, out);
                     self.head.step = Move::Next.number();
                     self.head.part = 0;
                 }
@@ -132,23 +142,30 @@ impl Exchange<'_> {
         }
     }
 
-    /// Puts the next part of the arguments into the area, or all of them among the words; returns what is left.
+    /// Puts the first part of the arguments into the area, or all of them among the words; returns what is left.
     #[inline]
-    fn put<'d>(&mut self, data: &'d [u8]) -> Result<&'d [u8], CallCondition> {
+    fn put_first<'d>(&mut self, data: &'d [u8]) -> Result<&'d [u8], CallCondition> {
         if self.head.total <= SMALL_CALL_BYTES {
             self.head.small = pack(data);
             self.head.part = u32::try_from(data.len()).unwrap_or(0);
             return Ok(&[]);
         }
-        let area = &self.state.area;
-        let (part, left) = data
-            .split_at_checked(area.shape.area_bytes())
-            .unwrap_or((data, &[]));
-        if !area.ours.store(self.area_at(), part) {
-            return Err(self.broken(Violation::Memory));
-        }
-        self.head.part = u32::try_from(part.len()).unwrap_or(0);
-        Ok(left)
+        let apart = self.channel.end.peer_cpu() != cpu::current();
+        self.cut = Cut::new(data.len(), self.state.area.shape.area_bytes(), apart);
+        self.put(data)
+    }
+
+    /// Puts the next part of the arguments into the area, unless it is there already; returns what is left.
+    #[inline]
+    fn put<'d>(&mut self, data: &'d [u8]) -> Result<&'d [u8], CallCondition> {
+        let area_at = self.area_at();
+        let ahead = self.ahead.take();
+        let place = ahead
+            .or_else(|| put_down(&mut self.state, self.cut, area_at, data))
+            .ok_or_else(|| self.broken(Violation::Memory))?;
+        self.head.part = u32::try_from(place.len).unwrap_or(0);
+        self.head.part_at = u32::try_from(place.at).unwrap_or(0);
+        Ok(data.get(place.len..).unwrap_or_default())
     }
 
     #[inline]
@@ -163,12 +180,23 @@ impl Exchange<'_> {
         area.shape.area_at(place)
     }
 
-    /// One turn; every way in which it can fail leaves the channel sound or out of use.
+    /// One turn; every way in which it can fail leaves the channel sound or out of use. While the server takes a part of
+    /// the arguments, the next one of those that are left is put down.
     #[inline]
-    fn turn(&mut self) -> Result<ReplyHead, CallCondition> {
-        let waited = self
-            .channel
-            .exchange(self.session, &mut self.state, &self.head, self.until);
+    fn turn(&mut self, left: &[u8]) -> Result<ReplyHead, CallCondition> {
+        let (cut, area_at) = (self.cut, self.area_at());
+        let ahead = &mut self.ahead;
+        let waited = self.channel.exchange(
+            self.session,
+            &mut self.state,
+            &self.head,
+            self.until,
+            |state| {
+                if !left.is_empty() && cut.overlaps() {
+                    *ahead = put_down(state, cut, area_at, left);
+                }
+            },
+        );
         match waited {
             Waited::Answered => {}
             Waited::TimedOut => return Err(self.give_up()),
@@ -227,25 +255,29 @@ impl Exchange<'_> {
         }
     }
 
-    /// Copies a part of the results out, once.
+    /// A part of the results must lie inside the area, and be no more than what is left of them.
     #[inline]
-    fn take_part(
-        &self,
-        reply: &ReplyHead,
-        start: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), CallCondition> {
-        let part = usize_of(reply.part);
+    fn check_part(&self, reply: &ReplyHead, start: usize, out: &[u8]) -> Result<(), CallCondition> {
         let have = u64::try_from(out.len().saturating_sub(start)).unwrap_or(u64::MAX);
         let fits = have.saturating_add(u64::from(reply.part)) <= reply.total;
-        if part > self.state.area.shape.area_bytes() || !fits {
+        let end = usize_of(reply.part_at).saturating_add(usize_of(reply.part));
+        if end > self.state.area.shape.area_bytes() || !fits {
             return Err(self.broken(Violation::Value));
         }
+        Ok(())
+    }
+
+    /// Copies a part of the results out, once.
+    #[inline]
+    fn take_part(&mut self, reply: &ReplyHead, out: &mut Vec<u8>) -> Result<(), CallCondition> {
+        let part = usize_of(reply.part);
         let taken = if reply.total <= SMALL_REPLY_BYTES {
             unpack(&reply.small, part, out)
         } else {
-            self.state.area.theirs.load(self.area_at(), part, out)
+            let at = self.area_at().saturating_add(usize_of(reply.part_at));
+            self.state.area.theirs.load(at, part, out)
         };
+        self.state.moved = self.state.moved.saturating_add(part);
         if taken {
             Ok(())
         } else {
@@ -253,8 +285,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// More results follow: memory for all of them, and an area that takes them in fewer turns.
-    #[cold]
+    /// Results come in parts: memory for all of them.
     fn make_room(
         &mut self,
         reply: &ReplyHead,
@@ -272,19 +303,25 @@ impl Exchange<'_> {
         }
         let total = usize::try_from(reply.total).map_err(|_| too_large.clone())?;
         let more = total.saturating_sub(out.len().saturating_sub(start));
-        out.try_reserve_exact(more).map_err(|_| too_large)?;
-        if more > self.state.area.shape.area_bytes() {
-            // Without a larger area it takes more turns, nothing else.
-            let _larger = enlarge(
-                self.session,
-                self.channel,
-                &mut self.state,
-                more,
-                self.until,
-            );
-            self.head.pair = self.state.area.number;
+        out.try_reserve_exact(more).map_err(|_| too_large)
+    }
+
+    /// More results follow: an area that takes them in fewer turns.
+    fn widen(&mut self, reply: &ReplyHead, start: usize, out: &[u8]) {
+        let total = usize::try_from(reply.total).unwrap_or(usize::MAX);
+        let more = total.saturating_sub(out.len().saturating_sub(start));
+        if more <= self.state.area.shape.area_bytes() {
+            return;
         }
-        Ok(())
+        // Without a larger area it takes more turns, nothing else.
+        let _larger = enlarge(
+            self.session,
+            self.channel,
+            &mut self.state,
+            more,
+            self.until,
+        );
+        self.head.pair = self.state.area.number;
     }
 
     /// The descriptors of the reply.
@@ -307,4 +344,14 @@ impl Exchange<'_> {
             None => self.broken(Violation::Value),
         }
     }
+}
+
+/// Copies the next part of the arguments into the area, which begins there; `None` if it does not fit.
+#[inline]
+fn put_down(state: &mut State, cut: Cut, area_at: usize, left: &[u8]) -> Option<Place> {
+    let place = state.cursor.place(cut, left.len());
+    let part = left.get(..place.len)?;
+    let at = area_at.saturating_add(place.at);
+    state.moved = state.moved.saturating_add(part.len());
+    state.area.ours.store(at, part).then_some(place)
 }

@@ -124,6 +124,12 @@ impl Session {
         self.arrived.notify_all();
     }
 
+    /// Tells the server of an area that is not used any more. If it cannot be told the memory stays there until the session
+    /// ends, and nothing else.
+    pub(super) fn say_unused(&self, pair: u32) {
+        let _told = self.tell(&Message::Unused { pair });
+    }
+
     /// Takes a packet of the server: from the watcher, or from the thread that opens the session. Descriptors that are
     /// not taken stay in `fds`.
     pub(crate) fn packet(
@@ -151,6 +157,13 @@ impl Session {
         }
         match message {
             Message::Ready { wanted, pair } => self.ready(wanted, pair),
+            Message::Spare { channel, pair } => {
+                let of = self.channels.get(usize_of(channel));
+                if of.ok_or(Violation::Value)?.let_go(pair) {
+                    self.say_unused(pair);
+                }
+                Ok(())
+            }
             Message::Refused { wanted, code } => {
                 let code = Failure::from_number(code).ok_or(Violation::Value)?;
                 self.grant(wanted, None, Err(code))?;

@@ -9,6 +9,8 @@ use super::promise::{Promise, Settled};
 use super::session::{Registration, Session};
 use crate::channel::ends::{ServerEnd, low};
 use crate::channel::gear::Gear;
+use crate::channel::pair::Pair;
+use crate::channel::parts::Cursor;
 use crate::channel::wait::Patience;
 use crate::foreign;
 use crate::pool::Sleeper;
@@ -69,6 +71,10 @@ impl Channel {
             gear: Gear::new(waiting),
             last: None,
             area,
+            cursor: Cursor::default(),
+            has_rested: false,
+            spare_from: None,
+            has_left: false,
             progress: Progress::Idle,
             reply: None,
             callback_set: false,
@@ -97,6 +103,11 @@ impl Channel {
             .take_if(|promise| !promise.is_for(duty.turn.wrapping_add(1)));
         slot.duty = Some(duty);
         (stale, kept)
+    }
+
+    /// The area of a channel that has been quiet for a while, if it may be asked back.
+    pub(super) fn spare_area(&self) -> Option<Arc<Pair>> {
+        lock(&self.slot).duty.as_mut()?.spare_area()
     }
 
     /// A registration has died: a quiet channel that was used for it last lets go of it.

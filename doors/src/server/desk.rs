@@ -26,13 +26,18 @@ use crate::wire::layout::{SMALL_CALL_BYTES, usize_of};
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
 use crate::wire::message::Violation;
 
-/// A private copy above this size is given back after its call.
+/// A private copy above this size is paid for, and given back when its channel falls quiet.
 const KEEP_BYTES: usize = 1024 * 1024;
+/// One above this size is given back after its call.
+const WARM_BYTES: usize = 64 * 1024 * 1024;
 
 /// The private memory of one server thread.
 pub(crate) struct Desk {
     /// The arguments of the current call: copied once, never re-read from the window.
     data: Vec<u8>,
+    /// Who pays for that memory while it is large: a page that is touched for the first time costs more than its copy, so
+    /// it stays for the next call of the channel.
+    paid: Option<Paid>,
     /// The way back to the caller, while the invocation has not taken it.
     line: Option<Line>,
     /// What this thread does, for those who look from outside.
@@ -54,6 +59,7 @@ impl Desk {
         Self {
             footing,
             data: Vec::new(),
+            paid: None,
             line: None,
             running,
         }
@@ -82,7 +88,10 @@ impl Desk {
     /// Does a job. The thread counts as parked when it comes; it may still when it leaves.
     pub(crate) fn serve(&mut self, pool: &Arc<Pool>, job: Job) {
         match job {
-            Job::Channel(duty) => self.staff(pool, duty),
+            Job::Channel(duty) => {
+                self.staff(pool, duty);
+                self.cool();
+            }
             Job::Packet(call) => self.packet(pool, call),
         }
         self.footing.widen();
@@ -158,7 +167,7 @@ impl Desk {
             return self.violation(duty, Violation::Value);
         }
         let part = usize_of(head.part);
-        if part > duty.area_bytes() || u64::from(head.part) > head.total {
+        if !duty.holds(head) || u64::from(head.part) > head.total {
             return self.violation(duty, Violation::Value);
         }
         duty.generation = head.generation;
@@ -215,8 +224,7 @@ impl Desk {
         let taken = if head.total <= SMALL_CALL_BYTES {
             unpack(&head.small, part, &mut self.data)
         } else {
-            let area = &duty.area.theirs;
-            area.load(duty.area_at(), part, &mut self.data)
+            duty.load(head, &mut self.data)
         };
         if !taken {
             core.end();
@@ -224,8 +232,9 @@ impl Desk {
             return Step::Stay(duty);
         }
         if u64::from(head.part) < head.total {
-            let mut paid = Paid::nothing(&duty.channel.session);
-            if !paid.more(part) {
+            let paid = self.paid.take();
+            let mut paid = paid.unwrap_or_else(|| Paid::nothing(&duty.channel.session));
+            if !paid.cover(part) {
                 core.end();
                 duty.fail(Failure::NoRoom);
                 return Step::Stay(duty);
@@ -317,8 +326,8 @@ impl Desk {
         if let Some(since) = timed {
             core.meter.timed(since.elapsed());
         }
-        if self.data.capacity() > KEEP_BYTES {
-            self.data = Vec::new();
+        if self.data.capacity() > KEEP_BYTES && !self.stays_warm() {
+            self.cool();
         }
         if self.line.is_some() {
             self.park();
@@ -332,6 +341,21 @@ impl Desk {
         }
         // What the panic carries is foreign, and so is its drop, and what a panic of that carries.
         let _panicked = shielded(|| drop(outcome));
+    }
+
+    /// Whether large memory may be kept for the next call.
+    fn stays_warm(&mut self) -> bool {
+        let bytes = self.data.capacity();
+        let paid = self.paid.as_mut();
+        bytes <= WARM_BYTES && paid.is_some_and(|paid| paid.cover(bytes))
+    }
+
+    /// Gives large memory back.
+    fn cool(&mut self) {
+        if self.data.capacity() > KEEP_BYTES {
+            self.data = Vec::new();
+        }
+        self.paid = None;
     }
 
     /// Serves a first call that came as a packet.

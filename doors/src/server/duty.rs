@@ -8,24 +8,29 @@ mod waiting;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use self::waiting::Event;
 use super::channel::Channel;
 use super::core::Core;
-use super::line::Prepared;
+use super::reply::Prepared;
 use super::runtime::Runtime;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, ReplyHead, low};
 use crate::channel::gear::Gear;
 use crate::channel::pair::Pair;
+use crate::channel::parts::Cursor;
 use crate::channel::wait::Patience;
 use crate::primitive::{Ordering, fence};
 use crate::wire::code::{Answer, Failure};
+use crate::wire::layout::usize_of;
 use crate::wire::message::Violation;
 
 /// A channel without calls gives its thread back after this time.
 pub(crate) const QUIET_AFTER: Duration = Duration::from_millis(50);
+/// One that has had large data gives its memory back with the thread, and both later: what is there saves a page fault for
+/// every 4 KiB.
+const COOL_AFTER: Duration = Duration::from_secs(1);
 
 /// The private state of a channel.
 pub(crate) struct Duty {
@@ -40,6 +45,14 @@ pub(crate) struct Duty {
     pub(crate) last: Option<Arc<Registration>>,
     /// The pair whose area the current turn uses.
     pub(crate) area: Arc<Pair>,
+    /// Where the next part of the results goes in it.
+    pub(crate) cursor: Cursor,
+    /// No turn came for as long as a channel is given.
+    pub(crate) has_rested: bool,
+    /// When the area of the quiet channel may be asked back.
+    pub(crate) spare_from: Option<Instant>,
+    /// The invocation has left the channel's thread.
+    pub(crate) has_left: bool,
     pub(crate) progress: Progress,
     /// The reply that was handed over and is not yet published.
     pub(crate) reply: Option<Prepared>,
@@ -132,6 +145,7 @@ impl Duty {
         drop(self.forget_given_up());
         let channel = Arc::clone(&self.channel);
         channel.rest_socket();
+        let rested = self.begin_rest();
         channel.end.say_quiet();
         let stale = channel.put_down(self);
         fence(Ordering::SeqCst);
@@ -139,11 +153,50 @@ impl Duty {
         let back = channel.take_waiting();
         if let Some(duty) = &back {
             duty.channel.end.say_awake();
+        } else if rested {
+            channel.session.ask_back();
         }
         if channel.session.is_dead() {
             channel.clear();
         }
         back
+    }
+
+    /// How long the thread waits on the channel for a turn.
+    pub(super) fn rests_after(&self) -> Duration {
+        if self.has_large_area() {
+            COOL_AFTER
+        } else {
+            QUIET_AFTER
+        }
+    }
+
+    fn has_large_area(&self) -> bool {
+        self.area.number != self.channel.end.0.pair().number
+    }
+
+    /// From when on the area may be asked back: now, or a little later where a thread goes because it is needed elsewhere.
+    /// True: no turn came for long.
+    fn begin_rest(&mut self) -> bool {
+        let rested = std::mem::take(&mut self.has_rested);
+        if self.has_large_area() {
+            let now = Instant::now();
+            let later = now.checked_add(QUIET_AFTER);
+            self.spare_from = if rested { Some(now) } else { later };
+        }
+        rested
+    }
+
+    /// The area of a channel that has been quiet for a while and may be given back, if there is one. The client decides: until
+    /// it says so, its next turn may name it.
+    pub(super) fn spare_area(&mut self) -> Option<Arc<Pair>> {
+        let is_spare = self.has_large_area() && self.spare_from? <= Instant::now();
+        if !is_spare || !self.channel.session.may_give_back(&self.area) {
+            return None;
+        }
+        let own = Arc::clone(self.channel.end.0.pair());
+        self.cursor = Cursor::default();
+        Some(std::mem::replace(&mut self.area, own))
     }
 
     /// Between two turns of a call that its client has given up: what was collected or is left to send.
@@ -156,6 +209,11 @@ impl Duty {
         } else {
             Progress::Idle
         }
+    }
+
+    /// Whether a turn came of a call that was forgotten meanwhile: its client published it, and then gave up.
+    pub(super) fn was_forgotten(&self) -> bool {
+        matches!(self.progress, Progress::Idle) && self.channel.is_given_up(self.generation)
     }
 
     /// Goes quiet from outside a server thread; a call that came meanwhile is given to its pool.
@@ -275,6 +333,20 @@ impl Duty {
         self.area.shape.area_at(place)
     }
 
+    /// Copies the part that a turn brings, once; false if there is no memory for it.
+    #[inline]
+    pub(crate) fn load(&self, head: &CallHead, into: &mut Vec<u8>) -> bool {
+        let at = self.area_at().saturating_add(usize_of(head.part_at));
+        self.area.theirs.load(at, usize_of(head.part), into)
+    }
+
+    /// Whether the part that a turn names lies inside the area in use.
+    #[inline]
+    pub(crate) fn holds(&self, head: &CallHead) -> bool {
+        let end = usize_of(head.part_at).saturating_add(usize_of(head.part));
+        end <= self.area_bytes()
+    }
+
     /// Chooses the pair that a turn names; false if the channel has no such area.
     #[inline]
     pub(crate) fn choose_area(&mut self, head: &CallHead) -> bool {
@@ -284,6 +356,7 @@ impl Duty {
         match self.channel.session.area_of(head.pair, self.channel.index) {
             Some(pair) => {
                 self.area = pair;
+                self.cursor = Cursor::default();
                 true
             }
             None => false,

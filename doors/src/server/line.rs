@@ -4,19 +4,16 @@ use std::sync::Arc;
 
 use super::channel::CancelCallback;
 use super::core::Core;
-use super::duty::{Duty, Progress, Sending, Unsent};
+use super::duty::{Duty, Progress};
 use super::packet::PacketCall;
-use super::session::{Paid, Registration};
-use crate::channel::ends::{CallHead, ReplyHead};
-use crate::channel::small::{SmallReply, pack};
+use super::session::Registration;
+use crate::channel::ends::ReplyHead;
 use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::local::LocalCall;
 use crate::wire::code::{Answer, Failure};
-use crate::wire::layout::SMALL_REPLY_BYTES;
 use crate::wire::limits::DESCRIPTORS;
-use crate::wire::message::Violation;
 
 /// Where the answer of an invocation goes.
 pub(crate) enum Line {
@@ -78,13 +75,7 @@ impl Line {
     pub(crate) fn lose_reply(&mut self) {
         match self {
             Self::Channel(duty) => {
-                let head = ReplyHead {
-                    answer: Answer::Failed.number(),
-                    generation: duty.generation,
-                    code: Failure::ReplyLost.number(),
-                    ..ReplyHead::default()
-                };
-                duty.reply = Some(Prepared { head, rest: None });
+                duty.lose_reply();
             }
             Self::Packet(call) => call.lose_reply(),
             Self::Local(call) => call.lose_reply(),
@@ -95,6 +86,7 @@ impl Line {
     /// The invocation leaves its thread: whoever calls next on this channel has to ring.
     pub(crate) fn leave_thread(&mut self) {
         if let Self::Channel(duty) = self {
+            duty.has_left = true;
             duty.channel.end.say_quiet();
             crate::primitive::fence(crate::primitive::Ordering::SeqCst);
         }
@@ -102,7 +94,8 @@ impl Line {
 
     /// After the answer of an invocation that had left its thread: the channel is open for the next call.
     pub(crate) fn put_back(self) {
-        if let Self::Channel(duty) = self {
+        if let Self::Channel(mut duty) = self {
+            duty.has_left = false;
             duty.retire();
         }
     }
@@ -151,123 +144,7 @@ fn forget(line: Option<Line>) {
     std::mem::forget(line);
 }
 
-/// A reply that was handed over and not yet published.
-pub(crate) struct Prepared {
-    head: ReplyHead,
-    /// What did not fit the area.
-    rest: Option<Box<Sending>>,
-}
-
 impl Duty {
-    fn put_reply(&mut self, data: &[u8], descriptors: &[DoorDesc<'_>]) -> Result<(), ReturnError> {
-        if self.reply.is_some() {
-            return Err(ReturnError::AlreadyReplied);
-        }
-        let total = u64::try_from(data.len()).unwrap_or(u64::MAX);
-        let area_bytes = self.area_bytes();
-        let (now, rest) = data.split_at_checked(area_bytes).unwrap_or((data, &[]));
-        let mut small = SmallReply::default();
-        if total <= SMALL_REPLY_BYTES {
-            small = pack(data);
-        } else if !self.area.ours.store(self.area_at(), now) {
-            return Err(ReturnError::NoRoom);
-        }
-        let count = u32::try_from(descriptors.len()).unwrap_or(0);
-        let rest = match rest {
-            [] => None,
-            rest => Some(self.keep(rest, total, count)?),
-        };
-        // Last of what can fail: the caller would take them for those of the reply that is tried instead.
-        if !descriptors.is_empty() {
-            self.channel
-                .send_descriptors(self.generation, descriptors)?;
-        }
-        let head = ReplyHead {
-            answer: if rest.is_none() {
-                Answer::Returned
-            } else {
-                Answer::Part
-            }
-            .number(),
-            generation: self.generation,
-            total,
-            part: u32::try_from(now.len()).unwrap_or(0),
-            descriptors: if rest.is_none() { count } else { 0 },
-            code: 0,
-            small,
-        };
-        self.reply = Some(Prepared { head, rest });
-        Ok(())
-    }
-
-    /// A private copy of what does not fit the area, until the client has taken it.
-    #[cold]
-    fn keep(&self, rest: &[u8], total: u64, descriptors: u32) -> Result<Box<Sending>, ReturnError> {
-        let mut paid = Paid::nothing(&self.channel.session);
-        let mut copy = Vec::new();
-        if !paid.more(rest.len()) || copy.try_reserve_exact(rest.len()).is_err() {
-            return Err(ReturnError::NoRoom);
-        }
-        copy.extend_from_slice(rest);
-        Ok(Box::new(Sending {
-            rest: copy,
-            _paid: paid,
-            _unsent: Unsent::begun(&self.channel.session.runtime),
-            sent: 0,
-            total,
-            descriptors,
-        }))
-    }
-
-    #[inline]
-    fn finish(&mut self, without: Failure) {
-        if self.callback_set {
-            self.callback_set = false;
-            self.channel.clear_on_cancel();
-        }
-        match self.reply.take() {
-            Some(Prepared { head, rest }) => {
-                if let Some(rest) = rest {
-                    self.progress = Progress::Sending(rest);
-                }
-                self.answer(&head);
-            }
-            None => self.fail(without),
-        }
-    }
-
-    /// Sends the next part of the results.
-    pub(crate) fn send_next(&mut self, head: &CallHead) -> Result<(), Violation> {
-        if head.generation != self.generation || !self.choose_area(head) {
-            return Err(Violation::Value);
-        }
-        let Progress::Sending(mut sending) = std::mem::replace(&mut self.progress, Progress::Idle)
-        else {
-            return Err(Violation::Turn);
-        };
-        let left = sending.rest.get(sending.sent..).unwrap_or_default();
-        let part = left.get(..self.area_bytes()).unwrap_or(left);
-        if !self.area.ours.store(self.area_at(), part) {
-            return Err(Violation::Value);
-        }
-        let part_bytes = u32::try_from(part.len()).unwrap_or(0);
-        sending.sent = sending.sent.saturating_add(part.len());
-        let last = sending.sent >= sending.rest.len();
-        let reply = ReplyHead {
-            answer: if last { Answer::Returned } else { Answer::Part }.number(),
-            generation: self.generation,
-            total: sending.total,
-            part: part_bytes,
-            descriptors: if last { sending.descriptors } else { 0 },
-            ..ReplyHead::default()
-        };
-        if !last {
-            self.progress = Progress::Sending(sending);
-        }
-        self.answer(&reply);
-        Ok(())
-    }
-
     /// Asks for the next part of the arguments.
     pub(crate) fn ask_more(&mut self, collecting: super::duty::Collecting) {
         self.progress = Progress::Collecting(Box::new(collecting));

@@ -24,6 +24,7 @@ pub(crate) mod promise;
 pub(crate) mod quota;
 mod reading;
 mod references;
+mod reply;
 mod resting;
 pub(crate) mod runtime;
 pub(crate) mod session;

@@ -252,6 +252,7 @@ impl Session {
             Message::Ring {} => Ok(()),
             Message::Mapped { pair } => self.mapped(pair),
             Message::Unmapped { pair } => self.unmapped(pair),
+            Message::Unused { pair } => self.unused(pair),
             Message::Grow {
                 wanted,
                 channel,

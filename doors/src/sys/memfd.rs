@@ -17,12 +17,29 @@ use super::Result;
 
 /// `F_SEAL_FUTURE_WRITE` (linux/fcntl.h, Linux 5.1): nobody can get a new writable mapping.
 const FUTURE_WRITE: i32 = 0x10;
+/// The seals of memory that nobody can change any more.
+const FROZEN: i32 =
+    libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE | libc::F_SEAL_SEAL;
+/// The unit of `st_blocks` (stat(2)).
+const BLOCK: usize = 512;
 
 /// Creates `len` bytes of zeroed memory that can never change its size.
 ///
 /// Every page is allocated here, so that lack of memory is an error at this point instead of a SIGBUS at a
 /// later touch (fallocate(2) works on a memfd).
 pub(crate) fn create(name: &std::ffi::CStr, len: usize) -> Result<OwnedFd> {
+    let memfd = sized(name, len)?;
+    let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
+    fallocate(&memfd, FallocateFlags::empty(), 0, len)?;
+    fcntl(
+        &memfd,
+        FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW),
+    )?;
+    Ok(memfd)
+}
+
+/// Memory of this size, which is not there yet.
+fn sized(name: &std::ffi::CStr, len: usize) -> Result<OwnedFd> {
     let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
     refuse_beyond_file_limit(len)?;
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
@@ -35,11 +52,6 @@ pub(crate) fn create(name: &std::ffi::CStr, len: usize) -> Result<OwnedFd> {
         made => made?,
     };
     nix::unistd::ftruncate(&memfd, len)?;
-    fallocate(&memfd, FallocateFlags::empty(), 0, len)?;
-    fcntl(
-        &memfd,
-        FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW),
-    )?;
     Ok(memfd)
 }
 
@@ -96,9 +108,10 @@ pub(crate) fn verify(memfd: impl AsFd, demand: Demand) -> Result<()> {
     }
 }
 
-/// Creates memory that holds `data` and that nobody can ever change again.
+/// Creates memory that holds `data` and that nobody can ever change again. The pages come with what is written, which lack of
+/// memory makes an error.
 pub(crate) fn frozen(name: &std::ffi::CStr, data: &[u8]) -> Result<OwnedFd> {
-    let memfd = create(name, data.len())?;
+    let memfd = sized(name, data.len())?;
     let mut at: i64 = 0;
     let mut left = data;
     while !left.is_empty() {
@@ -106,9 +119,37 @@ pub(crate) fn frozen(name: &std::ffi::CStr, data: &[u8]) -> Result<OwnedFd> {
         left = left.get(written..).unwrap_or_default();
         at = at.saturating_add(i64::try_from(written).unwrap_or(i64::MAX));
     }
-    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SEAL;
+    let seals = SealFlag::from_bits_retain(FROZEN);
     fcntl(&memfd, FcntlArg::F_ADD_SEALS(seals))?;
     Ok(memfd)
+}
+
+/// The length of memory that nobody can ever change again; `EINVAL` if it is anything else.
+///
+/// All of it must be there: a page that is not would be allocated at its first touch, at the cost of whoever touches it, or, where
+/// there is none, end that process with SIGBUS. Holes cannot be made afterwards (`FALLOC_FL_PUNCH_HOLE` is refused with
+/// `F_SEAL_WRITE`, fcntl(2)). Pages that were swapped out count as blocks.
+pub(crate) fn frozen_len(memfd: impl AsFd) -> Result<usize> {
+    let stat = fstat(memfd.as_fd())?;
+    let len = usize::try_from(stat.st_size).map_err(|_| Errno::EINVAL)?;
+    let blocks = usize::try_from(stat.st_blocks).map_err(|_| Errno::EINVAL)?;
+    if blocks.saturating_mul(BLOCK) < len {
+        return Err(Errno::EINVAL);
+    }
+    let closed_to_writers = false;
+    verify(
+        &memfd,
+        Demand {
+            len,
+            closed_to_writers,
+        },
+    )?;
+    let seals = fcntl(&memfd, FcntlArg::F_GET_SEALS)?;
+    if seals & FROZEN == FROZEN {
+        Ok(len)
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// Appends memory of exactly `len` bytes that the other side must have frozen; `EINVAL` if it has not, `ENOMEM` if

@@ -30,4 +30,5 @@ pub(crate) mod socket;
 pub(crate) mod table;
 pub(crate) mod thread;
 pub(crate) mod unclaimed;
+pub(crate) mod view;
 pub(crate) mod words;

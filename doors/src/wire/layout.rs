@@ -41,6 +41,8 @@ pub(crate) mod call {
     pub(crate) const CPU: usize = 44;
     /// [`SMALL_CALL_WORDS`](super::SMALL_CALL_WORDS) u64: the arguments, if they are so small.
     pub(crate) const SMALL: usize = 48;
+    /// u32, in their place if there are more: where this part lies in the area.
+    pub(crate) const PART_AT: usize = 48;
     /// u32, on a line of its own: 1 while the client's thread sleeps on the answer.
     pub(crate) const WAITING: usize = 64;
     /// u64, on that line: the generation that the client has given up.
@@ -69,6 +71,8 @@ pub(crate) mod reply {
     pub(crate) const CPU: usize = 36;
     /// [`SMALL_REPLY_WORDS`](super::SMALL_REPLY_WORDS) u64: the results, if they are so small.
     pub(crate) const SMALL: usize = 40;
+    /// u32, in their place if there are more: where this part lies in the area.
+    pub(crate) const PART_AT: usize = 40;
     /// u32, on a line of its own: one of `presence`.
     pub(crate) const PRESENCE: usize = 64;
     /// u32, on that line: when the server last woke a sleeping client thread; microseconds, low half.
@@ -122,6 +126,11 @@ impl Shape {
         let areas = usize_of(self.channels.max(1));
         self.areas_at()
             .saturating_add(areas.saturating_mul(self.area_bytes))
+    }
+
+    /// Bytes of both windows of the pair.
+    pub(crate) fn pair_bytes(self) -> usize {
+        self.window_bytes().saturating_mul(2)
     }
 
     /// Where the words of the channel at `place` in this pair begin.

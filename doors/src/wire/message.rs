@@ -155,8 +155,12 @@ messages! {
     Cancel = 36 { channel: u32, generation: u64, }
     /// Client to server: the windows of a pair that was offered cannot be had here.
     Unmapped = 37 { pair: u32, }
+    /// Client to server: this area is not used here any more.
+    Unused = 38 { pair: u32, }
     /// Server to client, with a socket: the descriptors of this channel travel here.
     Socket = 48 { wanted: u64, channel: u32, }
+    /// Server to client: this channel has not used its area for a while, let go of it.
+    Spare = 49 { channel: u32, pair: u32, }
 
     /// Either way, on a channel's socket, with descriptors: these belong to a call or its reply.
     Descriptors = 64 { generation: u64, index: u32, count: u32, }

@@ -26,6 +26,8 @@ pub struct Head {
     pub total: u64,
     /// Bytes of this part.
     pub part: u32,
+    /// Where it begins in the area, if there are more than fit among the words.
+    pub part_at: u32,
     /// The pair whose area is used.
     pub pair: u32,
     /// Descriptors sent before.
@@ -158,6 +160,7 @@ impl Session {
             registration: self.ledger.registration,
             total: u64::try_from(len).unwrap(),
             part: u32::try_from(len).unwrap(),
+            part_at: 0,
             pair: self.ledger.pair,
             descriptors: 0,
         }
@@ -173,13 +176,14 @@ impl Session {
         self.call.write(at, data);
     }
 
-    /// The results of a call, of so many bytes in all.
+    /// The results of a call, of so many bytes in all, that came in one part.
     #[must_use]
     pub fn results(&self, channel: usize, len: usize) -> Vec<u8> {
         let at = if len <= SMALL_REPLY {
             channel * WORDS + 40
         } else {
-            self.area_at(channel)
+            let part_at = self.reply.load(channel * WORDS + 40);
+            self.area_at(channel) + usize::try_from(part_at).unwrap()
         };
         self.reply.read(at, len)
     }
@@ -201,6 +205,9 @@ impl Session {
         self.call.store(at + 32, head.part);
         self.call.store(at + 36, head.pair);
         self.call.store(at + 40, head.descriptors);
+        if head.total > 16 {
+            self.call.store(at + 48, head.part_at);
+        }
         self.call.store(at, turn);
     }
 

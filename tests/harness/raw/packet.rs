@@ -38,8 +38,12 @@ pub mod kind {
     pub const CANCEL: u16 = 36;
     /// Client to server: the windows of a pair cannot be had.
     pub const UNMAPPED: u16 = 37;
+    /// Client to server: an area is not used any more.
+    pub const UNUSED: u16 = 38;
     /// Server to client: a descriptor socket.
     pub const SOCKET: u16 = 48;
+    /// Server to client: let go of an area.
+    pub const SPARE: u16 = 49;
     /// Either way on a channel's socket.
     pub const DESCRIPTORS: u16 = 64;
     /// Old server to successor: a door.

@@ -192,6 +192,11 @@ impl Guest {
         }
     }
 
+    /// Says where the part of the next answer begins in the area of the first channel; at its beginning otherwise.
+    pub fn say_part_at(&self, part_at: u32) {
+        self.reply.as_ref().unwrap().store(40, part_at);
+    }
+
     /// Answers a turn of channel 0: answer, generation, total, part, descriptors, code.
     pub fn answer(&self, turn: u32, words: (u32, u64, u64, u32, u32, u32)) {
         let reply = self.reply.as_ref().unwrap();

@@ -9,8 +9,8 @@ use std::time::Duration;
 use doors::{Door, DoorAttributes, DoorDesc, Invocation, Returned};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
-use super::bombs;
 use super::server::Shared;
+use super::{bombs, frozen};
 
 thread_local! {
     /// What another invocation on this thread gave as its proof.
@@ -94,6 +94,8 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
             println!("begun");
             std::process::exit(3)
         }
+        "freeze" => frozen::give(call, number(1)),
+        "frozen" => frozen::take(call, number(1)),
         // Without the message of a panic, and in nothing else different.
         "panic" => std::panic::resume_unwind(Box::new("as told")),
         "hold" => {

@@ -24,6 +24,8 @@ impl ClientEnd {
         end.tell(call::DESCRIPTORS, head.descriptors);
         if head.total <= SMALL_CALL_BYTES {
             end.tell_all(call::SMALL, &head.small);
+        } else {
+            end.tell(call::PART_AT, head.part_at);
         }
         end.tell(call::CPU, cpu);
         let presence = state::publish(end.own(call::TURN), low(turn), end.peer(reply::PRESENCE));
@@ -60,16 +62,18 @@ impl ClientEnd {
     pub(crate) fn read(&self) -> ReplyHead {
         let end = &self.0;
         let total = end.ask_long(reply::TOTAL);
+        let is_small = total <= SMALL_REPLY_BYTES;
         ReplyHead {
             answer: end.ask(reply::ANSWER),
             generation: end.ask_long(reply::GENERATION),
             total,
-            small: if total <= SMALL_REPLY_BYTES {
+            small: if is_small {
                 end.ask_all(reply::SMALL)
             } else {
                 SmallReply::default()
             },
             part: end.ask(reply::PART),
+            part_at: if is_small { 0 } else { end.ask(reply::PART_AT) },
             descriptors: end.ask(reply::DESCRIPTORS),
             code: end.ask(reply::CODE),
         }

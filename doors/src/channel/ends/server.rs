@@ -23,8 +23,9 @@ impl ServerEnd {
     pub(crate) fn read(&self) -> CallHead {
         let end = &self.0;
         let total = end.ask_long(call::TOTAL);
+        let is_small = total <= SMALL_CALL_BYTES;
         CallHead {
-            small: if total <= SMALL_CALL_BYTES {
+            small: if is_small {
                 end.ask_all(call::SMALL)
             } else {
                 SmallCall::default()
@@ -34,6 +35,7 @@ impl ServerEnd {
             registration: end.ask_long(call::REGISTRATION),
             total,
             part: end.ask(call::PART),
+            part_at: if is_small { 0 } else { end.ask(call::PART_AT) },
             pair: end.ask(call::PAIR),
             descriptors: end.ask(call::DESCRIPTORS),
         }
@@ -67,6 +69,8 @@ impl ServerEnd {
         end.tell(reply::CODE, head.code);
         if head.total <= SMALL_REPLY_BYTES {
             end.tell_all(reply::SMALL, &head.small);
+        } else {
+            end.tell(reply::PART_AT, head.part_at);
         }
         end.tell(reply::CPU, cpu::current());
         if state::publish(end.own(reply::TURN), low(turn), end.peer(call::WAITING)) != 0 {

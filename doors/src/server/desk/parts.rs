@@ -20,6 +20,10 @@ impl Desk {
         mut duty: Box<Duty>,
         head: &CallHead,
     ) -> Step {
+        if duty.was_forgotten() && head.generation == duty.generation {
+            duty.fail(Failure::Abandoned);
+            return Step::Stay(duty);
+        }
         let Progress::Collecting(mut call) = std::mem::replace(&mut duty.progress, Progress::Idle)
         else {
             return self.violation(duty, Violation::Turn);
@@ -31,12 +35,13 @@ impl Desk {
             && part > 0
             && whole <= call.total
             && duty.choose_area(head)
-            && part <= duty.area_bytes();
+            && duty.holds(head);
         if !sound {
             return self.violation(duty, Violation::Value);
         }
-        let room = call.paid.more(part);
-        if !room || !duty.area.theirs.load(duty.area_at(), part, &mut call.data) {
+        let have = call.data.len().saturating_add(part);
+        let room = call.paid.cover(have);
+        if !room || !duty.load(head, &mut call.data) {
             drop(call);
             duty.fail(Failure::NoRoom);
             return Step::Stay(duty);
@@ -49,6 +54,7 @@ impl Desk {
             active,
             registration,
             data,
+            paid,
             descriptors,
             ..
         } = *call;
@@ -58,6 +64,7 @@ impl Desk {
             self.tell_depletion(pool);
         }
         self.data = data;
+        self.paid = Some(paid);
         // From here on the call is counted by hand, as one that came in a single part.
         active.core().begin();
         drop(active);

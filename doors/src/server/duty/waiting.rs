@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Duty, QUIET_AFTER};
+use super::Duty;
 use crate::channel::ends::low;
 use crate::channel::gear::Shift;
 use crate::channel::wait::Spent;
@@ -71,7 +71,7 @@ impl Duty {
             end.say_cpu();
         }
         let begun = Instant::now();
-        let until = begun.checked_add(QUIET_AFTER);
+        let until = begun.checked_add(self.rests_after());
         loop {
             if channel.session.is_dead() {
                 return Event::Dead;
@@ -99,6 +99,7 @@ impl Duty {
             }
             let wanted = evicted || pool.has_queue();
             if wanted || slept == futex::Slept::TimedOut {
+                self.has_rested = !wanted;
                 return Event::Leave;
             }
         }

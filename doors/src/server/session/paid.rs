@@ -21,13 +21,14 @@ impl Paid {
         }
     }
 
-    /// Pays for so many more; false if the user has no room left.
-    pub(crate) fn more(&mut self, bytes: usize) -> bool {
-        let added = lock(&self.session.charge).add(bytes);
-        if added {
-            self.bytes = self.bytes.saturating_add(bytes);
+    /// Pays for so many in all; false if the user has no room left.
+    pub(crate) fn cover(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let covered = more == 0 || lock(&self.session.charge).add(more);
+        if covered {
+            self.bytes = self.bytes.saturating_add(more);
         }
-        added
+        covered
     }
 }
 

@@ -13,7 +13,7 @@ use crate::sys::mapping::Mapping;
 use crate::sys::{self, memfd};
 use crate::wire::code::Failure;
 use crate::wire::layout::{Shape, usize_of};
-use crate::wire::limits::{PENDING_PAIRS, SESSION_CHANNELS};
+use crate::wire::limits::{GIVEN_BACK_BYTES, PENDING_PAIRS, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};
 
 #[derive(Default)]
@@ -28,6 +28,8 @@ pub(super) struct Windows {
     /// Channels that exist or are on their way.
     promised: u32,
     next_pair: u32,
+    /// Bytes of areas that were given back.
+    given_back: usize,
 }
 
 /// A pair that was sent and is not yet mapped by the client.
@@ -135,7 +137,7 @@ impl Session {
 
     /// Creates the memory of a pair, which is charged first.
     fn make(&self, shape: Shape) -> Result<Memory, Failure> {
-        let bytes = shape.window_bytes().saturating_mul(2);
+        let bytes = shape.pair_bytes();
         {
             let mut charge = lock(&self.charge);
             if !charge.add(bytes) {
@@ -228,6 +230,52 @@ impl Session {
         }
         .encode(0);
         self.send(&ready, &[]).map_err(|_| Violation::Turn)
+    }
+
+    /// Asks the client for the areas of channels that have been quiet for a while. Called when one falls quiet: who has no
+    /// other moment to look at those that lost their thread to others.
+    pub(crate) fn ask_back(&self) {
+        let channels: Vec<_> = {
+            let windows = lock(&self.windows);
+            let areas = windows.pairs.values().filter_map(|(_, only)| *only);
+            areas
+                .filter_map(|channel| windows.channels.get(usize_of(channel)).cloned())
+                .collect()
+        };
+        for channel in channels {
+            if let Some(area) = channel.spare_area() {
+                let spare = Message::Spare {
+                    channel: channel.index,
+                    pair: area.number,
+                };
+                // A client that does not take its packets keeps the area.
+                let _told = self.send(&spare.encode(0), &[]);
+            }
+        }
+    }
+
+    /// Whether an area may be asked back. It goes on counting against the user's quota, since the client may have kept the
+    /// memory: a session that gives back much keeps what it has in the end, instead of using the quota up.
+    pub(crate) fn may_give_back(&self, area: &Pair) -> bool {
+        let given_back = lock(&self.windows).given_back;
+        let all = given_back.saturating_add(area.shape.pair_bytes());
+        all <= GIVEN_BACK_BYTES
+    }
+
+    /// The client does not use an area any more. A channel that still looks at it does so until its next turn.
+    pub(super) fn unused(&self, number: u32) -> Result<(), Violation> {
+        let mut windows = lock(&self.windows);
+        match windows.pairs.get(&number) {
+            Some((_, Some(_))) => {}
+            _ => return Err(Violation::Value),
+        }
+        let gone = windows.pairs.remove(&number);
+        let bytes = gone.as_ref().map_or(0, |(pair, _)| pair.shape.pair_bytes());
+        windows.given_back = windows.given_back.saturating_add(bytes);
+        drop(windows);
+        // Unmapped outside the lock: the call takes its time.
+        drop(gone);
+        Ok(())
     }
 
     /// Makes what the client wants more of: channels, or a larger area for one.
