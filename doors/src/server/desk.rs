@@ -100,6 +100,7 @@ impl Desk {
     /// Serves one channel until it falls quiet, is lost, or the thread is needed elsewhere.
     fn staff(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>) {
         duty.channel.end.say_awake();
+        self.running.look_at_clock();
         loop {
             match duty.await_turn(pool, &mut self.footing) {
                 Event::Turn { late } => {
