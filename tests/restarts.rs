@@ -11,12 +11,14 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use harness::{Directory, Peer, Watchdog};
+use harness::{Census, Directory, Peer, Watchdog};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 const RESTARTS: usize = 20;
 const WAYS: [&str; 3] = ["steady", "opener", "passer"];
 const CLIENTS: [&str; 2] = ["1", "2"];
+/// A client that comes after the last restart.
+const LATE: &str = "late";
 /// Calls that each caller makes at least between two restarts.
 const CALLS: usize = 20;
 
@@ -48,10 +50,10 @@ impl Log {
         }
     }
 
-    /// Waits until a server has executed some calls of every caller.
-    fn await_all(&mut self, server: u32) {
+    /// Waits until a server has executed some calls of every caller of these clients.
+    fn await_all(&mut self, server: u32, clients: &[&str]) {
         let callers = || {
-            let names = CLIENTS.iter();
+            let names = clients.iter();
             names.flat_map(|name| WAYS.iter().map(move |way| format!("{name}.{way}")))
         };
         let made = |log: &Self, caller| {
@@ -81,6 +83,27 @@ fn answered(path: &Path, client: &str, way: &str) -> Vec<String> {
     lines.map(Result::unwrap).collect()
 }
 
+/// The clients, whose calls are over, end. None of them holds more than the last of them, which has lived through no
+/// restart; and the last server no more than the first one before any call.
+fn the_books_balance(clients: &mut [Peer], server: &Peer, uncalled: &Census) {
+    let late = Census::of(clients.last().unwrap().pid());
+    for client in &*clients {
+        let what = format!("more is held than by a client that came late: {late:#?}");
+        Census::settle(client.pid(), &what, |now| {
+            now.holds_no_more_than(&late, late.mappings) && now.threads <= late.threads
+        });
+    }
+    for client in clients {
+        assert!(client.finish().success());
+    }
+    let what = format!("more is held than before any call: {uncalled:#?}");
+    // Threads that idle end only after a while.
+    let threads = uncalled.threads + WAYS.len() * (CLIENTS.len() + 1);
+    Census::settle(server.pid(), &what, |now| {
+        now.holds_no_more_than(uncalled, uncalled.mappings) && now.threads <= threads
+    });
+}
+
 #[test]
 fn no_call_is_lost_or_executed_twice_in_many_restarts() {
     let _watchdog = Watchdog::with_limit(
@@ -95,21 +118,22 @@ fn no_call_is_lost_or_executed_twice_in_many_restarts() {
         &format!("create {}", path.display()),
         "created",
     );
+    let uncalled = Census::of(server.pid());
     let mut log = Log {
         file: BufReader::new(File::open(directory.join("log")).unwrap()),
         begun: String::new(),
         executed: BTreeMap::new(),
         counts: BTreeMap::new(),
     };
-    let start_client = |name: &&str| {
-        let arguments = [path.to_str().unwrap(), *name];
+    let start_client = |name: &str| {
+        let arguments = [path.to_str().unwrap(), name];
         let mut client = Peer::start(PEER, "restart-caller", &arguments);
         client.expect("calling");
         client
     };
-    let mut clients: Vec<_> = CLIENTS.iter().map(start_client).collect();
+    let mut clients: Vec<_> = CLIENTS.map(start_client).into();
     for round in 0..RESTARTS {
-        log.await_all(server.pid());
+        log.await_all(server.pid(), &CLIENTS);
         let at = directory.join("between");
         let mut successor = start(&directory);
         ask(
@@ -137,18 +161,20 @@ fn no_call_is_lost_or_executed_twice_in_many_restarts() {
         ask(&mut successor, "serve", "serving");
         server = successor;
     }
-    log.await_all(server.pid());
+    log.await_all(server.pid(), &CLIENTS);
+    clients.push(start_client(LATE));
+    log.await_all(server.pid(), &[LATE]);
     for client in &mut clients {
         client.say("stop");
         let hiccups = client.hear();
         assert!(hiccups.starts_with('{'), "a caller has met {hiccups:?}");
-        assert!(client.finish().success());
     }
+    the_books_balance(&mut clients, &server, &uncalled);
     log.read();
     let servers: BTreeSet<u32> = log.counts.keys().map(|(server, _)| *server).collect();
     assert_eq!(servers.len(), RESTARTS + 1);
     let mut expected = BTreeMap::new();
-    for client in CLIENTS {
+    for client in CLIENTS.into_iter().chain([LATE]) {
         for way in WAYS {
             for number in answered(&path, client, way) {
                 assert_eq!(expected.insert(number, 1), None);

@@ -126,11 +126,16 @@ impl ClientProcess {
         lock(&self.answering).by_maker.insert(maker, server);
     }
 
-    /// Enters a session.
+    /// Enters a session. One with the same server, which another thread has opened through a token of another maker, is
+    /// not found any more, and ends with its last door.
     pub(crate) fn enter(&self, session: &Arc<Session>) {
         let mut sessions = lock(&self.sessions);
         sessions.retain(|_, other| !other.is_dead());
-        sessions.insert(session.server.id(), Arc::clone(session));
+        let before = sessions.insert(session.server.id(), Arc::clone(session));
+        if let Some(before) = &before {
+            before.replaced.store(true, Ordering::Relaxed);
+            end_replaced(before);
+        }
         let mut answering = lock(&self.answering);
         if answering.by_maker.len() >= REMEMBERED_MAKERS {
             let by_maker = &mut answering.by_maker;
@@ -147,6 +152,10 @@ impl ClientProcess {
     /// The last door of a session was dropped. A program that opens one door after another of the same server shall
     /// not pay for a session each time; one that visits many servers shall not keep them all.
     pub(crate) fn rest(&self, session: &Arc<Session>) {
+        // Under the table's lock either this sees that it was replaced, or whoever replaces it that no door uses it.
+        let sessions = lock(&self.sessions);
+        end_replaced(session);
+        drop(sessions);
         let mut closing = Vec::new();
         let mut resting = lock(&self.resting);
         resting.retain(|other| !other.is_dead() && !Arc::ptr_eq(other, session));
@@ -197,6 +206,13 @@ impl ClientProcess {
     }
 }
 
+/// A session that was replaced is over when no door uses it: nobody would find it where it rests. The watcher forgets it.
+fn end_replaced(session: &Session) {
+    if session.replaced.load(Ordering::Relaxed) && session.holds.load(Ordering::Acquire) == 0 {
+        session.die();
+    }
+}
+
 /// The parent's sessions live on in a forked child as memory only; see the server's runtime.
 #[expect(
     clippy::mem_forget,
@@ -222,6 +238,24 @@ mod tests {
         let server = Process::current().unwrap();
         let ours = Shared::new(ours, &Account::default());
         Session::new(id, fork::life(), server, Arc::new(ours))
+    }
+
+    #[test]
+    fn a_session_that_was_replaced_ends_with_its_last_door() {
+        let process = ClientProcess::new(fork::life()).unwrap();
+        let rested = session(1);
+        process.enter(&rested);
+        process.rest(&rested);
+        let used = session(2);
+        process.enter(&used);
+        assert!(rested.is_dead());
+        let found = process.session(used.server.id()).unwrap();
+        let newest = session(3);
+        process.enter(&newest);
+        assert!(!used.is_dead());
+        drop(found);
+        process.rest(&used);
+        assert!(used.is_dead() && !newest.is_dead());
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(crate) struct Session {
     dead: AtomicBool,
     /// Doors that are called through this session, or are about to be.
     pub(crate) holds: AtomicUsize,
+    /// Another session with the same server is in its place: nobody finds this one any more.
+    pub(super) replaced: AtomicBool,
     next_wanted: AtomicU64,
     pub(super) pools: Pools,
     /// Threads that wait until some channel is free.
@@ -56,6 +58,7 @@ impl Session {
             channels: Channels::new(),
             dead: AtomicBool::new(false),
             holds: AtomicUsize::new(0),
+            replaced: AtomicBool::new(false),
             next_wanted: AtomicU64::new(1),
             pools: Pools::default(),
             starved: AtomicUsize::new(0),

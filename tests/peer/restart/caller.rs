@@ -47,6 +47,8 @@ pub(super) fn run(path: &str, name: &str) {
         }
     }
     println!("{hiccups:?}");
+    // What this process still holds is looked at before its input ends.
+    let _end = std::io::stdin().read_line(&mut String::new());
 }
 
 type Way = fn(&mut Caller, &AtomicBool);

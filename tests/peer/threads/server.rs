@@ -246,10 +246,11 @@ pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
             doors::unbind();
             call.door_return(tid.as_bytes(), vec![])
         }
-        // So many levels deep, through the door itself; an optional deadline for each.
+        // So many levels deep, through the door itself; after a dot the level whose call has a deadline.
         Some(b'n') => {
-            let depth: u32 = text(1).parse().unwrap();
-            let deeper = deeper(depth);
+            let said = text(1);
+            let (depth, limited) = said.split_once('.').unwrap_or((said, "0"));
+            let deeper = deeper(depth.parse().unwrap(), limited.parse().unwrap());
             call.door_return(deeper.as_bytes(), vec![])
         }
         Some(b'c') => {
@@ -303,15 +304,19 @@ fn gate_entered() {
     gate().pass();
 }
 
-fn deeper(depth: u32) -> String {
+fn deeper(depth: u32, limited: u32) -> String {
     if depth == 0 {
         return "bottom".into();
     }
-    // The innermost gives up first.
-    let until = Instant::now() + Duration::from_millis(500) * depth;
-    let next = format!("n{}", depth - 1);
+    let next = format!("n{}.{limited}", depth - 1);
     let door = DOOR.get().unwrap();
-    match door.call_until(next.as_bytes(), vec![], until) {
+    let called = if depth == limited {
+        let until = Instant::now() + Duration::from_millis(500);
+        door.call_until(next.as_bytes(), vec![], until)
+    } else {
+        door.call(next.as_bytes(), vec![])
+    };
+    match called {
         Ok(reply) => String::from_utf8(reply.data).unwrap(),
         Err(error) => format!("{:?} at {depth}", error.condition),
     }
