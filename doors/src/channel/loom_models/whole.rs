@@ -15,7 +15,9 @@
 //! * with a relaxed store in [`state::publish`]: a side that sees the turn reads the words of another, in all models;
 //! * without the acquire fence in [`state::look`]: the same;
 //! * without the fence in [`state::take`]: the first call runs, and its caller believes that it did not;
-//! * without the fence after the duty was laid down, or without the look after it: deadlock where the thread leaves.
+//! * without the fence after the duty was laid down, or without the look after it: deadlock where the thread leaves;
+//! * when quiet is said after the duty was laid down: deadlock where the thread leaves, since the word of the next holder is
+//!   overwritten.
 
 use std::cell::Cell as Plain;
 use std::rc::Rc;
