@@ -48,7 +48,7 @@ loom:
 deny:
     if command -v cargo-deny; then cargo deny --locked check; else echo "skipped: cargo-deny is not installed"; fi
 
-# Measure everything, beside the floors; takes some 20 minutes, or 2 with --quick. Nothing else should be running.
+# Measure everything, beside the floors; takes some 20 minutes, or one with --quick. Nothing else should be running.
 bench *ARGUMENTS:
     cargo run --release --bin doors --locked -- bench {{ARGUMENTS}}
 

@@ -20,9 +20,8 @@ pub fn html(header: &str, how: &str, records: &[Record]) -> String {
         (!records.is_empty()).then_some((work, records))
     });
     let works: Vec<_> = works.collect();
-    // A colour each: first ours, in an order that is the same on all pages, then others.
-    let mut peers: Vec<&str> = crate::peer::OURS.iter().map(|peer| peer.name()).collect();
-    peers.retain(|name| records.iter().any(|record| record.peer == *name));
+    // A colour each, on all pages the same for doors and the floors.
+    let mut peers: Vec<&str> = crate::work::ALL.iter().map(|peer| peer.name()).collect();
     for record in records {
         if !peers.contains(&record.peer) {
             peers.push(record.peer);

@@ -19,7 +19,7 @@ use crate::record::Record;
 use crate::suite::Suite;
 
 /// Doors and all floors.
-const ALL: &[&dyn Peer] = &[&DOORS, &SPIN, &FUTEX, &STREAM, &SEQPACKET, &PIPE];
+pub(crate) const ALL: &[&dyn Peer] = &[&DOORS, &SPIN, &FUTEX, &STREAM, &SEQPACKET, &PIPE];
 
 /// Doors and the floors that sleep: where processors are short, spinning measures the scheduler.
 const ASLEEP: &[&dyn Peer] = &[&DOORS, &FUTEX, &STREAM, &SEQPACKET, &PIPE];

@@ -6,21 +6,18 @@
 //! same channel once the first turn is answered. So a turn meets every state of the other side: awake, about to
 //! sleep, asleep, awake again with the word that says so not yet seen, leaving, gone, and taken over by another.
 //!
-//! Two threads, or three with the leader; three preemptions (the faults below show with two).
+//! Two threads, or three with the leader; three preemptions, two where everything happens at once.
 //!
-//! Seen to fail, each in at least one of the models below:
-//! * without the fence in [`state::publish`], or with one that is only acquire and release: deadlock, a wake or a ring is
-//!   lost;
-//! * without the fence in [`state::stop_looking`]: the same;
-//! * without the last look of [`state::stop_looking`]: deadlock;
-//! * with a relaxed store in [`state::publish`], or without the acquire fence in [`state::look`]: unordered accesses to an
-//!   area, also by a side that has only looked;
-//! * without the fence in [`state::take`] or in [`state::give_up`]: a call runs whose caller believes that it did not;
-//! * without the fence after the duty was laid down, or without the look after it: deadlock, nobody serves the call;
-//! * when quiet is said after the duty was laid down: deadlock, the word of the next holder is overwritten;
-//! * when a thread whose sleep has timed out does not look again: a call is served late or never (deadlock), since its
-//!   caller saw a sleeper and rang nobody;
-//! * when a caller that has looked in vain and gives up uses the channel before its turn is answered: unordered accesses.
+//! Seen to fail, with the same bounds:
+//! * without the fence in [`state::publish`], or with one that is only acquire and release: deadlock in all models;
+//! * without the fence in [`state::stop_looking`]: deadlock in all models;
+//! * without the last look of [`state::stop_looking`]: a wait that never ends, in all models;
+//! * with a relaxed store in [`state::publish`]: a side that sees the turn reads the words of another, in all models;
+//! * without the acquire fence in [`state::look`]: the same;
+//! * without the fence in [`state::take`]: the first call runs, and its caller believes that it did not;
+//! * without the fence after the duty was laid down, or without the look after it: deadlock where the thread leaves;
+//! * when quiet is said after the duty was laid down: deadlock where the thread leaves, since the word of the next holder is
+//!   overwritten.
 
 use std::cell::Cell as Plain;
 use std::rc::Rc;
@@ -104,8 +101,9 @@ impl Session {
             channel: Channel::new(0),
             plan,
             slot: Mutex::new(None),
+            // A ring for another channel of the session: it makes the leader look here at any time.
             socket: Mutex::new(Socket {
-                rung: false,
+                rung: true,
                 hung_up: false,
             }),
             leader: Condvar::new(),
