@@ -31,6 +31,7 @@ use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
 use super::core::lock;
 use super::hangup::Hangups;
+use super::names::Taken;
 use super::resting::Resting;
 use super::runtime::{Attached, Runtime, Source};
 use super::token::Token;
@@ -40,7 +41,7 @@ use crate::event;
 use crate::foreign;
 use crate::sys::clock::after;
 use crate::sys::table::Table;
-use crate::sys::{self, closer, thread};
+use crate::sys::{self, closer, ids, thread};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
 
 /// Packets taken from one source before the others get their turn.
@@ -95,6 +96,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
     };
     let started = thread::start("door-leader", move || {
         foreign::keep_free();
+        ids::settle();
         loop {
             // Nothing in a turn is known to panic. If something does, it costs that turn, not the service.
             if catch_unwind(AssertUnwindSafe(|| leader.turn())).is_err() {
@@ -235,18 +237,19 @@ impl Leader {
         if self.reserve.is_none() {
             return self.be_deaf(attached);
         }
-        for _ in 0..PACKETS_A_TURN {
-            match self.runtime.take_connection(attached) {
-                Ok(true) => self.table.took(1),
-                Ok(false) => return,
-                Err(_full) => {
-                    self.reserve = None;
-                    let refused = self.runtime.refuse_connection(attached);
-                    self.reserve = spare();
-                    if !refused {
-                        self.be_deaf(attached);
-                    }
-                    return;
+        // One, since it is rare that another waits, and that is reported again.
+        match self.runtime.take_connection(attached) {
+            Ok(Taken::One(token, uid)) => {
+                self.table.took(1);
+                self.greet(&token, uid);
+            }
+            Ok(Taken::Refused | Taken::None) => {}
+            Err(_full) => {
+                self.reserve = None;
+                let refused = self.runtime.refuse_connection(attached);
+                self.reserve = spare();
+                if !refused {
+                    self.be_deaf(attached);
                 }
             }
         }

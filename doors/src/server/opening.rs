@@ -12,7 +12,7 @@ use super::token::{Origin, Token};
 use crate::access::Refusal;
 use crate::cred::Caller;
 use crate::pool::Job;
-use crate::sys::peer::{peer_cred, peer_pidfd};
+use crate::sys::peer::peer_pidfd;
 use crate::sys::socket::{Received, sent_by};
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
@@ -34,13 +34,12 @@ impl Leader {
             let _gone = send_failure(token, generation, code, limit);
         };
         let refuse = |code| refuse_beyond(code, 0);
-        let Origin::Path { .. } = token.origin else {
+        let Origin::Path { peer, .. } = &token.origin else {
             return Err(Violation::Turn);
         };
         if received.fds_lost {
             // Our table is full: there is no room for a pidfd either, and a refusal needs less certainty than a call.
-            let opener = peer_cred(&token.socket).map_err(|_| Violation::Sender)?;
-            if opener.pid != 0 && opener.pid == received.pid {
+            if peer.pid != 0 && peer.pid == received.pid {
                 refuse(Failure::DescriptorsLost);
             }
             return Err(Violation::Descriptors);
@@ -68,7 +67,8 @@ impl Leader {
             refuse(Failure::DescriptorsLost);
             return Ok(());
         }
-        let caller = Caller::of_socket(&token.socket, &opener).map_err(|_| Violation::Sender)?;
+        let caller = Caller::of_peer(peer, &token.socket, &opener);
+        let caller = caller.map_err(|_| Violation::Sender)?;
         let judged = token.judge(&caller);
         let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
         let turned_down = judged.and_then(|said| turned_down(core, said, bytes, descriptors));
