@@ -8,6 +8,7 @@ use super::packet::{Brought, PacketCall, send_failure};
 use super::parked::Matter;
 use super::petition::refused;
 use super::petitioner::payer;
+use super::seat::Here;
 use super::token::{Origin, Token};
 use crate::access::Refusal;
 use crate::cred::Caller;
@@ -93,11 +94,24 @@ impl Leader {
         *lock(&token.call) = Some(call.progress());
         self.untold.add(token, &call.progress());
         if judged.is_some() {
-            dispatch(call);
+            self.serve(call);
         } else {
             self.park(token, Matter::Call(call));
         }
         Ok(())
+    }
+
+    /// Has a call served: here and now if somebody else can lead meanwhile, else by a thread of the pool.
+    fn serve(&mut self, call: Box<PacketCall>) {
+        if self.here.is_none() && self.may_leave() {
+            let pool = Arc::clone(&call.core().pool);
+            match Here::new(&pool, call) {
+                Ok(here) => self.here = Some(here),
+                Err(call) => dispatch(call),
+            }
+        } else {
+            dispatch(call);
+        }
     }
 
     /// Goes on with a first call about which the predicates have been asked.

@@ -36,6 +36,8 @@ pub(crate) enum Source {
     Wakeup,
     /// Something happened to a name.
     Names,
+    /// What falls due while the thread that led runs a call.
+    Alarm,
     /// Connections through a name.
     Listener(Arc<Attached>),
     /// A reference.
