@@ -106,7 +106,10 @@ impl Leader {
         if self.here.is_none() && self.may_leave() {
             let pool = Arc::clone(&call.core().pool);
             match Here::new(&pool, call) {
-                Ok(here) => self.here = Some(here),
+                Ok(here) => {
+                    self.watch.saw(here.caller());
+                    self.here = Some(here);
+                }
                 Err(call) => dispatch(call),
             }
         } else {

@@ -28,6 +28,7 @@ use super::desk::Unsent;
 use super::leader::{Leader, live};
 use super::packet::PacketCall;
 use super::runtime::{Runtime, Source};
+use crate::cred::Caller;
 use crate::foreign;
 use crate::pool::{Job, Lent, Pool};
 use crate::primitive::{AtomicBool, Ordering};
@@ -66,6 +67,11 @@ impl Here {
             Some(lent) => Ok(Self { lent, call }),
             None => Err(call),
         }
+    }
+
+    /// Who calls.
+    pub(super) fn caller(&self) -> Arc<Caller> {
+        self.call.caller()
     }
 
     /// Runs the call: foreign code. Whoever led does not any more.
@@ -181,6 +187,9 @@ pub(super) struct Watch {
     /// When the alarm goes off.
     at: Option<Instant>,
     first_calls: u32,
+    /// Who has called last, until the alarm: whoever comes again soon is named faster while a pidfd of it is open, for the
+    /// kernel then has its inode (pidfs, Linux 6.9).
+    last: Option<Arc<Caller>>,
 }
 
 impl Watch {
@@ -190,9 +199,15 @@ impl Watch {
         self.first_calls.is_multiple_of(SOUGHT_EVERY)
     }
 
+    /// Somebody calls; the alarm will be set.
+    pub(super) fn saw(&mut self, caller: Arc<Caller>) {
+        self.last = Some(caller);
+    }
+
     /// The alarm went off.
     pub(super) fn is_over(&mut self) {
         self.at = None;
+        self.last = None;
     }
 
     /// Has the alarm go off at `due`, if it does not before.
