@@ -141,6 +141,7 @@ impl Door {
             name: Some(name),
             handed_over: AtomicBool::new(false),
             borrowed: false,
+            born_here: true,
             accepting: Mutex::default(),
             listener,
             access: access.map(Arc::new),

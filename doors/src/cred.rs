@@ -6,6 +6,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use crate::sys::ids::StandIns;
+use crate::sys::peer::PeerCred;
 use crate::sys::process::Process;
 use crate::sys::{self, peer};
 
@@ -173,6 +174,15 @@ impl Caller {
     /// one who did.
     pub(crate) fn of_socket(socket: impl AsFd, process: &Arc<Process>) -> sys::Result<Self> {
         let peer = peer::peer_cred(&socket)?;
+        Self::of_peer(&peer, socket, process)
+    }
+
+    /// The same, where the ids are known already.
+    pub(crate) fn of_peer(
+        peer: &PeerCred,
+        socket: impl AsFd,
+        process: &Arc<Process>,
+    ) -> sys::Result<Self> {
         if peer.pid == 0 {
             return Ok(Self::Unknown);
         }

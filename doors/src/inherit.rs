@@ -67,6 +67,7 @@ impl Door {
             name,
             handed_over: AtomicBool::new(false),
             borrowed: true,
+            born_here: false,
             accepting: Mutex::default(),
             listener: listener.socket,
             access: listener.access.map(Arc::new),

@@ -37,14 +37,15 @@ fn lingering() -> (OwnedFd, TcpListener) {
 #[test]
 fn what_lies_in_a_connection_that_is_refused_holds_up_nobody() {
     let mut scene = Scene::new("what_lies_in_a_connection_that_is_refused_holds_up_nobody");
-    scene.tell("limit descriptors 64");
-    let mut doors: Vec<Door> = Vec::new();
-    // One user may have half of them.
-    while doors.len() < 32 {
-        doors.push(Door::open(scene.plain()).unwrap());
+    let doors: Vec<Door> = (0..32)
+        .map(|_| Door::open(scene.plain()).unwrap())
+        .collect();
+    // All of them have been taken before there is room for no more: one user may have half.
+    for door in &doors {
+        door.info().unwrap();
     }
+    scene.tell("limit descriptors 64");
     let before = doors.first().unwrap();
-    before.info().unwrap();
     let (stream, _listener) = lingering();
     // The server takes the connection when the packet is there.
     scene.server.signal(Signal::SIGSTOP);

@@ -6,6 +6,7 @@ mod callbacks;
 mod ends;
 mod judged;
 mod lack;
+mod leads;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

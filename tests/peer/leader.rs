@@ -145,12 +145,33 @@ fn procedure(mut call: Invocation<'_>) -> Returned {
         Some(b'c') => {
             let deed = String::from_utf8(data[1..].to_vec()).unwrap();
             call.on_cancel(move || act(&deed, "told"));
+            board::raise(&thread_name());
             board::raise("entered");
             board::wait("leave", 1);
             call.door_return(&[], vec![])
         }
+        // Stays until everybody may leave so often; answers with the name of its thread, as what follows.
+        Some(b'w') => {
+            let times = str::from_utf8(&data[1..]).unwrap().parse().unwrap();
+            board::raise("entered");
+            board::wait("leave", times);
+            call.door_return(thread_name().as_bytes(), vec![])
+        }
+        Some(b'a') => {
+            act(str::from_utf8(&data[1..]).unwrap(), "acted");
+            assert_eq!(board::count("failed"), 0);
+            call.door_return(thread_name().as_bytes(), vec![])
+        }
+        Some(b'u') => {
+            doors::unbind();
+            call.door_return(thread_name().as_bytes(), vec![])
+        }
         other => panic!("unknown call {other:?}"),
     }
+}
+
+fn thread_name() -> String {
+    std::thread::current().name().unwrap_or_default().to_owned()
 }
 
 /// Does something that takes the leader; raises `done` if it worked.

@@ -2,6 +2,7 @@
 //!
 //! A one-shot client never pays for a session: one packet there, one back.
 
+mod buffer;
 mod packet;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,9 +21,12 @@ use crate::sys::shared::Shared;
 use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET};
 use crate::sys::unclaimed::Unclaimed;
 use crate::sys::{closer, fork};
-use crate::wire::limits::{CONTROL_BYTES, FIRST_GENERATION, PACKET_DATA_BYTES, PROTOCOL_DEADLINE};
+use crate::wire::limits::{FIRST_GENERATION, PACKET_DATA_BYTES, PROTOCOL_DEADLINE};
 use crate::wire::message::Message;
+use buffer::Buffer;
 
+/// A reply that comes within this time is all that ever comes: a server speaks before it only after 5 ms.
+const SOON: Duration = Duration::from_millis(4);
 /// How long a server has to say whether a call that is given up had begun.
 const GIVE_UP_GRACE: Duration = Duration::from_millis(50);
 
@@ -46,7 +50,7 @@ struct First<'a, 'd> {
     taken: bool,
     /// The descriptors of the reply, while they come.
     early: Unclaimed,
-    buffer: Vec<u8>,
+    buffer: Buffer,
 }
 
 /// Makes the first call; appends the results to `out`. `shared` is set before anything else is sent on the connection.
@@ -72,7 +76,7 @@ pub(crate) fn call(
         arrived: false,
         taken: false,
         early: Unclaimed::of(connection.account()),
-        buffer: vec![0; PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES)],
+        buffer: Buffer::take(),
     };
     arguments
         .hand_over(|all| {
@@ -114,8 +118,41 @@ impl First<'_, '_> {
         }
     }
 
+    /// Most replies come soon, and alone: nobody needs to know more of their sender, or to watch it. `None`: this was
+    /// not all.
+    fn wait_briefly(&mut self, out: &mut Vec<u8>) -> Result<Option<Vec<OwnedFd>>, CallCondition> {
+        let left = |until: Instant| until.saturating_duration_since(Instant::now());
+        let within = self
+            .arguments
+            .until
+            .map_or(SOON, |until| left(until).min(SOON));
+        if within.is_zero() {
+            return Ok(None);
+        }
+        // What is not granted here is asked for again where it matters.
+        let _later = socket::number_senders(self.connection);
+        let received = match self.connection.receive_within(&mut self.buffer, within) {
+            Ok(Some(received)) => self.packet(received, out)?,
+            Err(errno) => {
+                // Said once, and before what is still queued for us.
+                self.reset = errno == Errno::ECONNRESET;
+                None
+            }
+            Ok(None) => return Err(self.died()),
+        };
+        Ok(received)
+    }
+
     fn wait(&mut self, out: &mut Vec<u8>) -> Result<Vec<OwnedFd>, CallCondition> {
         let protocol = deadline(PROTOCOL_DEADLINE);
+        if let Some(descriptors) = self.wait_briefly(out)? {
+            return Ok(descriptors);
+        }
+        socket::name_senders(self.connection).map_err(|source| CallCondition::System {
+            op: "set up the connection",
+            source,
+            taken: true,
+        })?;
         let mut server_is_gone = false;
         loop {
             match self.connection.receive(&mut self.buffer) {

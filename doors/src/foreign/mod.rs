@@ -75,6 +75,11 @@ pub(crate) fn end_nothing_here() -> Restore {
     Restore(before)
 }
 
+/// Until what it returns is dropped, the calling thread, which was kept free, runs what a server thread does.
+pub(crate) fn serve_here() -> Restore {
+    Restore(RUNS.replace(Runs::NoEnds))
+}
+
 /// Whether the calling thread runs no foreign code.
 pub(crate) fn is_kept_free() -> bool {
     RUNS.get() == Runs::Nothing

@@ -15,7 +15,7 @@ use super::place::{FileId, Place, is_socket};
 use super::probe::make_way;
 use super::{BACKLOG, Name};
 use crate::sys::listen::{bind, listen};
-use crate::sys::socket::name_senders;
+use crate::sys::socket::number_senders;
 
 /// The user and the group that a name is to belong to, as far as they are to be changed.
 type Owner = (Option<u32>, Option<u32>);
@@ -83,7 +83,7 @@ fn prepare(mode: Mode) -> Result<OwnedFd, Errno> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
     // Before anybody can connect: a connection gets its listener's options when it is made.
-    name_senders(&socket)?;
+    number_senders(&socket)?;
     fchmod(&socket, mode)?;
     Ok(socket)
 }

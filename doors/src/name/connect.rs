@@ -14,7 +14,6 @@ use super::error::NameError;
 use super::place::is_socket;
 use super::proc::way_to;
 use crate::sys::listen;
-use crate::sys::socket::name_senders;
 
 /// Connects to the door at `path` (symbolic links are followed), non-blocking ever after.
 ///
@@ -28,9 +27,9 @@ pub(crate) fn connect(path: &Path, deadline: Instant) -> Result<OwnedFd, NameErr
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let caller =
         socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).map_err(fail("socket"))?;
-    // Before connect, so that the server's first packet is vouched for too. (The kernel then gives
-    // this end an abstract name of its own: unix(7), "Autobind feature". Nobody can connect to it.)
-    name_senders(&caller).map_err(fail("setsockopt"))?;
+    // Who sends is asked for when something is received here. A socket that asks before it connects or
+    // sends gets an abstract name of its own (unix(7), "Autobind feature"), which costs more than all the
+    // rest; packets are stamped all the same, since the server's end asks too.
     let mut backoff = Backoff::until(deadline);
     loop {
         let path = || path.to_path_buf();

@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use super::Name;
 use super::place::{FileId, Place, is_socket};
 use crate::sys::listen::{self, InheritError, take_passed};
-use crate::sys::socket::name_senders;
+use crate::sys::socket::number_senders;
 
 /// The listeners that `LISTEN_FDS` announces to this process, each with its name from
 /// `LISTEN_FDNAMES`, made ready to serve doors (`sd_listen_fds(3)`). The environment stays as it
@@ -29,7 +29,7 @@ fn make_ready(listener: &OwnedFd) -> Result<(), (&'static str, Errno)> {
     let flags = fcntl(listener, FcntlArg::F_GETFL).map_err(|errno| ("fcntl(F_GETFL)", errno))?;
     let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
     fcntl(listener, FcntlArg::F_SETFL(flags)).map_err(|errno| ("fcntl(F_SETFL)", errno))?;
-    name_senders(listener).map_err(|errno| ("setsockopt", errno))
+    number_senders(listener).map_err(|errno| ("setsockopt", errno))
 }
 
 impl Name {

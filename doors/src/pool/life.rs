@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::place::leave_asked;
+use super::place::{leave_asked, unbind};
 use super::{Job, Pool, ServerThread};
 use crate::event;
 use crate::foreign::{end_nothing_here, shielded};
@@ -24,6 +24,23 @@ pub(super) struct Parker {
     pub(super) dismissed: AtomicBool,
     /// It never ends by itself.
     stays: bool,
+    /// It is the library's own.
+    pub(super) ours: bool,
+    /// What it does, for those who look from outside.
+    pub(super) running: Arc<Running>,
+    /// Another thread has its place. Changed under the pool's lock.
+    pub(super) lent: AtomicBool,
+    /// It should have looked meanwhile whether it is to end.
+    pub(super) overslept: AtomicBool,
+    /// Who had its place has left the pool in its stead.
+    pub(super) unbound: AtomicBool,
+}
+
+/// What a server thread is, for good.
+struct Own {
+    stays: bool,
+    ours: bool,
+    running: Arc<Running>,
 }
 
 #[cfg(test)]
@@ -56,10 +73,14 @@ impl Pool {
             self.change_desks(|desks| desks.push(Arc::clone(&running)));
         }
         let mut desk = Desk::new(Arc::clone(&running), Footing::new(place.ours));
-        let stays = !place.asked;
+        let own = Own {
+            stays: !place.asked,
+            ours: place.ours,
+            running: Arc::clone(&running),
+        };
         let mut place = Some(place);
         let mut unbound = false;
-        while !unbound && let Some(job) = self.next_job(&mut desk, &mut place, stays) {
+        while !unbound && let Some(job) = self.next_job(&mut desk, &mut place, &own) {
             // A procedure's panic is caught where it runs. Nothing else is known to panic; if something does, it
             // must not take a thread that is counted.
             if shielded(|| desk.serve(self, job)).is_none() {
@@ -68,7 +89,7 @@ impl Pool {
             }
             unbound = leave_asked();
         }
-        self.leave(&mut desk, &running, unbound);
+        self.leave(&mut desk, &running, unbound || leave_asked());
     }
 
     /// The calling thread is none of the pool's any more.
@@ -95,7 +116,7 @@ impl Pool {
         &self,
         desk: &mut Desk,
         place: &mut Option<ServerThread>,
-        stays: bool,
+        own: &Own,
     ) -> Option<Job> {
         let parker = {
             let mut state = lock(&self.state);
@@ -115,7 +136,12 @@ impl Pool {
                 thread: thread::current(),
                 job: Mutex::new(None),
                 dismissed: AtomicBool::new(false),
-                stays,
+                stays: own.stays,
+                ours: own.ours,
+                running: Arc::clone(&own.running),
+                lent: AtomicBool::new(false),
+                overslept: AtomicBool::new(false),
+                unbound: AtomicBool::new(false),
             });
             state.idle.push(Arc::clone(&parker));
             self.idle.store(state.idle.len(), Ordering::Relaxed);
@@ -131,6 +157,9 @@ impl Pool {
                 return Some(job);
             }
             if parker.dismissed.load(Ordering::Acquire) {
+                if parker.unbound.load(Ordering::Relaxed) {
+                    unbind();
+                }
                 return None;
             }
             let Some(stays_for) = self.stays_for(parker) else {
@@ -150,6 +179,10 @@ impl Pool {
     /// How long this idle thread stays; `None` for good. Of those above the floor, the ones parked first do.
     fn stays_for(&self, parker: &Arc<Parker>) -> Option<Duration> {
         let state = lock(&self.state);
+        if parker.lent.load(Ordering::Relaxed) {
+            parker.overslept.store(true, Ordering::Relaxed);
+            return None;
+        }
         let mut floor = state.idle.iter().take(state.limits.floor);
         let stays = parker.stays || floor.any(|other| Arc::ptr_eq(other, parker));
         (!stays).then_some(state.retire_after)

@@ -36,6 +36,7 @@
 
 mod creation;
 mod job;
+mod lent;
 mod life;
 mod limits;
 mod place;
@@ -51,6 +52,7 @@ use arc_swap::ArcSwap;
 
 pub(crate) use creation::Creator;
 pub(crate) use job::Job;
+pub(crate) use lent::Lent;
 pub use limits::PoolLimits;
 pub(crate) use place::leaves;
 pub use place::{ServerThread, unbind};
@@ -95,6 +97,8 @@ struct State {
     /// An idle thread above the floor ends after this time.
     retire_after: Duration,
     closed: bool,
+    /// The limits have changed since the last look of a thread whose place was lent then.
+    relimited: bool,
 }
 
 impl Pool {
@@ -115,6 +119,7 @@ impl Pool {
                 creation: Creation::default(),
                 retire_after: life::RETIRE_AFTER,
                 closed: false,
+                relimited: false,
             }),
         })
     }
@@ -124,6 +129,7 @@ impl Pool {
         {
             let mut state = lock(&self.state);
             state.limits = limits;
+            state.relimited = true;
             // Those that were the floor's sleep without an end.
             for parker in state.idle.iter().skip(limits.floor) {
                 parker.thread.unpark();

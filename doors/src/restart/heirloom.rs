@@ -17,7 +17,6 @@ use crate::params::DoorParams;
 use crate::primitive::AtomicBool;
 use crate::server::core::{Core, Kind};
 use crate::server::packet::turn_away;
-use crate::server::quota::Charge;
 use crate::server::runtime::{Attached, Runtime, Source};
 use crate::server::token::{Origin, Token};
 use crate::sys::peer::peer_cred;
@@ -129,6 +128,7 @@ impl Heirloom {
                 access: policy(restricted),
                 handed_over: AtomicBool::new(false),
                 borrowed: false,
+                born_here: false,
                 accepting: Mutex::default(),
                 listener,
             });
@@ -146,14 +146,20 @@ impl Heirloom {
         }
         for (restricted, connection) in self.connections {
             // A connection over its user's quota is closed, as a new one would be.
-            let uid = peer_cred(&connection).map(|peer| peer.uid);
-            let charge: Option<Charge> = uid.ok().and_then(|uid| runtime.quotas.charge(uid, 1));
-            let account = charge.as_ref().map(Charge::account);
+            let peer = peer_cred(&connection);
+            let charge = peer.ok().and_then(|peer| {
+                let charge = runtime.quotas.charge(peer.uid, 1)?;
+                Some((charge, peer))
+            });
+            let account = charge.as_ref().map(|(charge, _)| charge.account());
             let account = account.unwrap_or_else(|| runtime.account_of(None));
             let connection = Shared::new(connection, &account);
             match charge {
-                Some(charge) => {
-                    let origin = Origin::Path { _charge: charge };
+                Some((charge, peer)) => {
+                    let origin = Origin::Path {
+                        _charge: charge,
+                        peer,
+                    };
                     adopt(&runtime, core, connection, origin, policy(restricted))?;
                 }
                 None => turn_away(&connection, Failure::NoRoom),

@@ -44,6 +44,10 @@ pub(crate) struct Desk {
     running: Arc<Running>,
     /// Where the thread runs.
     footing: Footing,
+    /// Answers are published by whoever uses the desk, and not with the procedure's end.
+    defers: bool,
+    /// What an answer that was deferred says if the procedure gave none.
+    without: Failure,
 }
 
 /// What became of a turn.
@@ -62,6 +66,16 @@ impl Desk {
             paid: None,
             line: None,
             running,
+            defers: false,
+            without: Failure::Unanswered,
+        }
+    }
+
+    /// The desk of a thread that has the place of another, which is parked and says so here.
+    pub(crate) fn lent(running: &Arc<Running>) -> Self {
+        Self {
+            defers: true,
+            ..Self::new(Arc::clone(running), Footing::new(false))
         }
     }
 
@@ -333,12 +347,18 @@ impl Desk {
         if self.line.is_some() {
             self.park();
         }
+        let without = if outcome.is_ok() {
+            Failure::Unanswered
+        } else {
+            Failure::Panicked
+        };
         if let Some(line) = &mut self.line {
-            line.finish(if outcome.is_ok() {
-                Failure::Unanswered
+            // One that takes long is not for whoever waits until the desk is free.
+            if self.defers && line.is_small() {
+                self.without = without;
             } else {
-                Failure::Panicked
-            });
+                line.finish(without);
+            }
         }
         // What the panic carries is foreign, and so is its drop, and what a panic of that carries.
         let _panicked = shielded(|| drop(outcome));
@@ -360,10 +380,34 @@ impl Desk {
     }
 
     /// Serves a first call that came as a packet.
-    fn packet(&mut self, pool: &Arc<Pool>, mut call: Box<PacketCall>) {
+    fn packet(&mut self, pool: &Arc<Pool>, call: Box<PacketCall>) {
+        if let Some(core) = self.packet_to_the_end(pool, call)
+            && self.line.take().is_some()
+        {
+            core.end();
+        }
+    }
+
+    /// The same in the place of another thread: what is left to do when the procedure is over.
+    pub(crate) fn serve_lent(&mut self, pool: &Arc<Pool>, call: Box<PacketCall>) -> Option<Unsent> {
+        let core = self.packet_to_the_end(pool, call)?;
+        let line = self.line.take()?;
+        Some(Unsent {
+            line,
+            core,
+            without: self.without,
+        })
+    }
+
+    /// The door, if the procedure was run.
+    fn packet_to_the_end(
+        &mut self,
+        pool: &Arc<Pool>,
+        mut call: Box<PacketCall>,
+    ) -> Option<Arc<Core>> {
         let depleted = self.unpark(pool);
         self.running.look_at_clock();
-        let Some(core) = call.take() else { return };
+        let core = call.take()?;
         if depleted {
             pool.tell_depletion();
         }
@@ -371,9 +415,24 @@ impl Desk {
         self.data = data;
         self.line = Some(Line::Packet(call));
         self.invoke(Some(pool), &core, fds);
-        if self.line.take().is_some() {
-            core.end();
+        Some(core)
+    }
+}
+
+/// An answer that is there and, if it is small, not published yet; to be dropped.
+pub(crate) struct Unsent {
+    line: Line,
+    core: Arc<Core>,
+    without: Failure,
+}
+
+impl Drop for Unsent {
+    /// The call is over.
+    fn drop(&mut self) {
+        if self.line.is_small() {
+            self.line.finish(self.without);
         }
+        self.core.end();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one thread that watches everything which is not a staffed channel.
 //!
-//! All clients of all doors depend on it, so it *never runs foreign code and never blocks*. It is marked as kept free
+//! All clients of all doors depend on it, so it *never runs foreign code and never blocks*. (It may put its work down, for
+//! another thread to take up, and then run a first call that it has read: `seat.rs`.) It is marked as kept free
 //! (`foreign/mod.rs`), and what falls due here goes elsewhere:
 //!
 //! | what | where it goes |
@@ -28,11 +29,14 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::timerfd::TimerFd;
 
 use super::core::lock;
 use super::hangup::Hangups;
+use super::names::Taken;
 use super::resting::Resting;
 use super::runtime::{Attached, Runtime, Source};
+use super::seat::{Here, Seat, Watch, deputize};
 use super::token::Token;
 use super::unfinished::Unfinished;
 use super::untold::Untold;
@@ -40,7 +44,7 @@ use crate::event;
 use crate::foreign;
 use crate::sys::clock::after;
 use crate::sys::table::Table;
-use crate::sys::{self, closer, thread};
+use crate::sys::{self, closer, ids, thread};
 use crate::wire::limits::{CONTROL_BYTES, PACKET_DATA_BYTES};
 
 /// Packets taken from one source before the others get their turn.
@@ -73,13 +77,18 @@ pub(crate) struct Leader {
     stands_still: bool,
     /// Somebody who does what the leader does not do itself lacks a thread.
     short: bool,
+    seat: Arc<Seat>,
+    pub(super) watch: Watch,
+    /// A call that the thread of this turn runs after it.
+    pub(super) here: Option<Here>,
     /// Given up when the descriptor table is full, so that a connection can be taken and refused.
     reserve: Option<nix::sys::eventfd::EventFd>,
 }
 
 /// Starts the leader of a runtime.
 pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
-    let mut leader = Leader {
+    let seat = Arc::new(Seat::default());
+    let leader = Box::new(Leader {
         runtime: Arc::clone(runtime),
         buffer: Vec::new(),
         untold: Untold::default(),
@@ -91,20 +100,33 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         deaf: Vec::new(),
         stands_still: false,
         short: false,
+        seat: Arc::clone(&seat),
+        watch: Watch::default(),
+        here: None,
         reserve: spare(),
-    };
-    let started = thread::start("door-leader", move || {
-        foreign::keep_free();
-        loop {
-            // Nothing in a turn is known to panic. If something does, it costs that turn, not the service.
-            if catch_unwind(AssertUnwindSafe(|| leader.turn())).is_err() {
-                event::panicked("door-leader");
-            }
-        }
     });
-    started
-        .map(drop)
-        .map_err(|error| error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw))
+    let leads = Arc::clone(&seat);
+    let started = thread::start("door-leader", move || live(&leads, Some(leader)));
+    started.map_err(|error| error.raw_os_error().map_or(Errno::EAGAIN, Errno::from_raw))?;
+    deputize(&seat, runtime);
+    Ok(())
+}
+
+/// The life of a thread that leads, or stands by.
+pub(super) fn live(seat: &Seat, mut state: Option<Box<Leader>>) -> ! {
+    foreign::keep_free();
+    ids::settle();
+    loop {
+        let mut leader = state.take().unwrap_or_else(|| seat.stand_by());
+        // Nothing in a turn is known to panic. If something does, it costs that turn, not the service.
+        if catch_unwind(AssertUnwindSafe(|| leader.turn())).is_err() {
+            event::panicked("door-leader");
+        }
+        state = match leader.here.take() {
+            None => Some(leader),
+            Some(here) => seat.run(leader, here),
+        };
+    }
 }
 
 fn spare() -> Option<nix::sys::eventfd::EventFd> {
@@ -182,8 +204,34 @@ impl Leader {
         self.short = short();
     }
 
+    /// Whether somebody leads if this thread does not.
+    pub(super) fn may_leave(&mut self) -> bool {
+        if self.watch.first_call() {
+            deputize(&self.seat, &self.runtime);
+        }
+        self.seat.has_deputy()
+    }
+
+    /// Has the alarm go off when something is due.
+    pub(super) fn set_alarm(&mut self, alarm: &TimerFd) -> sys::Result<()> {
+        let due = self.due();
+        self.watch.set(alarm, due)
+    }
+
     /// Sleeps for ever unless something wants another look at some time.
     fn timeout(&self) -> EpollTimeout {
+        match self.due() {
+            None => EpollTimeout::NONE,
+            Some(at) => {
+                let left = at.saturating_duration_since(Instant::now());
+                let millis = u16::try_from(left.as_millis()).unwrap_or(u16::MAX);
+                EpollTimeout::from(millis.saturating_add(1))
+            }
+        }
+    }
+
+    /// When something wants another look.
+    fn due(&self) -> Option<Instant> {
         let references = [
             self.hangups.due(),
             self.resting.due(),
@@ -199,14 +247,7 @@ impl Leader {
             self.short.then(|| later(THREADS_AFTER)),
             self.runtime.starved.due(),
         ];
-        match others.into_iter().flatten().chain(references).min() {
-            None => EpollTimeout::NONE,
-            Some(at) => {
-                let left = at.saturating_duration_since(Instant::now());
-                let millis = u16::try_from(left.as_millis()).unwrap_or(u16::MAX);
-                EpollTimeout::from(millis.saturating_add(1))
-            }
-        }
+        others.into_iter().flatten().chain(references).min()
     }
 
     fn event(&mut self, source: Source, flags: EpollFlags) {
@@ -215,6 +256,10 @@ impl Leader {
                 let _spurious = self.runtime.wakeup.read();
             }
             Source::Names => self.names_changed(),
+            Source::Alarm => {
+                self.watch.is_over();
+                self.seat.alarm_was_heard();
+            }
             // Reported before they stood still: reported again, if it still is so, when they are served again.
             Source::Listener(_) if self.stands_still => {}
             Source::Token(token) if self.stands_still && token.is_reference() => {}
@@ -235,18 +280,19 @@ impl Leader {
         if self.reserve.is_none() {
             return self.be_deaf(attached);
         }
-        for _ in 0..PACKETS_A_TURN {
-            match self.runtime.take_connection(attached) {
-                Ok(true) => self.table.took(1),
-                Ok(false) => return,
-                Err(_full) => {
-                    self.reserve = None;
-                    let refused = self.runtime.refuse_connection(attached);
-                    self.reserve = spare();
-                    if !refused {
-                        self.be_deaf(attached);
-                    }
-                    return;
+        // One, since it is rare that another waits, and that is reported again.
+        match self.runtime.take_connection(attached) {
+            Ok(Taken::One(token, uid)) => {
+                self.table.took(1);
+                self.greet(&token, uid);
+            }
+            Ok(Taken::Refused | Taken::None) => {}
+            Err(_full) => {
+                self.reserve = None;
+                let refused = self.runtime.refuse_connection(attached);
+                self.reserve = spare();
+                if !refused {
+                    self.be_deaf(attached);
                 }
             }
         }

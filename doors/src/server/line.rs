@@ -71,6 +71,11 @@ impl Line {
         }
     }
 
+    /// Whether its answer is one small packet that is not sent yet.
+    pub(crate) fn is_small(&self) -> bool {
+        matches!(self, Self::Packet(call) if call.is_small())
+    }
+
     /// The reply could not be handed over: the caller is told so instead.
     pub(crate) fn lose_reply(&mut self) {
         match self {

@@ -27,6 +27,7 @@ mod references;
 mod reply;
 mod resting;
 pub(crate) mod runtime;
+mod seat;
 pub(crate) mod session;
 pub(crate) mod standstill;
 pub(crate) mod starved;

@@ -18,6 +18,16 @@ use crate::sys::shared::Shared;
 use crate::sys::{self, socket};
 use crate::wire::code::Failure;
 
+/// What comes of looking for a connection.
+pub(crate) enum Taken {
+    /// One of this user.
+    One(Arc<Token>, u32),
+    /// There was no room for it.
+    Refused,
+    /// There is none.
+    None,
+}
+
 /// Who looks which name is gone.
 pub(super) struct Looker {
     crew: Arc<Crew>,
@@ -101,39 +111,55 @@ impl Runtime {
         watched
     }
 
-    /// Takes a connection that waits; false when there is none.
+    /// Takes a connection that waits, without watching it yet.
     ///
     /// It is taken and counted under one lock with the end of the name: whoever has opened the door holds a reference
     /// before the name stops being one.
-    pub(crate) fn take_connection(self: &Arc<Self>, attached: &Attached) -> sys::Result<bool> {
+    pub(crate) fn take_connection(&self, attached: &Attached) -> sys::Result<Taken> {
         let _one = lock(&attached.accepting);
         let connection = match socket::accept(&attached.listener) {
             Ok(connection) => connection,
             Err(Errno::EMFILE) => return Err(Errno::EMFILE),
             Err(Errno::ENFILE) => return Err(Errno::ENFILE),
-            Err(_) => return Ok(false),
+            Err(_) => return Ok(Taken::None),
         };
+        // A listener that was passed to us may not have named senders when this connection was made.
+        let named = attached.born_here || socket::number_senders(&connection).is_ok();
         // Something may have come already, also on one that is refused.
-        let uid = peer_cred(&connection).map(|peer| peer.uid);
-        let account = self.quotas.account(uid.unwrap_or(NOBODY));
+        let peer = peer_cred(&connection).ok().filter(|_| named);
+        if peer.is_some_and(|peer| peer.pid == 0) {
+            // A process of another pid namespace is told from others by pidfds only. Without them it is refused.
+            let _unnamed = socket::name_senders(&connection);
+        }
+        let account = self.quotas.account(peer.map_or(NOBODY, |peer| peer.uid));
         let connection = Shared::new(connection, &account);
-        let charge = uid.ok().and_then(|uid| self.quotas.charge(uid, 1));
-        let (Ok(uid), Some(charge)) = (uid, charge) else {
+        let charge = peer.and_then(|peer| self.quotas.charge(peer.uid, 1));
+        let (Some(peer), Some(charge)) = (peer, charge) else {
             turn_away(&connection, Failure::NoRoom);
-            return Ok(true);
+            return Ok(Taken::Refused);
         };
         let key = self.next_key();
-        let origin = Origin::Path { _charge: charge };
+        let origin = Origin::Path {
+            _charge: charge,
+            peer,
+        };
         let access = attached.access.clone();
         let token = Token::new(key, &attached.core, connection, origin, access);
-        let source = Source::Token(Arc::clone(&token));
-        if self.watch_at(key, &token.socket, source).is_err() {
+        self.enter(key, Source::Token(Arc::clone(&token)));
+        Ok(Taken::One(token, peer.uid))
+    }
+
+    /// Has the leader watch a connection that was taken, unless it has ended; false if that cannot be.
+    pub(super) fn watch_taken(&self, token: &Token) -> bool {
+        if self.source(token.key).is_some()
+            && self.watch_entered(token.key, &token.socket).is_err()
+            && self.unwatch(token.key, &token.socket).is_some()
+        {
             token.turn_away();
             token.end();
-        } else {
-            self.has_come(token, uid);
+            return false;
         }
-        Ok(true)
+        true
     }
 
     /// Takes a connection that there is no room for, and closes it; false if not even that can be done.
@@ -153,8 +179,17 @@ impl Runtime {
             // with them. (No more than can wait at a time: the inode may be reached by other ways.)
             let others = attached.borrowed || attached.handed_over.load(Ordering::Acquire);
             for _ in 0..=BACKLOG {
-                if others || self.take_connection(attached) != Ok(true) {
+                if others {
                     break;
+                }
+                match self.take_connection(attached) {
+                    Ok(Taken::One(token, uid)) => {
+                        if self.watch_taken(&token) {
+                            self.has_come(token, uid);
+                        }
+                    }
+                    Ok(Taken::Refused) => {}
+                    Ok(Taken::None) | Err(_) => break,
                 }
                 self.wake();
             }

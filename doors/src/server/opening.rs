@@ -8,11 +8,12 @@ use super::packet::{Brought, PacketCall, send_failure};
 use super::parked::Matter;
 use super::petition::refused;
 use super::petitioner::payer;
+use super::seat::Here;
 use super::token::{Origin, Token};
 use crate::access::Refusal;
 use crate::cred::Caller;
 use crate::pool::Job;
-use crate::sys::peer::{peer_cred, peer_pidfd};
+use crate::sys::peer::peer_pidfd;
 use crate::sys::socket::{Received, sent_by};
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
@@ -34,13 +35,12 @@ impl Leader {
             let _gone = send_failure(token, generation, code, limit);
         };
         let refuse = |code| refuse_beyond(code, 0);
-        let Origin::Path { .. } = token.origin else {
+        let Origin::Path { peer, .. } = &token.origin else {
             return Err(Violation::Turn);
         };
         if received.fds_lost {
             // Our table is full: there is no room for a pidfd either, and a refusal needs less certainty than a call.
-            let opener = peer_cred(&token.socket).map_err(|_| Violation::Sender)?;
-            if opener.pid != 0 && opener.pid == received.pid {
+            if peer.pid != 0 && peer.pid == received.pid {
                 refuse(Failure::DescriptorsLost);
             }
             return Err(Violation::Descriptors);
@@ -68,7 +68,8 @@ impl Leader {
             refuse(Failure::DescriptorsLost);
             return Ok(());
         }
-        let caller = Caller::of_socket(&token.socket, &opener).map_err(|_| Violation::Sender)?;
+        let caller = Caller::of_peer(peer, &token.socket, &opener);
+        let caller = caller.map_err(|_| Violation::Sender)?;
         let judged = token.judge(&caller);
         let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
         let turned_down = judged.and_then(|said| turned_down(core, said, bytes, descriptors));
@@ -93,11 +94,27 @@ impl Leader {
         *lock(&token.call) = Some(call.progress());
         self.untold.add(token, &call.progress());
         if judged.is_some() {
-            dispatch(call);
+            self.serve(call);
         } else {
             self.park(token, Matter::Call(call));
         }
         Ok(())
+    }
+
+    /// Has a call served: here and now if somebody else can lead meanwhile, else by a thread of the pool.
+    fn serve(&mut self, call: Box<PacketCall>) {
+        if self.here.is_none() && self.may_leave() {
+            let pool = Arc::clone(&call.core().pool);
+            match Here::new(&pool, call) {
+                Ok(here) => {
+                    self.watch.saw(here.caller());
+                    self.here = Some(here);
+                }
+                Err(call) => dispatch(call),
+            }
+        } else {
+            dispatch(call);
+        }
     }
 
     /// Goes on with a first call about which the predicates have been asked.

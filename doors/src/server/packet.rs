@@ -26,6 +26,9 @@ use crate::wire::message::Message;
 /// A client that waits longer than this is told that its call has arrived, or has begun.
 pub(crate) const TELL_AFTER: Duration = Duration::from_millis(5);
 
+/// An answer up to this size takes no time.
+const SMALL_BYTES: usize = 16 * 1024;
+
 /// The stages of a packet call.
 mod stage {
     /// It waits for a thread.
@@ -201,6 +204,12 @@ impl PacketCall {
             descriptors,
         });
         Ok(())
+    }
+
+    /// Whether its answer is one small packet that is not sent yet.
+    pub(crate) fn is_small(&self) -> bool {
+        !self.answered
+            && !matches!(&self.reply, Some(Reply::Data { data, .. }) if data.len() > SMALL_BYTES)
     }
 
     pub(crate) fn lose_reply(&mut self) {

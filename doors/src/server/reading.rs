@@ -33,12 +33,37 @@ impl Leader {
                 self.runtime.receive_elsewhere(token);
                 break;
             }
-            let received = token.socket.receive(&mut buffer);
+            let received = if flags.contains(EpollFlags::EPOLLHUP) {
+                token.socket.receive_after_hang_up(&mut buffer)
+            } else {
+                token.socket.receive(&mut buffer)
+            };
             if !self.token_received(token, flags, &buffer, received) {
                 break;
             }
         }
         self.buffer = buffer;
+    }
+
+    /// Takes the first packet of a new connection, which most often is there already, and has the connection watched:
+    /// most have sent by then all that they ever will.
+    pub(super) fn greet(&mut self, token: &Arc<Token>, uid: u32) {
+        if token.socket.account().is_over() {
+            self.rest(token);
+        } else if self.table.might_hold_up(&token.socket) {
+            self.runtime.receive_elsewhere(token);
+        } else {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            let received = token.socket.receive(&mut buffer);
+            self.token_received(token, EpollFlags::empty(), &buffer, received);
+            self.buffer = buffer;
+            if !self.runtime.watch_taken(token) {
+                return;
+            }
+        }
+        if !token.has_spoken() {
+            self.unfinished.connected(token, uid);
+        }
     }
 
     /// False if there is nothing more.

@@ -36,6 +36,8 @@ pub(crate) enum Source {
     Wakeup,
     /// Something happened to a name.
     Names,
+    /// What falls due while the thread that led runs a call.
+    Alarm,
     /// Connections through a name.
     Listener(Arc<Attached>),
     /// A reference.
@@ -58,6 +60,8 @@ pub(crate) struct Attached {
     pub(crate) handed_over: AtomicBool,
     /// The listener and its name belong to whoever started this process.
     pub(crate) borrowed: bool,
+    /// It has named the senders of packets since before anybody could connect.
+    pub(crate) born_here: bool,
     /// Held while a connection is taken and counted.
     pub(crate) accepting: Mutex<()>,
     pub(crate) path: Option<PathBuf>,
@@ -289,9 +293,14 @@ impl Runtime {
         self.next_key.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Enters a source that is not watched yet.
+    pub(super) fn enter(&self, key: u64, source: Source) {
+        lock(&self.sources).insert(key, source);
+    }
+
     /// Has the leader watch a descriptor.
     pub(crate) fn watch_at(&self, key: u64, fd: impl AsFd, source: Source) -> sys::Result<()> {
-        lock(&self.sources).insert(key, source);
+        self.enter(key, source);
         let added = self
             .epoll
             .add(fd, EpollEvent::new(EpollFlags::EPOLLIN, key));
@@ -309,9 +318,14 @@ impl Runtime {
     /// Watches a source again that had left epoll for a while, unless it has been forgotten.
     pub(crate) fn watch_again(&self, key: u64, fd: impl AsFd) {
         if self.source(key).is_some() {
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, key);
-            let _added = self.epoll.add(fd, event);
+            let _added = self.watch_entered(key, fd);
         }
+    }
+
+    /// Has the leader watch a source that was entered.
+    pub(super) fn watch_entered(&self, key: u64, fd: impl AsFd) -> sys::Result<()> {
+        self.epoll
+            .add(fd, EpollEvent::new(EpollFlags::EPOLLIN, key))
     }
 
     /// Forgets a source; the descriptor leaves epoll when its last copy is closed, or here.

@@ -13,6 +13,7 @@ use crate::foreign;
 use crate::pool::Job;
 use crate::primitive::{AtomicBool, Ordering};
 use crate::sys::diag;
+use crate::sys::peer::PeerCred;
 use crate::sys::shared::Shared;
 use crate::wire::code::Failure;
 
@@ -30,6 +31,8 @@ pub(crate) enum Origin {
     Path {
         /// What it costs its user; given back with the connection.
         _charge: Charge,
+        /// Who has connected.
+        peer: PeerCred,
     },
     /// A pair that the owner made to call its own door: no reference.
     Own,

@@ -40,7 +40,8 @@ impl Untold {
 
     /// When the next opener is to be told.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.0.iter().map(|waiting| waiting.at).min()
+        let waiting = self.0.iter().filter(|waiting| !waiting.call.is_done());
+        waiting.map(|waiting| waiting.at).min()
     }
 
     /// Tells those whose time has come.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use nix::errno::Errno;
 use nix::sys::stat::stat;
 
-use super::Result;
+use super::{Result, fork};
 use crate::primitive::{AtomicU64, Ordering};
 
 /// The ids of a process at one moment.
@@ -49,6 +49,15 @@ pub(crate) struct StandIns {
     pub(crate) gid: Option<u32>,
 }
 
+/// The life of the process in which a thread runs that never ends; 0 before there is one.
+static SETTLED: AtomicU64 = AtomicU64::new(0);
+
+/// Says that the calling thread never ends, and does not leave its user namespace: then no thread of this process can
+/// (unshare(2) and setns(2) refuse a process that has several), until it forks.
+pub(crate) fn settle() {
+    SETTLED.store(fork::life(), Ordering::Release);
+}
+
 impl StandIns {
     /// As they are now.
     ///
@@ -58,10 +67,24 @@ impl StandIns {
         /// The user namespace whose maps were seen to have no gaps, by inode number; 0 none. A map is written once
         /// (`user_namespaces(7)`), so it need not be read for each caller.
         static WHOLE: AtomicU64 = AtomicU64::new(0);
+        /// The life in which that is so for good.
+        static WHOLE_IN: AtomicU64 = AtomicU64::new(0);
+        let life = fork::life();
+        if WHOLE_IN.load(Ordering::Relaxed) == life {
+            return Self {
+                uid: None,
+                gid: None,
+            };
+        }
+        // Read before the namespace: what is found then stays.
+        let settled = SETTLED.load(Ordering::Acquire) == life;
         // A number is not given out again while its namespace is there, and a server, which has threads, cannot leave
         // its own.
         let namespace = stat("/proc/thread-self/ns/user").map_or(0, |file| file.st_ino);
         if namespace != 0 && WHOLE.load(Ordering::Relaxed) == namespace {
+            if settled {
+                WHOLE_IN.store(life, Ordering::Relaxed);
+            }
             return Self {
                 uid: None,
                 gid: None,

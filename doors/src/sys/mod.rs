@@ -22,6 +22,7 @@ pub(crate) mod ids;
 pub(crate) mod listen;
 pub(crate) mod mapping;
 pub(crate) mod memfd;
+mod patient;
 pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod random;

@@ -6,10 +6,11 @@
 
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use super::account::Account;
 use super::socket::{self, Next, Received};
-use super::{Result, closer};
+use super::{Result, closer, patient};
 use crate::primitive::{AtomicBool, Ordering};
 
 /// A unix socket of ours in whose queue a peer may have put anything.
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     lives_on: AtomicBool,
     /// The other side was told of the end: nothing more gets in.
     ended: AtomicBool,
+    /// The other side has hung up, and all that it had sent is received: nothing can get in, and nothing is in.
+    silent: AtomicBool,
 }
 
 impl Shared {
@@ -31,6 +34,7 @@ impl Shared {
             account: account.clone(),
             lives_on: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
         }
     }
 
@@ -49,6 +53,24 @@ impl Shared {
         socket::receive(self, buffer, &self.account)
     }
 
+    /// Receives one packet after the other side has hung up (`EPOLLHUP`); see [`socket::receive_after_hang_up`].
+    pub(crate) fn receive_after_hang_up(&self, buffer: &mut [u8]) -> Result<Option<Received>> {
+        let received = socket::receive_after_hang_up(self, buffer, &self.account);
+        if matches!(received, Ok(None)) {
+            self.silent.store(true, Ordering::Release);
+        }
+        received
+    }
+
+    /// Receives one packet, waiting for it at most so long; see [`patient::receive_within`].
+    pub(crate) fn receive_within(
+        &self,
+        buffer: &mut [u8],
+        within: Duration,
+    ) -> Result<Option<Received>> {
+        patient::receive_within(self, buffer, &self.account, within)
+    }
+
     /// Receives one packet; see [`socket::receive_past_reset`].
     pub(crate) fn receive_past_reset(&self, buffer: &mut [u8]) -> Result<Option<Received>> {
         socket::receive_past_reset(self, buffer, &self.account)
@@ -61,7 +83,7 @@ impl Shared {
 
     /// Tells the other side that this is the end, before the socket is closed: that may take its time.
     pub(crate) fn hang_up(&self) {
-        if !self.lives_on.load(Ordering::Acquire) {
+        if !self.lives_on.load(Ordering::Acquire) && !self.silent.load(Ordering::Acquire) {
             socket::end(self);
             self.ended.store(true, Ordering::Release);
         }
@@ -80,6 +102,9 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // SAFETY: this is the drop: it runs once, and nobody uses the field after it.
         let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
+        if self.silent.load(Ordering::Acquire) {
+            return;
+        }
         if !self.lives_on.load(Ordering::Acquire) && !self.ended.load(Ordering::Acquire) {
             socket::refuse_more(&socket);
         }

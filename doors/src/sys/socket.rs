@@ -19,7 +19,9 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 pub(crate) use self::look::{Next, next, peek};
-pub(crate) use self::receive::{Received, receive, receive_past_reset};
+pub(crate) use self::receive::{
+    Received, receive, receive_after_hang_up, receive_past_reset, receive_patiently,
+};
 pub(crate) use self::send::send;
 use super::Result;
 use super::process::Process;
@@ -52,11 +54,16 @@ pub(crate) fn plain_pair() -> Result<(OwnedFd, OwnedFd)> {
 ///
 /// A kernel before 6.5 knows no `SO_PASSPIDFD`; then the pid in the credentials has to do.
 pub(crate) fn name_senders(socket: impl AsFd) -> Result<()> {
-    set_option(&socket, libc::SO_PASSCRED)?;
+    number_senders(&socket)?;
     match set_option(&socket, SO_PASSPIDFD) {
         Err(Errno::ENOPROTOOPT) | Ok(()) => Ok(()),
         Err(other) => Err(other),
     }
+}
+
+/// As [`name_senders`], with their credentials only: to make a pidfd takes longer than to receive a packet.
+pub(crate) fn number_senders(socket: impl AsFd) -> Result<()> {
+    set_option(&socket, libc::SO_PASSCRED)
 }
 
 fn set_option(socket: &impl AsFd, option: i32) -> Result<()> {
@@ -132,23 +139,25 @@ pub(crate) fn is_hung_up(socket: impl AsFd) -> bool {
         })
 }
 
-/// The next connection of a listener, non-blocking and close-on-exec.
+/// The next connection of a listener, non-blocking and close-on-exec. It names its senders as its listener did when it
+/// was made.
 #[expect(clippy::disallowed_methods, reason = "accept4 returns a raw number")]
 pub(crate) fn accept(listener: impl AsFd) -> Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let number = nix::sys::socket::accept4(listener.as_fd().as_raw_fd(), flags)?;
     // SAFETY: accept4 has just installed this number for us alone.
-    let connection = unsafe { OwnedFd::from_raw_fd(number) };
-    // It names its senders as its listener did when it was made: a listener that was passed to us may not have then.
-    name_senders(&connection)?;
-    Ok(connection)
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Whether the kernel names this process as the sender of a packet.
+///
+/// A pid alone says so only of a process that was opened by what it has made, and found not to be reaped, when the packet
+/// had come: then the number has been its own, and nobody else's, all the time. Else a pidfd has to come along, where the
+/// kernel knows them.
 pub(crate) fn sent_by(received: &mut Received, process: &Process) -> bool {
     match received.pidfd.take() {
         Some(pidfd) => process.is_meant_by(pidfd).unwrap_or(false),
-        // A kernel without SCM_PIDFD: the pid has to do; 0 is a process outside our namespace.
+        // 0 is a process outside our namespace.
         None => received.pid != 0 && received.pid == process.pid(),
     }
 }

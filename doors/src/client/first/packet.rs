@@ -26,14 +26,17 @@ impl First<'_, '_> {
         if received.cut || received.fds_lost {
             return Err(CallCondition::ReplyLost);
         }
-        self.arrived = true;
-        self.identify(received.pidfd.take(), received.pid)?;
+        let first = !std::mem::replace(&mut self.arrived, true);
         let fds = &mut received.fds;
         let bytes = self.buffer.get(..received.len).unwrap_or_default();
         let (message, payload) = match Message::decode(bytes) {
             Ok(decoded) => decoded,
             Err(violation) => return broken(violation, true),
         };
+        // Of a reply that comes first, and ends the call, nobody asks who sent it.
+        if !(first && matches!(message, Message::Reply { .. })) {
+            identify(&mut self.server, received.pidfd.take(), received.pid)?;
+        }
         if names_another_call(&message) {
             return broken(Violation::Turn, true);
         }
@@ -83,26 +86,30 @@ impl First<'_, '_> {
             _ => broken(Violation::Turn, true),
         }
     }
+}
 
-    /// Who answers: always the same process.
-    fn identify(&mut self, pidfd: Option<OwnedFd>, pid: i32) -> Result<(), CallCondition> {
-        let sender = match pidfd {
-            Some(pidfd) => Process::from_pidfd(pidfd),
-            None => Process::open(pid),
-        };
-        match (sender, &self.server) {
-            (Ok(sender), None) => {
-                self.server = Some(sender);
-                Ok(())
-            }
-            (Ok(sender), Some(first)) if first.same_as(&sender).unwrap_or(false) => Ok(()),
-            // It answered and died: what it said stands, and the connection will end.
-            (Err(_), _) => Ok(()),
-            (Ok(_), Some(_)) => Err(CallCondition::Protocol {
-                violation: Violation::Sender,
-                taken: true,
-            }),
+/// Who answers: always the same process.
+fn identify(
+    server: &mut Option<Process>,
+    pidfd: Option<OwnedFd>,
+    pid: i32,
+) -> Result<(), CallCondition> {
+    let sender = match pidfd {
+        Some(pidfd) => Process::from_pidfd(pidfd),
+        None => Process::open(pid),
+    };
+    match (sender, &*server) {
+        (Ok(sender), None) => {
+            *server = Some(sender);
+            Ok(())
         }
+        (Ok(sender), Some(first)) if first.same_as(&sender).unwrap_or(false) => Ok(()),
+        // It answered and died: what it said stands, and the connection will end.
+        (Err(_), _) => Ok(()),
+        (Ok(_), Some(_)) => Err(CallCondition::Protocol {
+            violation: Violation::Sender,
+            taken: true,
+        }),
     }
 }
 

@@ -51,10 +51,35 @@ pub(crate) fn receive(
     buffer: &mut [u8],
     account: &Account,
 ) -> Result<Option<Received>> {
-    match receive_next(&socket, buffer, account)? {
+    match receive_next(&socket, buffer, account, libc::MSG_DONTWAIT)? {
         None => {
             refuse_more(&socket);
-            receive_next(&socket, buffer, account)
+            receive_next(&socket, buffer, account, libc::MSG_DONTWAIT)
+        }
+        received => Ok(received),
+    }
+}
+
+/// As [`receive`], after the other side's hang-up was seen (`EPOLLHUP`), for those to whom it says nothing how the other
+/// end was closed: all packets were there before.
+pub(crate) fn receive_after_hang_up(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    account: &Account,
+) -> Result<Option<Received>> {
+    receive_next(socket, buffer, account, libc::MSG_DONTWAIT)
+}
+
+/// As [`receive`], but waits as long as the socket is allowed to (`sys/patient.rs`); a signal ends that.
+pub(crate) fn receive_patiently(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    account: &Account,
+) -> Result<Option<Received>> {
+    match receive_next(&socket, buffer, account, 0)? {
+        None => {
+            refuse_more(&socket);
+            receive_next(&socket, buffer, account, libc::MSG_DONTWAIT)
         }
         received => Ok(received),
     }
@@ -64,8 +89,9 @@ fn receive_next(
     socket: impl AsFd,
     buffer: &mut [u8],
     account: &Account,
+    wait: i32,
 ) -> Result<Option<Received>> {
-    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    let flags = wait | libc::MSG_CMSG_CLOEXEC;
     let (mut received, any) = message::<{ CONTROL_BYTES / 8 }>(socket, buffer, flags)?;
     received.fds.charge_to(account);
     Ok(if received.len == 0 && !any {
@@ -108,7 +134,7 @@ pub(super) fn message<const WORDS: usize>(
         // SAFETY: the header points at a live buffer and a live control buffer, and states their sizes.
         let got = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) };
         match Errno::result(got) {
-            Err(Errno::EINTR) => {}
+            Err(Errno::EINTR) if flags & libc::MSG_DONTWAIT != 0 => {}
             other => break usize::try_from(other?).unwrap_or(0),
         }
     };

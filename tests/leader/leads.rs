@@ -1,0 +1,99 @@
+//! A first call may run on the thread that read it: another leads then.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of the test")]
+
+use std::thread::JoinHandle;
+
+use doors::{CallCondition, CallError, CallState, Door, Reply};
+
+use crate::{Scene, soon};
+
+impl Scene {
+    /// A first call with these data.
+    fn first(&self, data: &[u8]) -> Result<Reply, CallError> {
+        Door::open(self.plain()).unwrap().call(data, vec![])
+    }
+
+    /// A first call on a thread of its own, that stays until the test says `leave` so often.
+    fn stays(&self, times: usize) -> JoinHandle<Result<Reply, CallError>> {
+        let path = self.plain();
+        let data = format!("w{times}");
+        std::thread::spawn(move || Door::open(path).unwrap().call(data.as_bytes(), vec![]))
+    }
+
+    /// First calls until one has run on a thread that leads otherwise: from here on there is a deputy.
+    fn lead(&self) {
+        while !leads(&self.first(b"anothing").unwrap()) {}
+    }
+}
+
+/// Whether the thread that ran this call, and answered with its name, is one of those that lead.
+fn leads(reply: &Reply) -> bool {
+    [&b"door-leader"[..], b"door-deputy"].contains(&reply.data.as_slice())
+}
+
+#[test]
+fn one_that_stays_holds_up_nobody() {
+    let mut scene = Scene::new("one_that_stays_holds_up_nobody");
+    scene.lead();
+    for times in 1.. {
+        let staying = scene.stays(times);
+        scene.wait("entered", 2 * times - 1);
+        scene.others_are_served();
+        // Nor does a second one that stays.
+        let other = scene.stays(times);
+        scene.wait("entered", 2 * times);
+        scene.others_are_served();
+        scene.tell("raise leave");
+        other.join().unwrap().unwrap();
+        if leads(&staying.join().unwrap().unwrap()) {
+            break;
+        }
+    }
+    scene.others_are_served();
+}
+
+#[test]
+fn one_whose_caller_gives_up_is_told() {
+    let mut scene = Scene::new("one_whose_caller_gives_up_is_told");
+    scene.lead();
+    let mut led = 0;
+    let mut times = 0;
+    while led == 0 {
+        times += 1;
+        let door = Door::open(scene.plain()).unwrap();
+        let error = door.call_until(b"cnothing", vec![], soon()).unwrap_err();
+        assert_eq!(error.condition, CallCondition::TimedOut { taken: true });
+        scene.wait("told", times);
+        for name in ["door-leader", "door-deputy"] {
+            led += scene
+                .ask(&format!("count {name}"))
+                .parse::<usize>()
+                .unwrap();
+        }
+    }
+    scene.tell("raise leave");
+    scene.others_are_served();
+}
+
+#[test]
+fn one_may_call_a_door_of_its_own_process() {
+    let scene = Scene::new("one_may_call_a_door_of_its_own_process");
+    scene.lead();
+    while !leads(&scene.first(b"acalls").unwrap()) {}
+    scene.others_are_served();
+}
+
+#[test]
+fn one_that_panics_or_unbinds_its_thread_takes_nobody_along() {
+    let scene = Scene::new("one_that_panics_or_unbinds_its_thread_takes_nobody_along");
+    scene.lead();
+    for _ in 0..20 {
+        let error = scene.first(b"apanics").unwrap_err();
+        assert_eq!(error.condition, CallCondition::Panicked);
+        assert_ne!(error.call_state(), CallState::NotExecuted);
+        scene.first(b"u").unwrap();
+    }
+    while !leads(&scene.first(b"u").unwrap()) {}
+    scene.lead();
+    scene.others_are_served();
+}
