@@ -8,9 +8,9 @@ use nix::errno::Errno;
 
 use super::session::Session;
 use crate::channel::descriptors::STALE_PACKETS;
-use crate::channel::ends::{CallHead, ClientEnd, low};
+use crate::channel::ends::{CallHead, ClientEnd, Presence, low};
 use crate::channel::pair::Pair;
-use crate::channel::wait::{Patience, Spent};
+use crate::channel::wait::{Patience, Peer, Spent};
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::sys::account::Account;
@@ -148,7 +148,8 @@ impl Channel {
         let turn = last.wrapping_add(1);
         state.turn = turn;
         let cpu = cpu::current();
-        if self.end.publish(head, turn, cpu)
+        let presence = self.end.publish(head, turn, cpu);
+        if presence == Presence::Quiet
             && session.ring().is_err()
             && let Some(unheard) = self.ring_again(session, turn, until)
         {
@@ -159,6 +160,11 @@ impl Channel {
             || (cpu, end.peer_cpu()),
             || end.answered(turn),
             || session.is_dead(),
+            if presence == Presence::Woken {
+                Peer::Woken
+            } else {
+                Peer::Awake
+            },
         );
         match spent {
             Spent::Seen | Spent::Yielded { .. } => Waited::Answered,

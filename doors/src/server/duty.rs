@@ -24,7 +24,7 @@ use crate::primitive::{Ordering, fence};
 use crate::wire::code::{Answer, Failure};
 use crate::wire::message::Violation;
 
-/// A channel without calls gives its thread back after this time.
+/// A channel without calls gives its thread back after this time, or twice as long.
 pub(crate) const QUIET_AFTER: Duration = Duration::from_millis(50);
 
 /// The private state of a channel.
@@ -36,6 +36,12 @@ pub(crate) struct Duty {
     pub(crate) generation: u64,
     pub(crate) patience: Patience,
     pub(crate) gear: Gear,
+    /// The last sleep was short.
+    pub(crate) brisk: bool,
+    /// The last answer has woken the client.
+    pub(crate) woke: bool,
+    /// The thread has not followed although its caller was elsewhere.
+    pub(crate) stayed: bool,
     /// The registration that was called last: most callers call one door.
     pub(crate) last: Option<Arc<Registration>>,
     /// The pair whose area the current turn uses.
@@ -217,7 +223,7 @@ impl Duty {
     #[inline]
     pub(crate) fn answer(&mut self, head: &ReplyHead) {
         self.turn = self.turn.wrapping_add(1);
-        self.channel.end.publish(head, self.turn);
+        self.woke = self.channel.end.publish(head, self.turn);
     }
 
     /// Publishes that the call ended without results.
