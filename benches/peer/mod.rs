@@ -14,7 +14,7 @@ use crate::job::Job;
 use crate::sample::Sample;
 
 pub(crate) use self::doors::{DOORS, DOORS_LEAF, DOORS_REPLY, DOORS_REPLY_NOW, QUIET_CALLS};
-pub(crate) use self::memory::{FUTEX, HANDOFF, SPIN};
+pub(crate) use self::memory::{FUTEX, HANDOFF, HANDOFF_WIDE, SPIN};
 pub(crate) use self::packet::SEQPACKET;
 pub(crate) use self::pipe::PIPE;
 pub(crate) use self::stream::STREAM;
@@ -101,6 +101,7 @@ pub(crate) const OURS: &[&dyn Peer] = &[
     &SPIN,
     &FUTEX,
     &HANDOFF,
+    &HANDOFF_WIDE,
     &STREAM,
     &SEQPACKET,
     &PIPE,
