@@ -73,14 +73,17 @@ impl Leash {
 mod tests {
     use super::{HELD, LONGEST_HELD, Leash, PAID};
 
-    /// Sleeps until one is free.
+    /// Held sleeps until one is free.
     fn held(leash: &mut Leash) -> u32 {
-        let mut sleeps = 0;
-        while leash.holds() {
-            leash.learn(true, 0, 0);
-            sleeps += 1;
-        }
-        sleeps
+        (0..=LONGEST_HELD)
+            .find(|_| {
+                let free = !leash.holds();
+                if !free {
+                    leash.learn(true, 0, 0);
+                }
+                free
+            })
+            .expect("never free")
     }
 
     #[test]

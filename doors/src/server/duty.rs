@@ -36,12 +36,8 @@ pub(crate) struct Duty {
     pub(crate) generation: u64,
     pub(crate) patience: Patience,
     pub(crate) gear: Gear,
-    /// The last sleep was short.
-    pub(crate) brisk: bool,
-    /// The last answer has woken the client.
-    pub(crate) woke: bool,
-    /// The thread has not followed although its caller was elsewhere.
-    pub(crate) stayed: bool,
+    /// The last sleep and the last answer.
+    pub(crate) recent: Recent,
     /// The registration that was called last: most callers call one door.
     pub(crate) last: Option<Arc<Registration>>,
     /// The pair whose area the current turn uses.
@@ -51,6 +47,17 @@ pub(crate) struct Duty {
     pub(crate) reply: Option<Prepared>,
     /// The invocation has set a callback for the caller's going.
     pub(crate) callback_set: bool,
+}
+
+/// What the next sleep has to know of the last one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Recent {
+    /// The sleep was short.
+    brisk: bool,
+    /// The answer has woken the client.
+    woke: bool,
+    /// The thread has not followed although its caller was elsewhere.
+    stayed: bool,
 }
 
 /// How far a call has got between two turns.
@@ -223,7 +230,7 @@ impl Duty {
     #[inline]
     pub(crate) fn answer(&mut self, head: &ReplyHead) {
         self.turn = self.turn.wrapping_add(1);
-        self.woke = self.channel.end.publish(head, self.turn);
+        self.recent.woke = self.channel.end.publish(head, self.turn);
     }
 
     /// Publishes that the call ended without results.

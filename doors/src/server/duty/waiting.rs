@@ -72,9 +72,9 @@ impl Duty {
         let held = self.gear.holds(self.patience.peer_rests() && !leaf);
         // A client that sleeps is often woken on its waker's processor: the two would change places. Once it is awaited.
         let (from, here) = (end.peer_cpu(), cpu::current());
-        self.stayed = self.woke && from != here && !self.stayed;
+        self.recent.stayed = self.recent.woke && from != here && !self.recent.stayed;
         if held {
-            footing.follow(if self.stayed { here } else { from });
+            footing.follow(if self.recent.stayed { here } else { from });
         } else {
             footing.widen();
         }
@@ -83,7 +83,7 @@ impl Duty {
         }
         let begun = Instant::now();
         let until = after(begun, QUIET_AFTER);
-        let mut watched = self.brisk;
+        let mut watched = self.recent.brisk;
         loop {
             if channel.session.is_dead() {
                 return Event::Dead;
@@ -120,7 +120,7 @@ impl Duty {
 
     /// A caller has woken the thread after this time.
     fn learn(&mut self, took: Duration, held: bool, footing: &mut Footing) {
-        self.brisk = took <= BRISK;
+        self.recent.brisk = took <= BRISK;
         let end = &self.channel.end;
         let (from, to) = (end.peer_cpu(), cpu::current());
         self.gear.woken(held, from, to);
