@@ -29,7 +29,7 @@ impl Pin {
 }
 
 /// The processors that this process may use, from which each side gets its own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Processors(Vec<usize>);
 
 impl Processors {

@@ -12,6 +12,9 @@ pub const WORKS: &[&str] = &[
     "null", "sparse", "fd", "mt", "burn", "connect", "scale", "idle", "death",
 ];
 
+/// Within this factor we are at the floor.
+const FLOOR_AND: f64 = 1.1;
+
 /// The works of the limits that need a peer of the workspace `benches/peers`.
 pub const FAR_WORKS: &[&str] = &["null", "echo"];
 
@@ -24,6 +27,9 @@ pub struct Limit {
     what: String,
     measured: Option<f64>,
     bound: f64,
+    /// What a program of this suite measured that does nothing but what stops us: a limit that it misses itself, with us
+    /// close to it, is bound by it.
+    floor: Option<f64>,
     /// The measured value has to be at least the bound, not at most.
     at_least: bool,
 }
@@ -40,10 +46,26 @@ impl Limit {
     #[must_use]
     pub fn is_missed(&self) -> bool {
         match self.measured {
-            Some(measured) if self.at_least => measured < self.bound,
-            Some(measured) => measured > self.bound,
+            Some(measured) => !self.is_held_by(measured) && !self.is_bound(),
             None => true,
         }
+    }
+
+    fn is_held_by(&self, measured: f64) -> bool {
+        if self.at_least {
+            measured >= self.bound
+        } else {
+            measured <= self.bound
+        }
+    }
+
+    /// Whether the limit is not held, and the floor neither holds it nor is far from us.
+    fn is_bound(&self) -> bool {
+        let (Some(measured), Some(floor)) = (self.measured, self.floor) else {
+            return false;
+        };
+        let close = !self.at_least && measured <= floor * FLOOR_AND;
+        close && !self.is_held_by(measured) && !self.is_held_by(floor)
     }
 }
 
@@ -58,9 +80,13 @@ impl Limit {
         let verdict = match self.measured {
             None => "MISSED: not measured",
             Some(_) if self.is_missed() => "MISSED",
+            Some(_) if self.is_bound() => "bound by its floor",
             Some(_) => "held",
         };
-        let bound = format!("{sign} {}", self.bound);
+        let bound = match self.floor {
+            Some(floor) => format!("{sign} {} (floor {floor:.3})", self.bound),
+            None => format!("{sign} {}", self.bound),
+        };
         [self.what.clone(), measured, bound, verdict.into()]
     }
 }
@@ -68,7 +94,7 @@ impl Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [what, measured, bound, verdict] = self.cells();
-        write!(f, "{what:<58} {measured:>9} {bound:<9} {verdict}")
+        write!(f, "{what:<58} {measured:>9} {bound:<24} {verdict}")
     }
 }
 
@@ -93,8 +119,22 @@ mod tests {
             what: "something".into(),
             measured,
             bound: 1.0,
+            floor: None,
             at_least,
         }
+    }
+
+    #[test]
+    fn a_limit_is_bound_by_a_floor_that_misses_it_and_is_near() {
+        let with = |measured, floor| Limit {
+            floor: Some(floor),
+            ..limit(Some(measured), false)
+        };
+        assert!(!with(1.3, 1.2).is_missed());
+        assert!(with(1.3, 1.2).to_string().contains("bound"));
+        assert!(with(1.4, 1.2).is_missed());
+        assert!(with(1.05, 1.0).is_missed());
+        assert!(with(0.9, 1.2).to_string().contains("held"));
     }
 
     #[test]

@@ -107,6 +107,7 @@ impl<'a> Rows<'a> {
             what: what.into(),
             measured,
             bound,
+            floor: None,
             at_least: false,
         });
     }
@@ -115,6 +116,13 @@ impl<'a> Rows<'a> {
         self.at_most(what, measured, bound);
         if let Some(last) = self.limits.last_mut() {
             last.at_least = true;
+        }
+    }
+
+    /// What the floor of the last limit measured.
+    fn floor(&mut self, measured: Option<f64>) {
+        if let Some(last) = self.limits.last_mut() {
+            last.floor = measured;
         }
     }
 
@@ -150,25 +158,34 @@ impl<'a> Rows<'a> {
     /// Calls with pauses, or beside other work.
     fn pauses(&mut self) {
         let busy = place("sparse", "300 us busy");
-        for (peer, p50_bound, cpu_bound) in [("doors leaf", 0.08, 5.0), ("doors", 0.2, 8.0)] {
+        for (peer, floor, p50_bound, cpu_bound) in [
+            ("doors leaf", "hand-off", 0.08, 5.0),
+            ("doors", "hand-off wide", 0.2, 8.0),
+        ] {
             let [p50, p99] = self.ratios(busy, peer);
+            let [floor_p50, _] = self.ratios(busy, floor);
             self.at_most(
                 format!("sparse 300 us busy, {peer}, p50 / unix stream"),
                 p50,
                 p50_bound,
             );
+            self.floor(floor_p50);
             self.at_most(
                 format!("sparse 300 us busy, {peer}, p99 / unix stream"),
                 p99,
                 0.5,
             );
-            let cpu = self.times(busy, peer);
-            let cpu = cpu.and_then(|times| Some(times.server_cpu?.median / 1e3));
+            let cpu = |rows: &Self, peer| {
+                let times = rows.times(busy, peer)?;
+                Some(times.server_cpu?.median / 1e3)
+            };
+            let (cpu, floor_cpu) = (cpu(self, peer), cpu(self, floor));
             self.at_most(
                 format!("sparse 300 us busy, {peer}, server CPU (us)"),
                 cpu,
                 cpu_bound,
             );
+            self.floor(floor_cpu);
         }
         let asleep = place("sparse", "1.00 ms asleep");
         let [p50, p99] = self.ratios(asleep, "doors");

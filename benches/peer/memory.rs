@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Caller, Peer, Service};
 use crate::Result;
 use crate::job::{Job, Kind, Pace};
+use crate::pin::Processors;
 use crate::shared::{Area, futex_wait, futex_wake};
 
 /// How the two sides wait for each other.
@@ -17,6 +18,14 @@ enum Wait {
     /// As before, but the server's thread follows the caller's processor before it sleeps, and the caller gives that away
     /// until the answer is there: the floor of handing a processor over.
     Handoff,
+    /// As before, but the server's thread may run anywhere while it answers: two more system calls.
+    HandoffWide,
+}
+
+impl Wait {
+    fn hands_over(self) -> bool {
+        matches!(self, Self::Handoff | Self::HandoffWide)
+    }
 }
 
 #[derive(Debug)]
@@ -25,6 +34,7 @@ pub(crate) struct Memory(Wait);
 pub(crate) const SPIN: Memory = Memory(Wait::Spin);
 pub(crate) const FUTEX: Memory = Memory(Wait::Futex);
 pub(crate) const HANDOFF: Memory = Memory(Wait::Handoff);
+pub(crate) const HANDOFF_WIDE: Memory = Memory(Wait::HandoffWide);
 
 /// In a word beside the turn: somebody sleeps here (futex), or the other side shall sleep (spin).
 const FLAG: u32 = 1 << 31;
@@ -45,6 +55,7 @@ impl Peer for Memory {
             Wait::Spin => "spin",
             Wait::Futex => "futex",
             Wait::Handoff => "hand-off",
+            Wait::HandoffWide => "hand-off wide",
         }
     }
 
@@ -52,7 +63,7 @@ impl Peer for Memory {
         let sensible = match self.0 {
             // More spinning threads than processors measure the scheduler.
             Wait::Spin => job.lines == 1,
-            Wait::Futex | Wait::Handoff => true,
+            Wait::Futex | Wait::Handoff | Wait::HandoffWide => true,
         };
         // A futex does not tell that the other side has died.
         let possible = !matches!(job.kind, Kind::Doors(_) | Kind::Descriptors(_) | Kind::Hang);
@@ -146,7 +157,7 @@ impl Line {
     fn publish(&self, way: Way, turn: u32) {
         match self.wait {
             Wait::Spin => self.area.store(way.word, turn),
-            Wait::Futex | Wait::Handoff => {
+            Wait::Futex | Wait::Handoff | Wait::HandoffWide => {
                 // The bit goes with the old turn: who sets it again looks at the new one first.
                 if self.area.swap(way.word, turn) & FLAG != 0 {
                     futex_wake(&self.area, way.word);
@@ -165,7 +176,7 @@ impl Line {
             }
             match self.wait {
                 Wait::Spin => std::hint::spin_loop(),
-                Wait::Futex | Wait::Handoff => {
+                Wait::Futex | Wait::Handoff | Wait::HandoffWide => {
                     let flagged = word | FLAG;
                     if word == flagged || self.area.exchange(way.word, word, flagged) {
                         futex_wait(&self.area, way.word, flagged);
@@ -177,7 +188,7 @@ impl Line {
 
     /// The server's thread goes where its caller was.
     fn follow(&mut self) {
-        if self.wait == Wait::Handoff {
+        if self.wait.hands_over() {
             let cpu = self.area.load(self.call.word.saturating_add(CPU));
             // Zero before the first call.
             if let Some(number) = cpu.checked_sub(1)
@@ -189,9 +200,16 @@ impl Line {
         }
     }
 
+    /// The server's thread may go anywhere again.
+    fn widen(&mut self, whole: &Processors) {
+        if self.wait == Wait::HandoffWide && self.followed.take().is_some() {
+            let _not_ours = crate::pin::to_processors(whole.all());
+        }
+    }
+
     /// The caller lets the server's thread run.
     fn give_way(&self, turn: u32) {
-        if self.wait == Wait::Handoff {
+        if self.wait.hands_over() {
             let mut left = YIELDS;
             while left > 0 && self.area.load(self.reply.word) & !FLAG != turn {
                 std::thread::yield_now();
@@ -215,10 +233,12 @@ fn cpu() -> u32 {
 fn serve_one(job: &Job, mut line: Line) {
     let mut data = Vec::with_capacity(job.size);
     let mut scratch = Vec::new();
+    let whole = Processors::ours().unwrap_or_default();
     loop {
         let turn = line.next();
         line.follow();
         let word = line.wait_for(line.call, turn);
+        line.widen(&whole);
         if line.wait == Wait::Spin && word & FLAG != 0 {
             line.publish(line.reply, turn);
             while line.area.load(line.call.word) == word {
@@ -243,7 +263,7 @@ impl Caller for Line {
         }
         let turn = self.next();
         self.area.write(self.call.data, data);
-        if self.wait == Wait::Handoff {
+        if self.wait.hands_over() {
             self.area.store(self.call.word.saturating_add(CPU), cpu());
         }
         self.publish(self.call, turn);

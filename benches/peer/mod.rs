@@ -17,7 +17,7 @@ pub(crate) use self::doors::{
     DOORS, DOORS_BLOCK, DOORS_HANDOFF, DOORS_LEAF, DOORS_REPLY, DOORS_REPLY_NOW, DOORS_SPIN,
     QUIET_CALLS,
 };
-pub(crate) use self::memory::{FUTEX, HANDOFF, SPIN};
+pub(crate) use self::memory::{FUTEX, HANDOFF, HANDOFF_WIDE, SPIN};
 pub(crate) use self::packet::SEQPACKET;
 pub(crate) use self::pipe::PIPE;
 pub(crate) use self::stream::STREAM;
@@ -107,6 +107,7 @@ pub(crate) const OURS: &[&dyn Peer] = &[
     &SPIN,
     &FUTEX,
     &HANDOFF,
+    &HANDOFF_WIDE,
     &STREAM,
     &SEQPACKET,
     &PIPE,

@@ -6,7 +6,7 @@ use super::{ALL, ASLEEP};
 use crate::Result;
 use crate::contest::{self, Setting};
 use crate::job::Pace;
-use crate::peer::{DOORS_LEAF, HANDOFF};
+use crate::peer::{DOORS_LEAF, HANDOFF, HANDOFF_WIDE};
 use crate::pin::Pin;
 use crate::record::Record;
 use crate::suite::Suite;
@@ -21,6 +21,7 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
     let mut peers = if apart { ALL } else { ASLEEP }.to_vec();
     peers.push(&DOORS_LEAF);
     peers.push(&HANDOFF);
+    peers.push(&HANDOFF_WIDE);
     let calls = suite.plan.pick(CALLS_FULL, CALLS_QUICK);
     for micros in [300, 1000] {
         for asleep in [false, true] {

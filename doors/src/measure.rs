@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::channel::ends::{CallHead, ClientEnd, End, ReplyHead, ServerEnd};
+use crate::channel::ends::{CallHead, ClientEnd, End, Presence, ReplyHead, ServerEnd};
 use crate::channel::pair::Pair;
 use crate::sys::memfd;
 use crate::wire::layout::{Shape, usize_of};
@@ -48,15 +48,18 @@ impl Conversation {
             generation,
             ..CallHead::default()
         };
-        let rings = self.client.publish(&head, generation, 0);
+        let presence = self.client.publish(&head, generation, 0);
         let taken = self.server.read().generation == generation && self.server.take(generation);
         let reply = ReplyHead {
             generation,
             ..ReplyHead::default()
         };
-        self.server.publish(&reply, generation);
+        let _woke = self.server.publish(&reply, generation);
         let answered = self.client.answered(generation);
-        !rings && taken && answered && self.client.read().generation == generation
+        presence != Presence::Quiet
+            && taken
+            && answered
+            && self.client.read().generation == generation
     }
 
     /// Data of a call through the area: copied into it, and out of it into private memory. What came out.

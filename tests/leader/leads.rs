@@ -1,5 +1,4 @@
 //! A first call may run on the thread that read it: another leads then.
-#![expect(clippy::arithmetic_side_effects, reason = "small numbers of the test")]
 
 use std::thread::JoinHandle;
 

@@ -8,7 +8,7 @@ mod server;
 
 use std::sync::Arc;
 
-pub(crate) use self::client::ClientEnd;
+pub(crate) use self::client::{ClientEnd, Presence};
 pub(crate) use self::server::ServerEnd;
 use super::pair::Pair;
 use super::small::{SmallCall, SmallReply};
@@ -198,7 +198,7 @@ pub(crate) mod tests {
                     generation: turn,
                     ..ReplyHead::default()
                 };
-                server.publish(&reply, turn);
+                assert!(!server.publish(&reply, turn));
                 assert!(client.answered(turn) && client.read().generation == turn);
                 assert!(!client.answered(turn.wrapping_add(1)));
             }

@@ -8,8 +8,10 @@
 //! Two looks in a row that find nothing are evidence for a caller that pauses: the thread follows it. A run of quick
 //! calls while both share a processor is evidence for one that does not: the thread parts from it. A parting that did not
 //! pay (the thread follows again soon) makes the run that is asked for next time twice as long, so that a wrong
-//! guess ends by itself and is not made often.
+//! guess ends by itself and is not made often. A thread that follows is held where its caller runs as long as the kernel
+//! would not leave it there (`leash.rs`).
 
+use super::leash::Leash;
 use super::wait::Spent;
 use crate::waiting::Waiting;
 
@@ -44,6 +46,7 @@ pub(crate) struct Gear {
     run: u32,
     /// Calls found by looking since the last parting.
     found: u32,
+    leash: Leash,
 }
 
 impl Gear {
@@ -56,13 +59,21 @@ impl Gear {
             quick: 0,
             run: RUN,
             found: 0,
+            leash: Leash::new(),
         }
     }
 
     /// Whether the thread sleeps where its caller runs.
-    #[inline]
+    #[cold]
     pub(crate) fn follows(&self) -> bool {
         self.follows
+    }
+
+    /// Whether the thread has to be held there. It needs not be if the caller rests between its calls and the kernel
+    /// leaves the thread there by itself.
+    #[cold]
+    pub(crate) fn holds(&self, rests: bool) -> bool {
+        self.follows && (!rests || self.waiting != Waiting::Auto || self.leash.holds())
     }
 
     /// Learns how a wait ended.
@@ -95,8 +106,17 @@ impl Gear {
                     self.run.saturating_mul(2).min(LONGEST_RUN)
                 };
                 self.follows = true;
+                self.leash.bring();
                 Shift::Follow
             }
+        }
+    }
+
+    /// A caller on one processor has ended a sleep on another, or on the same, for which the thread was held or not.
+    #[cold]
+    pub(crate) fn woken(&mut self, held: bool, from: u32, to: u32) {
+        if self.follows {
+            self.leash.learn(held, from, to);
         }
     }
 

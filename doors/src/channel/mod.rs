@@ -7,6 +7,7 @@
 pub(crate) mod descriptors;
 pub(crate) mod ends;
 pub(crate) mod gear;
+mod leash;
 #[cfg(loom)]
 #[cfg(test)]
 mod loom_models;

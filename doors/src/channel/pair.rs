@@ -59,25 +59,31 @@ impl Pair {
         Ok(mapping)
     }
 
-    /// Closes the client's window to further writers (the client has mapped it), verifies and maps it.
+    /// Maps the client's window, closes it to further writers (the client has mapped it) and verifies it. It was made
+    /// here, so mapping it first is no risk; afterwards it could not be mapped for sleeping.
     pub(crate) fn with_peer(
         number: u32,
         shape: Shape,
         ours: Mapping,
         theirs: impl AsFd,
     ) -> sys::Result<Self> {
+        let access = if shape.channels() > 0 {
+            mapping::Access::Sleep
+        } else {
+            mapping::Access::Read
+        };
+        let mapped = Mapping::new(&theirs, shape.window_bytes(), access)?;
         memfd::seal_for_reading(&theirs)?;
         let demand = memfd::Demand {
             len: shape.window_bytes(),
             closed_to_writers: true,
         };
         memfd::verify(&theirs, demand)?;
-        let theirs = Mapping::new(theirs, shape.window_bytes(), mapping::Access::Read)?;
         Ok(Self {
             number,
             shape,
             ours: Arc::new(ours),
-            theirs: Arc::new(theirs),
+            theirs: Arc::new(mapped),
         })
     }
 }

@@ -26,8 +26,12 @@ const WAKE_TO_US: u32 = 200;
 const SHORTEST_US: u32 = 1;
 /// Every so many waits the whole budget is tried again.
 const RETRY_EVERY: u32 = 32;
+/// So many calls in a row that were handed over on one processor make what was learned about others stale.
+const HANDED: u32 = 8;
 /// How often the processor is given away when the peer needs it.
 const YIELDS: u32 = 6;
+/// Every so many waits it is given away once although that did not pay.
+const GIVE_WAY_AGAIN: u32 = 256;
 /// A yield that comes back later than this has let a third thread run for its whole time slice, which can be
 /// milliseconds. No more of them until a short sleep shows that they pay: a thread that has given way still counts as
 /// one that wants the processor, and the kernel moves its peer away to make room.
@@ -39,6 +43,16 @@ const SOON: Duration = Duration::from_micros(30);
 const KEEN_LOOKS: u32 = 200;
 /// Pauses between two looks at what else may end the wait.
 const STRIDE: u32 = 64;
+
+/// What the peer did when the wait began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// It looked at our word, or was busy.
+    Awake,
+    /// It slept, and we have just woken it. A caller whose processor has changed since its last call, of many that were
+    /// handed over on one processor, has not learned from those how long it takes now.
+    Woken,
+}
 
 /// How a wait without sleeping ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +74,14 @@ pub(crate) enum Spent {
 #[derive(Debug)]
 pub(crate) struct Patience {
     waiting: Waiting,
-    budget_us: u32,
+    /// For a peer that was awake, and for one that we have just woken.
+    budget_us: [u32; 2],
     /// The whole budget.
     longest_us: u32,
     yields: u32,
     waits: u32,
+    /// Calls in a row that were handed over to a peer on our own processor.
+    handed: u32,
 }
 
 impl Patience {
@@ -73,16 +90,17 @@ impl Patience {
         cpu::read_quota();
         Self {
             waiting,
-            budget_us: LONGEST_US,
+            budget_us: [LONGEST_US; 2],
             longest_us: LONGEST_US,
             yields: YIELDS,
             waits: 0,
+            handed: 0,
         }
     }
 
     /// The thread runs elsewhere now: what was learned does not hold there.
     pub(crate) fn begin_anew(&mut self) {
-        self.budget_us = self.longest_us;
+        self.budget_us = [self.longest_us; 2];
         self.yields = YIELDS;
     }
 
@@ -107,6 +125,11 @@ impl Patience {
         soon
     }
 
+    /// Whether the peer leaves our own processor soon when we give it away: it does not compute between two turns.
+    pub(crate) fn peer_rests(&self) -> bool {
+        self.yields > 0
+    }
+
     /// Waits a bounded time without sleeping: until `there` is, the budget is spent, or `stop` says that something
     /// else is to be done.
     #[inline]
@@ -115,9 +138,13 @@ impl Patience {
         cpus: impl Fn() -> (u32, u32),
         there: impl Fn() -> bool,
         stop: impl Fn() -> bool,
+        state: Peer,
     ) -> Spent {
         // Two looks are free: in a chain of calls the peer is mostly done by then.
         if there() || there() {
+            if state == Peer::Woken {
+                self.hand_over();
+            }
             return Spent::Seen;
         }
         if self.waiting == Waiting::Block {
@@ -132,29 +159,48 @@ impl Patience {
         if self.waiting == Waiting::Handoff || cpu::is_short() {
             return Spent::Blown;
         }
-        let budget_us = if whole {
-            self.longest_us
-        } else {
-            self.budget_us
+        self.handed = 0;
+        let [awake, woken] = &mut self.budget_us;
+        let own_us = match state {
+            Peer::Awake => awake,
+            Peer::Woken => woken,
         };
+        let budget_us = if whole { self.longest_us } else { *own_us };
         let budget = budget_us.saturating_mul(cpu::pauses_per_microsecond());
         let spent = look(budget, there, stop);
-        self.budget_us = if spent == Spent::Seen {
-            self.budget_us.saturating_mul(2).min(self.longest_us)
+        *own_us = if spent == Spent::Seen {
+            own_us.saturating_mul(2).min(self.longest_us)
         } else {
-            (self.budget_us / 2).max(SHORTEST_US)
+            (*own_us / 2).max(SHORTEST_US)
         };
         spent
+    }
+
+    /// A peer on our own processor has had it from us. After some of those the next that is elsewhere is looked for with
+    /// the whole budget: our thread was moved, the peer will follow, and who sleeps meanwhile is moved again.
+    fn hand_over(&mut self) {
+        self.handed = self.handed.saturating_add(1);
+        if self.handed >= HANDED {
+            let [_, woken] = &mut self.budget_us;
+            *woken = self.longest_us;
+        }
     }
 
     /// The peer is on our own processor: let it run.
     #[cold]
     fn give_way(&mut self, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> Spent {
+        if self.yields == 0 {
+            if !self.waits.is_multiple_of(GIVE_WAY_AGAIN) {
+                return Spent::Nothing;
+            }
+            self.yields = 1;
+        }
         let begun = Instant::now();
         let mut before = begun;
         for _ in 0..self.yields {
             cpu::yield_now();
             if there() {
+                self.hand_over();
                 let soon = begun.elapsed() <= SOON;
                 return Spent::Yielded { soon };
             }
@@ -168,6 +214,8 @@ impl Patience {
                 return Spent::Nothing;
             }
         }
+        // One is left: the peer runs on before we do what sleeping takes.
+        self.yields = (self.yields / 2).max(1);
         Spent::Nothing
     }
 }

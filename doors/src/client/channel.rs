@@ -9,10 +9,10 @@ use nix::errno::Errno;
 use try_lock::{Locked, TryLock};
 
 use super::session::Session;
-use crate::channel::ends::{CallHead, ClientEnd, low};
+use crate::channel::ends::{CallHead, ClientEnd, Presence, low};
 use crate::channel::pair::Pair;
 use crate::channel::parts::Cursor;
-use crate::channel::wait::{Patience, Spent};
+use crate::channel::wait::{Patience, Peer, Spent};
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::sys::shared::Shared;
@@ -195,7 +195,8 @@ impl Channel {
         let turn = last.wrapping_add(1);
         state.turn = turn;
         let cpu = cpu::current();
-        if self.end.publish(head, turn, cpu)
+        let presence = self.end.publish(head, turn, cpu);
+        if presence == Presence::Quiet
             && session.ring().is_err()
             && let Some(unheard) = self.ring_again(session, turn, until)
         {
@@ -207,6 +208,11 @@ impl Channel {
             || (cpu, end.peer_cpu()),
             || end.answered(turn),
             || session.is_dead(),
+            if presence == Presence::Woken {
+                Peer::Woken
+            } else {
+                Peer::Awake
+            },
         );
         match spent {
             Spent::Seen | Spent::Yielded { .. } => Waited::Answered,

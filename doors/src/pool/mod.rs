@@ -42,6 +42,7 @@ mod limits;
 mod place;
 mod queue;
 mod sleep;
+mod watch;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -57,6 +58,7 @@ pub use limits::PoolLimits;
 pub(crate) use place::leaves;
 pub use place::{ServerThread, unbind};
 pub(crate) use sleep::Sleeper;
+pub(crate) use watch::{Watch, Watched};
 
 use crate::lock::lock;
 use crate::primitive::{AtomicUsize, Ordering};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Pool, State};
 use crate::lock::lock;
-use crate::primitive::{AtomicU64, Ordering};
+use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 use crate::server::channel::Channel;
 
 /// Whether a thread sleeps on the word of a channel; part of the channel, so that a sleep allocates nothing.
@@ -12,15 +12,21 @@ use crate::server::channel::Channel;
 pub(crate) struct Sleeper {
     /// Counts up at each beginning and at each end of a sleep: odd while a thread sleeps.
     round: AtomicU64,
-    /// The sleep out of which somebody called the thread, because it is needed elsewhere.
-    evicted: AtomicU64,
+    /// The sleep out of which somebody called the thread, because it is needed elsewhere or has slept for long.
+    pub(super) evicted: AtomicU64,
+    /// The leader looks at the channel now and then.
+    pub(super) watched: AtomicBool,
 }
 
 impl Pool {
-    /// Enters the calling thread in the list of those that sleep on a channel; the number of its sleep.
-    pub(crate) fn enter_sleep(&self, channel: &Arc<Channel>) -> u64 {
+    /// Enters the calling thread in the list of those that sleep on a channel; the number of its sleep. The leader ends
+    /// one that lasts, if it is to watch it.
+    pub(crate) fn enter_sleep(&self, channel: &Arc<Channel>, watched: bool) -> u64 {
         let round = channel.sleeper.turn_over();
         lock(&self.state).sleepers.push(Arc::clone(channel));
+        if watched && channel.sleeper.is_to_be_watched() {
+            channel.session.runtime.watch(channel);
+        }
         round
     }
 
@@ -80,7 +86,7 @@ impl State {
 }
 
 /// Whether this is the number of a sleep, rather than of the time between two.
-fn is_asleep(round: u64) -> bool {
+pub(super) fn is_asleep(round: u64) -> bool {
     !round.is_multiple_of(2)
 }
 
@@ -90,8 +96,17 @@ impl Sleeper {
         self.round.fetch_add(1, Ordering::SeqCst).wrapping_add(1)
     }
 
-    fn round(&self) -> u64 {
+    pub(super) fn round(&self) -> u64 {
         self.round.load(Ordering::SeqCst)
+    }
+
+    /// Whether nobody looks at the channel yet; who asks has to see to it.
+    ///
+    /// The thread has counted its sleep before it looks at the mark, and the leader takes the mark away before it looks
+    /// at the count a last time, in one order of all: a sleep that the leader does not see finds
+    /// the mark gone.
+    pub(super) fn is_to_be_watched(&self) -> bool {
+        !self.watched.load(Ordering::SeqCst) && !self.watched.swap(true, Ordering::SeqCst)
     }
 
     /// Whether the thread was called out of this sleep.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::core::lock;
 use super::descriptors::ChannelSocket;
-use super::duty::{Duty, Progress};
+use super::duty::{Duty, Progress, Recent};
 use super::promise::{Promise, Settled};
 use super::session::{Registration, Session};
 use crate::channel::ends::{ServerEnd, low};
@@ -69,6 +69,7 @@ impl Channel {
             generation: 0,
             patience: Patience::new(waiting),
             gear: Gear::new(waiting),
+            recent: Recent::default(),
             last: None,
             area,
             cursor: Cursor::default(),

@@ -26,7 +26,7 @@ use crate::wire::code::{Answer, Failure};
 use crate::wire::layout::usize_of;
 use crate::wire::message::Violation;
 
-/// A channel without calls gives its thread back after this time.
+/// A channel without calls gives its thread back after this time, or twice as long.
 pub(crate) const QUIET_AFTER: Duration = Duration::from_millis(50);
 /// One that has had large data gives its memory back with the thread, and both later: what is there saves a page fault for
 /// every 4 KiB.
@@ -41,6 +41,8 @@ pub(crate) struct Duty {
     pub(crate) generation: u64,
     pub(crate) patience: Patience,
     pub(crate) gear: Gear,
+    /// The last sleep and the last answer.
+    pub(crate) recent: Recent,
     /// The registration that was called last: most callers call one door.
     pub(crate) last: Option<Arc<Registration>>,
     /// The pair whose area the current turn uses.
@@ -58,6 +60,17 @@ pub(crate) struct Duty {
     pub(crate) reply: Option<Prepared>,
     /// The invocation has set a callback for the caller's going.
     pub(crate) callback_set: bool,
+}
+
+/// What the next sleep has to know of the last one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Recent {
+    /// The sleep was short.
+    brisk: bool,
+    /// The answer has woken the client.
+    woke: bool,
+    /// The thread has not followed although its caller was elsewhere.
+    stayed: bool,
 }
 
 /// How far a call has got between two turns.
@@ -275,7 +288,7 @@ impl Duty {
     #[inline]
     pub(crate) fn answer(&mut self, head: &ReplyHead) {
         self.turn = self.turn.wrapping_add(1);
-        self.channel.end.publish(head, self.turn);
+        self.recent.woke = self.channel.end.publish(head, self.turn);
     }
 
     /// Publishes that the call ended without results.

@@ -1,6 +1,7 @@
 //! What others put down for the leader.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -11,6 +12,7 @@ use super::parked::Decided;
 use super::runtime::Runtime;
 use super::session::Session;
 use super::token::Token;
+use crate::pool::{Watch, Watched};
 
 /// What waits for the leader's next turn.
 #[derive(Default)]
@@ -21,6 +23,8 @@ pub(crate) struct Inbox {
     newcomers: Mutex<Vec<(Arc<Token>, u32)>>,
     /// Sleeping threads that were called away, each with the number of its sleep.
     called: Mutex<Vec<(Arc<Channel>, u64)>>,
+    /// Channels on which threads sleep.
+    watched: Mutex<Watched>,
     /// Sessions whose quiet channels want another look.
     unseen: Mutex<Vec<Arc<Session>>>,
     /// Petitions about which predicates have been asked.
@@ -46,6 +50,14 @@ impl Runtime {
     pub(crate) fn remind(&self, channel: &Arc<Channel>, round: u64) {
         lock(&self.inbox.called).push((Arc::clone(channel), round));
         self.wake();
+    }
+
+    /// Has the leader end a sleep on this channel that lasts.
+    #[cold]
+    pub(crate) fn watch(&self, channel: &Arc<Channel>) {
+        if lock(&self.inbox.watched).add(channel) {
+            self.wake();
+        }
     }
 
     /// Has the leader look at the quiet channels of a session once more.
@@ -74,9 +86,16 @@ impl Runtime {
 
 /// The leader's part.
 impl Inbox {
-    /// Repeats the wakes that are due; true if some sleep goes on.
+    /// When to look at the threads that sleep.
+    pub(super) fn watch_due(&self) -> Option<Instant> {
+        lock(&self.watched).due()
+    }
+
+    /// Calls threads away that have slept for long, and repeats the wakes that are due; true if some sleep goes on.
     pub(super) fn repeat_wakes(&self) -> bool {
+        let over = lock(&self.watched).look();
         let mut called = lock(&self.called);
+        called.extend(over.iter().filter_map(Watch::to_end));
         called.retain(|(channel, round)| channel.wakes_again(*round));
         !called.is_empty()
     }

@@ -246,6 +246,7 @@ impl Leader {
             self.calls_away.then(|| later(REPEAT_AFTER)),
             self.short.then(|| later(THREADS_AFTER)),
             self.runtime.starved.due(),
+            self.runtime.inbox.watch_due(),
         ];
         others.into_iter().flatten().chain(references).min()
     }

@@ -7,7 +7,7 @@ use super::session::Paid;
 use crate::channel::ends::{CallHead, ReplyHead, low};
 use crate::channel::parts::{Cut, Place};
 use crate::channel::small::pack;
-use crate::channel::wait::Spent;
+use crate::channel::wait::{Peer, Spent};
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::sys::{cpu, futex};
@@ -200,6 +200,7 @@ impl Duty {
                 || (cpu::current(), end.peer_cpu()),
                 || end.turn() != before,
                 || session.is_dead(),
+                Peer::Awake,
             );
             if matches!(spent, Spent::Seen | Spent::Yielded { .. }) {
                 break;

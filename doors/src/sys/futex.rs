@@ -21,7 +21,8 @@ pub(crate) enum Slept {
 /// Sleeps while the word holds `expected`, at most until `until`.
 ///
 /// The futex is a shared one (no `FUTEX_PRIVATE_FLAG`): the waker is another process. Waiting works on a
-/// read-only mapping, since the kernel finds a shared futex by inode and offset (futex(2)).
+/// read-only mapping, since the kernel finds a shared futex by inode and offset (futex(2)); on a writable one it costs
+/// less (`mapping::Access::Sleep`).
 pub(crate) fn wait(word: &AtomicU32, expected: u32, until: Option<Instant>) -> Slept {
     // A relative timeout (FUTEX_WAIT measures CLOCK_MONOTONIC): whoever calls loops with the absolute time.
     let left = match until.map(|at| at.saturating_duration_since(Instant::now())) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::layout::{Shape, WORDS_BYTES, call, reply};
 use super::limits;
 use super::message::Message;
-use crate::channel::ends::{CallHead, ClientEnd, End, ReplyHead, ServerEnd};
+use crate::channel::ends::{CallHead, ClientEnd, End, Presence, ReplyHead, ServerEnd};
 use crate::channel::pair::Pair;
 use crate::channel::small::{SmallCall, SmallReply};
 use crate::server::meter::CLASSES;
@@ -75,7 +75,7 @@ fn words() -> Vec<Entry> {
         small: SmallCall::default(),
     };
     server.say_awake();
-    assert!(!client.publish(&head, turn, 0));
+    assert_eq!(client.publish(&head, turn, 0), Presence::Awake);
     assert!(client.say_waiting(true, 0));
     assert_eq!(server.read(), head);
     assert!(server.take(turn));
@@ -90,7 +90,7 @@ fn words() -> Vec<Entry> {
         code: u32::from_le_bytes(number(6)),
         small: SmallReply::default(),
     };
-    server.publish(&head, turn);
+    let _woke = server.publish(&head, turn);
     assert_eq!(client.read(), head);
 
     // What differs from run to run is set to zero.

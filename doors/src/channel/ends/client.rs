@@ -6,14 +6,25 @@ use crate::channel::state;
 use crate::primitive::AtomicU32;
 use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, reply};
 
+/// Whether a server thread is at the channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// One is, awake.
+    Awake,
+    /// One was asleep.
+    Woken,
+    /// None is: ring the session socket.
+    Quiet,
+}
+
 /// The client's end.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientEnd(pub(crate) End);
 
 impl ClientEnd {
-    /// Publishes a turn, from this processor, and wakes a sleeping server thread. True: the channel is quiet, ring the session socket.
+    /// Publishes a turn, from this processor, and wakes a sleeping server thread.
     #[inline]
-    pub(crate) fn publish(&self, head: &CallHead, turn: u64, cpu: u32) -> bool {
+    pub(crate) fn publish(&self, head: &CallHead, turn: u64, cpu: u32) -> Presence {
         let end = &self.0;
         end.tell(call::MOVE, head.step);
         end.tell_long(call::GENERATION, head.generation);
@@ -32,23 +43,23 @@ impl ClientEnd {
         self.rouse(presence)
     }
 
-    /// Wakes a server thread that says it sleeps. True: none is here.
+    /// Wakes a server thread that says it sleeps.
     #[inline]
-    fn rouse(&self, presence: u32) -> bool {
+    fn rouse(&self, presence: u32) -> Presence {
         match presence {
-            presence::AWAKE => false,
+            presence::AWAKE => Presence::Awake,
             presence::SLEEPING => {
                 self.0.wake(call::WOKE_AT, call::TURN);
-                false
+                Presence::Woken
             }
             // Quiet, or a value that means nothing: a ring too many is harmless.
-            _ => true,
+            _ => Presence::Quiet,
         }
     }
 
     /// Whether no server thread has come since a turn was published; wakes one that sleeps.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.rouse(state::look(self.0.peer(reply::PRESENCE)))
+        self.rouse(state::look(self.0.peer(reply::PRESENCE))) == Presence::Quiet
     }
 
     /// Whether the answer to a turn is there.

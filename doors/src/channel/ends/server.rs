@@ -57,9 +57,9 @@ impl ServerEnd {
         )
     }
 
-    /// Publishes the answer to a turn and wakes a sleeping client.
+    /// Publishes the answer to a turn. True: the client slept, and was woken.
     #[inline]
-    pub(crate) fn publish(&self, head: &ReplyHead, turn: u64) {
+    pub(crate) fn publish(&self, head: &ReplyHead, turn: u64) -> bool {
         let end = &self.0;
         end.tell(reply::ANSWER, head.answer);
         end.tell_long(reply::GENERATION, head.generation);
@@ -73,9 +73,11 @@ impl ServerEnd {
             end.tell(reply::PART_AT, head.part_at);
         }
         end.tell(reply::CPU, cpu::current());
-        if state::publish(end.own(reply::TURN), low(turn), end.peer(call::WAITING)) != 0 {
+        let waits = state::publish(end.own(reply::TURN), low(turn), end.peer(call::WAITING)) != 0;
+        if waits {
             end.wake(reply::WOKE_AT, reply::TURN);
         }
+        waits
     }
 
     /// Says whether a thread is here. True: the client's turn is still `last`.

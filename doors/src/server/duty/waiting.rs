@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 use super::Duty;
 use crate::channel::ends::low;
 use crate::channel::gear::Shift;
-use crate::channel::wait::Spent;
+use crate::channel::wait::{Peer, Spent};
 use crate::pool::Pool;
 use crate::server::footing::Footing;
+use crate::sys::clock::after;
 use crate::sys::{cpu, futex};
 use crate::wire::layout::presence;
+
+/// After a sleep that was not longer the next one has no timeout: the leader looks at it.
+const BRISK: Duration = Duration::from_micros(500);
 
 /// Why a thread stops waiting on a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +41,7 @@ impl Duty {
             || (cpu::current(), end.peer_cpu()),
             || end.turn() != last,
             stop,
+            Peer::Awake,
         );
         let shift = self.gear.learn(spent);
         if shift != Shift::None {
@@ -66,22 +71,34 @@ impl Duty {
     fn sleep(&mut self, pool: &Pool, footing: &mut Footing) -> Event {
         let channel = &self.channel;
         let (end, last) = (&channel.end, low(self.turn));
+        let leaf = self.last.as_ref().is_some_and(|last| last.core.is_leaf());
+        // Holding the thread of a leaf door costs nothing: it is not widened for the call.
+        let held = self.gear.holds(self.patience.peer_rests() && !leaf);
+        // A client that sleeps is often woken on its waker's processor: the two would change places. Once it is awaited.
+        let (from, here) = (end.peer_cpu(), cpu::current());
+        self.recent.stayed = self.recent.woke && from != here && !self.recent.stayed;
+        if held {
+            footing.follow(if self.recent.stayed { here } else { from });
+        } else {
+            footing.widen();
+        }
         if self.gear.follows() {
-            footing.follow(end.peer_cpu());
             end.say_cpu();
         }
         let begun = Instant::now();
-        let until = begun.checked_add(self.rests_after());
+        let until = after(begun, self.rests_after());
+        // The leader looks at the time of small channels only.
+        let mut watched = self.recent.brisk && !self.has_large_area();
         loop {
             if channel.session.is_dead() {
                 return Event::Dead;
             }
-            let round = pool.enter_sleep(channel);
+            let round = pool.enter_sleep(channel, watched);
             let mut slept = futex::Slept::Look;
             let alone = end.say_presence(presence::SLEEPING, self.turn);
             let wanted = channel.sleeper.is_evicted(round) || pool.has_queue();
             if alone && !wanted && !channel.session.is_dead() {
-                slept = futex::wait(end.sleep_word(), last, until);
+                slept = futex::wait(end.sleep_word(), last, (!watched).then_some(until));
             }
             let evicted = pool.leave_sleep(channel, round);
             end.say_awake();
@@ -90,7 +107,7 @@ impl Duty {
                     pool.pass_eviction_on();
                 }
                 if slept == futex::Slept::Woken {
-                    self.learn(begun.elapsed(), footing);
+                    self.learn(begun.elapsed(), held, footing);
                 }
                 return Event::Turn { late: true };
             }
@@ -102,13 +119,18 @@ impl Duty {
                 self.has_rested = !wanted;
                 return Event::Leave;
             }
+            // Woken for nothing: a client that goes on doing that must not keep the thread.
+            watched = false;
         }
     }
 
     /// A caller has woken the thread after this time.
-    fn learn(&mut self, took: Duration, footing: &mut Footing) {
+    fn learn(&mut self, took: Duration, held: bool, footing: &mut Footing) {
+        self.recent.brisk = took <= BRISK;
         let end = &self.channel.end;
-        if end.peer_cpu() == cpu::current() {
+        let (from, to) = (end.peer_cpu(), cpu::current());
+        self.gear.woken(held, from, to);
+        if from == to {
             let soon = self.patience.learn_nap(took);
             let shift = self.gear.napped(soon);
             if shift != Shift::None {

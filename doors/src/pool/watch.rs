@@ -1,0 +1,110 @@
+//! The end of sleeps that last.
+//!
+//! A channel without calls gives its thread back. Where calls come often a timeout of each sleep, set and taken back, would
+//! be a tenth of a call (0.5 us). There the leader looks now and then at all channels on which threads sleep, as long as
+//! there are any.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::sleep::{Sleeper, is_asleep};
+use crate::primitive::Ordering;
+use crate::server::channel::Channel;
+use crate::server::duty::QUIET_AFTER;
+use crate::sys::clock::after;
+
+/// Channels on which threads sleep.
+#[derive(Default)]
+pub(crate) struct Watched {
+    channels: Vec<Watch>,
+    due: Option<Instant>,
+}
+
+/// Watch of them, with the number of a sleep that was found at the last look.
+pub(crate) struct Watch {
+    channel: Arc<Channel>,
+    last: Option<u64>,
+    found: Look,
+}
+
+/// What was found at a channel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Calls come, or it is the first look.
+    Changes,
+    /// No call has come since the last look: this sleep is to end.
+    Lasts(u64),
+    /// Nobody has slept there since the last look.
+    IsLeft,
+}
+
+impl Watched {
+    /// Watch more. True: it is the first, and the leader has to learn of it.
+    pub(crate) fn add(&mut self, channel: &Arc<Channel>) -> bool {
+        self.channels.push(Watch {
+            channel: Arc::clone(channel),
+            last: None,
+            found: Look::Changes,
+        });
+        let first = self.due.is_none();
+        if first {
+            self.due = Some(after(Instant::now(), QUIET_AFTER));
+        }
+        first
+    }
+
+    /// Looks if it is time; those that are not watched any more, to be dropped outside all locks.
+    pub(crate) fn look(&mut self) -> Vec<Watch> {
+        let now = Instant::now();
+        if self.due.is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        let is_over = |one: &mut Watch| one.look() != Look::Changes;
+        let over = self.channels.extract_if(.., is_over).collect();
+        let more = !self.channels.is_empty();
+        self.due = more.then(|| after(now, QUIET_AFTER));
+        over
+    }
+
+    /// When to look again.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+}
+
+impl Watch {
+    fn look(&mut self) -> Look {
+        self.found = self.channel.sleeper.look(&mut self.last);
+        self.found
+    }
+
+    /// The sleep that is to end, if it was found to last.
+    pub(crate) fn to_end(&self) -> Option<(Arc<Channel>, u64)> {
+        match self.found {
+            Look::Lasts(round) => Some((Arc::clone(&self.channel), round)),
+            Look::Changes | Look::IsLeft => None,
+        }
+    }
+}
+
+impl Sleeper {
+    /// The leader's look, which finds the number that it found last: a sleep that goes on is to end.
+    fn look(&self, last: &mut Option<u64>) -> Look {
+        let round = self.round();
+        if last.replace(round) != Some(round) {
+            return Look::Changes;
+        }
+        if is_asleep(round) {
+            self.evicted.store(round, Ordering::SeqCst);
+            self.watched.store(false, Ordering::SeqCst);
+            return Look::Lasts(round);
+        }
+        self.watched.store(false, Ordering::SeqCst);
+        // A sleep that has begun meanwhile may have found the mark.
+        if self.round() != round && self.is_to_be_watched() {
+            Look::Changes
+        } else {
+            Look::IsLeft
+        }
+    }
+}
