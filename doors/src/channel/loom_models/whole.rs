@@ -13,8 +13,10 @@
 //! * without the fence in [`state::stop_looking`]: deadlock in all models;
 //! * without the last look of [`state::stop_looking`]: a wait that never ends, in all models;
 //! * with a relaxed store in [`state::publish`]: a side that sees the turn reads the words of another, in all models;
-//! * without the acquire fence in [`state::look`]: the same;
-//! * without the fence in [`state::take`]: the first call runs, and its caller believes that it did not;
+//! * without the acquire fence in [`state::look`], or when the caller's first look is one without it: the same;
+//! * without the fence in [`state::take`] or in [`state::give_up`]: the first call runs, and its caller believes that it
+//!   did not;
+//! * when a caller that gave up uses the channel before its turn is answered: it takes the answer to another call;
 //! * without the fence after the duty was laid down, or without the look after it: deadlock where the thread leaves;
 //! * when quiet is said after the duty was laid down: deadlock where the thread leaves, since the word of the next holder is
 //!   overwritten.
