@@ -1,11 +1,13 @@
 //! What a server thread does with a turn.
 
+mod first;
 mod here;
 mod parts;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+pub(crate) use first::Unsent;
 pub(crate) use here::run_here;
 
 use super::core::Core;
@@ -13,7 +15,6 @@ use super::duty::{Active, Collecting, Duty, Event, Progress};
 use super::footing::Footing;
 use super::line::Line;
 use super::meter::Running;
-use super::packet::PacketCall;
 use super::session::{Paid, Registration};
 use crate::channel::ends::{CallHead, low};
 use crate::channel::small::unpack;
@@ -68,14 +69,6 @@ impl Desk {
             running,
             defers: false,
             without: Failure::Unanswered,
-        }
-    }
-
-    /// The desk of a thread that has the place of another, which is parked and says so here.
-    pub(crate) fn lent(running: &Arc<Running>) -> Self {
-        Self {
-            defers: true,
-            ..Self::new(Arc::clone(running), Footing::new(false))
         }
     }
 
@@ -377,62 +370,6 @@ impl Desk {
             self.data = Vec::new();
         }
         self.paid = None;
-    }
-
-    /// Serves a first call that came as a packet.
-    fn packet(&mut self, pool: &Arc<Pool>, call: Box<PacketCall>) {
-        if let Some(core) = self.packet_to_the_end(pool, call)
-            && self.line.take().is_some()
-        {
-            core.end();
-        }
-    }
-
-    /// The same in the place of another thread: what is left to do when the procedure is over.
-    pub(crate) fn serve_lent(&mut self, pool: &Arc<Pool>, call: Box<PacketCall>) -> Option<Unsent> {
-        let core = self.packet_to_the_end(pool, call)?;
-        let line = self.line.take()?;
-        Some(Unsent {
-            line,
-            core,
-            without: self.without,
-        })
-    }
-
-    /// The door, if the procedure was run.
-    fn packet_to_the_end(
-        &mut self,
-        pool: &Arc<Pool>,
-        mut call: Box<PacketCall>,
-    ) -> Option<Arc<Core>> {
-        let depleted = self.unpark(pool);
-        self.running.look_at_clock();
-        let core = call.take()?;
-        if depleted {
-            pool.tell_depletion();
-        }
-        let (data, fds) = call.take_brought();
-        self.data = data;
-        self.line = Some(Line::Packet(call));
-        self.invoke(Some(pool), &core, fds);
-        Some(core)
-    }
-}
-
-/// An answer that is there and, if it is small, not published yet; to be dropped.
-pub(crate) struct Unsent {
-    line: Line,
-    core: Arc<Core>,
-    without: Failure,
-}
-
-impl Drop for Unsent {
-    /// The call is over.
-    fn drop(&mut self) {
-        if self.line.is_small() {
-            self.line.finish(self.without);
-        }
-        self.core.end();
     }
 }
 
