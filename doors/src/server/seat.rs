@@ -199,7 +199,7 @@ impl Watch {
         self.first_calls.is_multiple_of(SOUGHT_EVERY)
     }
 
-    /// Somebody calls; the alarm will be set.
+    /// Somebody calls; [`Self::set`] follows.
     pub(super) fn saw(&mut self, caller: Arc<Caller>) {
         self.last = Some(caller);
     }
@@ -212,7 +212,13 @@ impl Watch {
 
     /// Has the alarm go off at `due`, if it does not before.
     pub(super) fn set(&mut self, alarm: &TimerFd, due: Option<Instant>) -> sys::Result<()> {
-        let Some(due) = due else { return Ok(()) };
+        let Some(due) = due else {
+            if self.at.is_none() {
+                // The caller has gone before its call began: nothing is due, and nobody would forget it.
+                self.last = None;
+            }
+            return Ok(());
+        };
         if self.at.is_some_and(|at| at <= due) {
             return Ok(());
         }
