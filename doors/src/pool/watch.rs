@@ -18,6 +18,8 @@ use crate::sys::clock::after;
 pub(crate) struct Watched {
     channels: Vec<Watch>,
     due: Option<Instant>,
+    /// Room for those that are over: a look allocates nothing.
+    room: Vec<Watch>,
 }
 
 /// Watch of them, with the number of a sleep that was found at the last look.
@@ -60,10 +62,16 @@ impl Watched {
             return Vec::new();
         }
         let is_over = |one: &mut Watch| one.look() != Look::Changes;
-        let over = self.channels.extract_if(.., is_over).collect();
+        let mut over = std::mem::take(&mut self.room);
+        over.extend(self.channels.extract_if(.., is_over));
         let more = !self.channels.is_empty();
         self.due = more.then(|| after(now, QUIET_AFTER));
         over
+    }
+
+    /// Takes the room back.
+    pub(crate) fn keep_room(&mut self, room: Vec<Watch>) {
+        self.room = room;
     }
 
     /// When to look again.

@@ -93,11 +93,18 @@ impl Inbox {
 
     /// Calls threads away that have slept for long, and repeats the wakes that are due; true if some sleep goes on.
     pub(super) fn repeat_wakes(&self) -> bool {
-        let over = lock(&self.watched).look();
-        let mut called = lock(&self.called);
-        called.extend(over.iter().filter_map(Watch::to_end));
-        called.retain(|(channel, round)| channel.wakes_again(*round));
-        !called.is_empty()
+        let mut over = lock(&self.watched).look();
+        let goes_on = {
+            let mut called = lock(&self.called);
+            called.extend(over.iter().filter_map(Watch::to_end));
+            called.retain(|(channel, round)| channel.wakes_again(*round));
+            !called.is_empty()
+        };
+        if over.capacity() > 0 {
+            over.clear();
+            lock(&self.watched).keep_room(over);
+        }
+        goes_on
     }
 
     pub(super) fn unseen(&self) -> Vec<Arc<Session>> {
