@@ -116,7 +116,9 @@ impl Duty {
             }
             let wanted = evicted || pool.has_queue();
             if wanted || slept == futex::Slept::TimedOut {
-                self.has_rested = !wanted;
+                // The leader calls away, too, who has slept for long.
+                let lasted = watched && until <= Instant::now() && !pool.has_queue();
+                self.has_rested = lasted || !wanted;
                 return Event::Leave;
             }
             // Woken for nothing: a client that goes on doing that must not keep the thread.
