@@ -30,12 +30,17 @@ const RETRY_EVERY: u32 = 32;
 const HANDED: u32 = 8;
 /// How often the processor is given away when the peer needs it.
 const YIELDS: u32 = 6;
-/// Every so many waits it is given away once although that did not pay.
-const GIVE_WAY_AGAIN: u32 = 256;
 /// A yield that comes back later than this has let a third thread run for its whole time slice, which can be
-/// milliseconds. No more of them until a short sleep shows that they pay: a thread that has given way still counts as
+/// milliseconds. There are none then for a number of waits: a thread that has given way still counts as
 /// one that wants the processor, and the kernel moves its peer away to make room.
 const YIELD_TOO_LONG: Duration = Duration::from_micros(100);
+/// That number, at first.
+const BARRED: u32 = 32;
+/// It doubles with each yield that was too long again, up to this: a short sleep takes a few microseconds more than a yield,
+/// a third thread that computes takes milliseconds.
+const LONGEST_BARRED: u32 = 8192;
+/// Yields that have paid after which the number is that of the beginning.
+const PAID: u32 = 256;
 /// What comes within this time after we gave the processor away came soon.
 const SOON: Duration = Duration::from_micros(30);
 /// Looks before the first pause: for about half a microsecond. A `pause` lets a sibling thread of the processor go first, and takes 64 cycles on
@@ -79,6 +84,12 @@ pub(crate) struct Patience {
     /// The whole budget.
     longest_us: u32,
     yields: u32,
+    /// Waits on our own processor still to come without a yield.
+    barred: u32,
+    /// How many there will be after the next one that is too long.
+    next_barred: u32,
+    /// Yields that have paid since the last one that was too long.
+    paid: u32,
     waits: u32,
     /// Calls in a row that were handed over to a peer on our own processor.
     handed: u32,
@@ -93,6 +104,9 @@ impl Patience {
             budget_us: [LONGEST_US; 2],
             longest_us: LONGEST_US,
             yields: YIELDS,
+            barred: 0,
+            next_barred: BARRED,
+            paid: 0,
             waits: 0,
             handed: 0,
         }
@@ -102,6 +116,7 @@ impl Patience {
     pub(crate) fn begin_anew(&mut self) {
         self.budget_us = [self.longest_us; 2];
         self.yields = YIELDS;
+        self.barred = 0;
     }
 
     /// A wake-up from another processor took so long. It counts for an eighth, so that no single one decides.
@@ -119,7 +134,7 @@ impl Patience {
     #[cold]
     pub(crate) fn learn_nap(&mut self, took: Duration) -> bool {
         let soon = took <= SOON;
-        if soon {
+        if soon && self.barred == 0 {
             self.yields = YIELDS;
         }
         soon
@@ -189,24 +204,28 @@ impl Patience {
     /// The peer is on our own processor: let it run.
     #[cold]
     fn give_way(&mut self, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> Spent {
-        if self.yields == 0 {
-            if !self.waits.is_multiple_of(GIVE_WAY_AGAIN) {
-                return Spent::Nothing;
-            }
-            self.yields = 1;
+        if self.barred > 0 {
+            self.barred = self.barred.saturating_sub(1);
+            return Spent::Nothing;
         }
+        self.yields = self.yields.max(1);
         let begun = Instant::now();
         let mut before = begun;
         for _ in 0..self.yields {
             cpu::yield_now();
             if there() {
                 self.hand_over();
-                let soon = begun.elapsed() <= SOON;
-                return Spent::Yielded { soon };
+                let took = begun.elapsed();
+                if took > YIELD_TOO_LONG {
+                    self.bar();
+                } else {
+                    self.pay();
+                }
+                return Spent::Yielded { soon: took <= SOON };
             }
             let now = Instant::now();
             if now.saturating_duration_since(before) > YIELD_TOO_LONG {
-                self.yields = 0;
+                self.bar();
                 return Spent::Nothing;
             }
             before = now;
@@ -217,6 +236,24 @@ impl Patience {
         // One is left: the peer runs on before we do what sleeping takes.
         self.yields = (self.yields / 2).max(1);
         Spent::Nothing
+    }
+}
+
+impl Patience {
+    /// A yield was too long.
+    fn bar(&mut self) {
+        self.yields = 0;
+        self.barred = self.next_barred;
+        self.next_barred = self.next_barred.saturating_mul(2).min(LONGEST_BARRED);
+        self.paid = 0;
+    }
+
+    /// A yield has paid.
+    fn pay(&mut self) {
+        self.paid = self.paid.saturating_add(1);
+        if self.paid == PAID {
+            self.next_barred = BARRED;
+        }
     }
 }
 
@@ -240,4 +277,71 @@ fn look(mut pauses: u32, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> S
         pauses = pauses.saturating_sub(STRIDE);
     }
     Spent::Blown
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::{Duration, Instant};
+
+    use super::{BARRED, LONGEST_BARRED, PAID, Patience, Peer, Spent, YIELD_TOO_LONG};
+    use crate::waiting::Waiting;
+
+    /// A wait on our own processor, with a peer that answers at once or after a third thread's time slice; whether the
+    /// processor was given away.
+    fn gives_way(patience: &mut Patience, at_once: bool) -> bool {
+        let looks = Cell::new(0);
+        let there = || {
+            looks.set(looks.get() + 1);
+            // Two looks come before anything else.
+            if looks.get() == 3 && !at_once {
+                let until = Instant::now() + YIELD_TOO_LONG + Duration::from_micros(20);
+                while Instant::now() < until {}
+            }
+            looks.get() > 2
+        };
+        let spent = patience.spend(|| (0, 0), there, || false, Peer::Awake);
+        assert!(matches!(spent, Spent::Yielded { .. } | Spent::Nothing));
+        looks.get() > 2
+    }
+
+    /// Waits until the processor is given away again.
+    fn barred(patience: &mut Patience) -> u32 {
+        (0..=LONGEST_BARRED)
+            .find(|_| gives_way(patience, false))
+            .expect("never")
+    }
+
+    #[test]
+    fn yields_that_take_long_are_made_more_and_more_seldom() {
+        let mut patience = Patience::new(Waiting::Auto);
+        assert_eq!(barred(&mut patience), 0);
+        let mut run = BARRED;
+        while run < LONGEST_BARRED {
+            assert_eq!(barred(&mut patience), run);
+            run *= 2;
+        }
+        assert_eq!(barred(&mut patience), LONGEST_BARRED);
+        assert_eq!(barred(&mut patience), LONGEST_BARRED);
+    }
+
+    #[test]
+    fn short_sleeps_end_no_bar_and_yields_that_pay_shorten_the_next() {
+        let mut patience = Patience::new(Waiting::Auto);
+        assert_eq!(barred(&mut patience), 0);
+        assert!(patience.learn_nap(Duration::ZERO));
+        assert_eq!(barred(&mut patience), BARRED);
+        assert!(!gives_way(&mut patience, true));
+        let mut paid = 0;
+        while paid < PAID {
+            // Another thread may run for long here, too, and begin a longer bar.
+            paid = if gives_way(&mut patience, true) {
+                patience.paid
+            } else {
+                paid
+            };
+        }
+        assert_eq!(barred(&mut patience), 0);
+        assert_eq!(barred(&mut patience), BARRED);
+    }
 }
