@@ -11,6 +11,7 @@ mod contest;
 mod drive;
 mod grid;
 pub mod html;
+mod identity;
 mod job;
 mod json;
 pub mod limits;

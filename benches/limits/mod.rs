@@ -112,7 +112,12 @@ pub fn far(records: &[Record]) -> Vec<Limit> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::pin::Pin;
+    use crate::record::Times;
+    use crate::statistics::Spread;
 
     fn limit(measured: Option<f64>, at_least: bool) -> Limit {
         Limit {
@@ -135,6 +140,48 @@ mod tests {
         assert!(with(1.4, 1.2).is_missed());
         assert!(with(1.05, 1.0).is_missed());
         assert!(with(0.9, 1.2).to_string().contains("held"));
+    }
+
+    /// First contacts that take so many times as long as the stream's.
+    fn contacts(peer: &'static str, pin: Pin, ratio: f64) -> Record {
+        let times = Times::of(&[], None).unwrap();
+        Record {
+            work: "connect",
+            variant: String::new(),
+            size: 8,
+            threads: 1,
+            pin,
+            peer,
+            rounds: 1,
+            times: Some(Times {
+                ratio: Some(Spread::of([ratio])),
+                ..times
+            }),
+            also: BTreeMap::new(),
+            note: String::new(),
+        }
+    }
+
+    #[test]
+    fn first_contacts_are_bound_by_their_floor_in_the_same_place_only() {
+        let records = [
+            contacts("doors", Pin::Unpinned, 1.35),
+            contacts("first contact", Pin::Unpinned, 1.25),
+            contacts("doors", Pin::OneCpu, 1.35),
+            contacts("first contact", Pin::OneCpu, 1.25),
+        ];
+        let verdicts = |records: &[Record]| -> Vec<String> {
+            let mut limits = limits(records);
+            limits.retain(|limit| limit.work() == "connect");
+            limits
+                .iter()
+                .map(|limit| limit.cells()[3].clone())
+                .collect()
+        };
+        // Unpinned the floor holds the limit, so ours could.
+        assert_eq!(verdicts(&records), ["MISSED", "bound by its floor"]);
+        // Without a floor at the same place nothing is bound.
+        assert_eq!(verdicts(&records[..3]), ["MISSED", "MISSED"]);
     }
 
     #[test]

@@ -144,15 +144,19 @@ impl<'a> Rows<'a> {
         self.at_most("null on one CPU, p50 / unix stream", p50, 0.4);
         let [p50, _] = self.ratios(place("fd", "1 per call"), "doors");
         self.at_most("fd, 1 per call, p50 / unix stream", p50, 0.35);
-        let connect = place("connect", "");
-        let [p50, _] = self.ratios(connect, "doors");
-        self.at_most("connect, p50 / unix stream", p50, 1.3);
-        let pinned = Place {
-            pin: one_cpu,
-            ..connect
-        };
-        let [p50, _] = self.ratios(pinned, "doors");
-        self.at_most("connect on one CPU, p50 / unix stream", p50, 1.0);
+        for (pin, what, bound) in [
+            (Pin::Unpinned, "connect, p50 / unix stream", 1.3),
+            (one_cpu, "connect on one CPU, p50 / unix stream", 1.0),
+        ] {
+            let connect = Place {
+                pin,
+                ..place("connect", "")
+            };
+            let [p50, _] = self.ratios(connect, "doors");
+            let [floor, _] = self.ratios(connect, "first contact");
+            self.at_most(what, p50, bound);
+            self.floor(floor);
+        }
     }
 
     /// Calls with pauses, or beside other work.

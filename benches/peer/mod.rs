@@ -1,5 +1,6 @@
 //! A way to call another process.
 
+mod contact;
 mod doors;
 mod memory;
 mod packet;
@@ -13,6 +14,7 @@ use crate::Result;
 use crate::job::Job;
 use crate::sample::Sample;
 
+pub(crate) use self::contact::FIRST_CONTACT;
 pub(crate) use self::doors::{
     DOORS, DOORS_BLOCK, DOORS_HANDOFF, DOORS_LEAF, DOORS_REPLY, DOORS_REPLY_NOW, DOORS_SPIN,
     QUIET_CALLS,
@@ -111,4 +113,5 @@ pub(crate) const OURS: &[&dyn Peer] = &[
     &STREAM,
     &SEQPACKET,
     &PIPE,
+    &FIRST_CONTACT,
 ];

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::contest::{self, Setting};
 use crate::job::Pace;
-use crate::peer::{DOORS, SEQPACKET, STREAM};
+use crate::peer::{DOORS, FIRST_CONTACT, SEQPACKET, STREAM};
 use crate::pin::Pin;
 use crate::record::Record;
 use crate::suite::Suite;
@@ -19,7 +19,7 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
         records.extend(contest::run(
             suite,
             &setting,
-            &[&DOORS, &STREAM, &SEQPACKET],
+            &[&DOORS, &FIRST_CONTACT, &STREAM, &SEQPACKET],
         )?);
     }
     Ok(records)
