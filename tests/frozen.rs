@@ -110,6 +110,15 @@ fn lookalikes() -> std::io::Result<Vec<(&'static str, OwnedFd)>> {
         nix::fcntl::fcntl(&memory, nix::fcntl::FcntlArg::F_ADD_SEALS(all))?;
         Ok(memory)
     };
+    // As many pages as it has bytes for, beyond its end.
+    let beyond = || -> std::io::Result<OwnedFd> {
+        let memory = raw::memfd(0, SealFlag::empty());
+        nix::unistd::ftruncate(&memory, 8192)?;
+        let keep = nix::fcntl::FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        nix::fcntl::fallocate(&memory, keep, 8192, 8192)?;
+        nix::fcntl::fcntl(&memory, nix::fcntl::FcntlArg::F_ADD_SEALS(all))?;
+        Ok(memory)
+    };
     let (reader, _writer) = std::io::pipe()?;
     let mut all_of_them: Vec<(&'static str, OwnedFd)> = vec![
         ("a device", open("/dev/null", 0)?),
@@ -142,6 +151,7 @@ fn lookalikes() -> std::io::Result<Vec<(&'static str, OwnedFd)>> {
         ("a hole", sparse(4096, b"")?),
         ("a hole at the end", sparse(8192, &[1; 4096])?),
         ("a huge hole", sparse(1 << 40, &[1; 4096])?),
+        ("pages beyond the end", beyond()?),
     ];
     all_of_them.extend(raw::huge_memfd(2 << 20, all).map(|fd| ("huge pages", fd)));
     all_of_them.extend(raw::secret_memory(4096).map(|fd| ("secret memory", fd)));

@@ -12,6 +12,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{SFlag, fstat};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
+use nix::unistd::{Whence, lseek};
 
 use super::Result;
 
@@ -20,8 +21,6 @@ const FUTURE_WRITE: i32 = 0x10;
 /// The seals of memory that nobody can change any more.
 const FROZEN: i32 =
     libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE | libc::F_SEAL_SEAL;
-/// The unit of `st_blocks` (stat(2)).
-const BLOCK: usize = 512;
 
 /// Creates `len` bytes of zeroed memory that can never change its size.
 ///
@@ -87,21 +86,29 @@ pub(crate) struct Demand {
 ///
 /// The seals are compared as a mask: the kernel adds `F_SEAL_EXEC` for `MFD_NOEXEC_SEAL`. A tmpfs file and a
 /// memfd without sealing report `F_SEAL_SEAL` alone and fail here; a hugetlb memfd has another magic.
+///
+/// The seals come first: no seal is ever taken off, so what is read of the size after them is final. The other way
+/// round the peer could cut the memory between the two looks.
 pub(crate) fn verify(memfd: impl AsFd, demand: Demand) -> Result<()> {
+    let mut wanted = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
+    if demand.closed_to_writers {
+        wanted |= FUTURE_WRITE | libc::F_SEAL_SEAL;
+    }
+    demand_seals(&memfd, wanted)?;
     let stat = fstat(memfd.as_fd())?;
     let regular = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG;
     let sized = usize::try_from(stat.st_size) == Ok(demand.len);
     if !regular || !sized || fstatfs(memfd.as_fd())?.filesystem_type() != TMPFS_MAGIC {
         return Err(Errno::EINVAL);
     }
-    let mut wanted = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
-    if demand.closed_to_writers {
-        wanted |= FUTURE_WRITE | libc::F_SEAL_SEAL;
-    }
+    Ok(())
+}
+
+/// `EINVAL` if not all of these seals are there.
+fn demand_seals(memfd: impl AsFd, wanted: i32) -> Result<()> {
     // SAFETY: takes a number, touches no memory (fcntl(2), F_GET_SEALS).
     let seals = unsafe { libc::fcntl(memfd.as_fd().as_raw_fd(), libc::F_GET_SEALS) };
-    let seals = Errno::result(seals)?;
-    if seals & wanted == wanted {
+    if Errno::result(seals)? & wanted == wanted {
         Ok(())
     } else {
         Err(Errno::EINVAL)
@@ -127,15 +134,13 @@ pub(crate) fn frozen(name: &std::ffi::CStr, data: &[u8]) -> Result<OwnedFd> {
 /// The length of memory that nobody can ever change again; `EINVAL` if it is anything else.
 ///
 /// All of it must be there: a page that is not would be allocated at its first touch, at the cost of whoever touches it, or, where
-/// there is none, end that process with SIGBUS. Holes cannot be made afterwards (`FALLOC_FL_PUNCH_HOLE` is refused with
-/// `F_SEAL_WRITE`, fcntl(2)). Pages that were swapped out count as blocks.
+/// there is none, end that process with SIGBUS. Holes cannot be made after the seals (`FALLOC_FL_PUNCH_HOLE` is refused with
+/// `F_SEAL_WRITE`, fcntl(2)). The first hole is looked for (lseek(2)): the number of blocks counts those beyond the end,
+/// too. Pages that were swapped out are no holes.
 pub(crate) fn frozen_len(memfd: impl AsFd) -> Result<usize> {
-    let stat = fstat(memfd.as_fd())?;
-    let len = usize::try_from(stat.st_size).map_err(|_| Errno::EINVAL)?;
-    let blocks = usize::try_from(stat.st_blocks).map_err(|_| Errno::EINVAL)?;
-    if blocks.saturating_mul(BLOCK) < len {
-        return Err(Errno::EINVAL);
-    }
+    demand_seals(&memfd, FROZEN)?;
+    let size = fstat(memfd.as_fd())?.st_size;
+    let len = usize::try_from(size).map_err(|_| Errno::EINVAL)?;
     let closed_to_writers = false;
     verify(
         &memfd,
@@ -144,8 +149,8 @@ pub(crate) fn frozen_len(memfd: impl AsFd) -> Result<usize> {
             closed_to_writers,
         },
     )?;
-    let seals = fcntl(&memfd, FcntlArg::F_GET_SEALS)?;
-    if seals & FROZEN == FROZEN {
+    // Without a byte there is no hole, and no page.
+    if len == 0 || lseek(&memfd, 0, Whence::SeekHole)? == size {
         Ok(len)
     } else {
         Err(Errno::EINVAL)
@@ -227,5 +232,38 @@ mod tests {
         if let Ok(huge) = closed(MFdFlags::MFD_HUGETLB) {
             assert_eq!(verify(&huge, demand()), Err(Errno::EINVAL));
         }
+    }
+
+    /// A giver that shows the right size first, and cuts and seals the memory while it is looked at.
+    #[test]
+    fn memory_that_is_cut_while_it_is_looked_at_is_not_taken() {
+        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
+        let mut taken = 0;
+        for round in 0..20_000 {
+            let memfd = memfd_create(
+                c"window",
+                MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
+            );
+            let memfd = memfd.unwrap();
+            nix::unistd::ftruncate(&memfd, 4096).unwrap();
+            let ready = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    ready.wait();
+                    for _ in 0..round % 64 {
+                        std::hint::spin_loop();
+                    }
+                    nix::unistd::ftruncate(&memfd, 0).unwrap();
+                    fcntl(&memfd, FcntlArg::F_ADD_SEALS(seals)).unwrap();
+                });
+                ready.wait();
+                let demand = Demand {
+                    len: 4096,
+                    closed_to_writers: false,
+                };
+                taken += i32::from(verify(&memfd, demand).is_ok());
+            });
+        }
+        assert_eq!(taken, 0);
     }
 }
