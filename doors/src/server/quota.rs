@@ -7,7 +7,7 @@ use super::core::lock;
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::sys::account::{Account, User};
-use crate::wire::limits::{USER_BYTES, USER_DESCRIPTORS_SHARE};
+use crate::wire::limits::{GIVEN_BACK_BYTES, USER_BYTES, USER_DESCRIPTORS_SHARE};
 
 /// What each user holds.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ struct Held {
     holders: usize,
     descriptors: usize,
     bytes: usize,
+    /// Those of the bytes that are areas which were given back.
+    given_back: usize,
     /// What its clients have us close, which is charged as descriptors until it is closed.
     closing: User,
 }
@@ -29,6 +31,7 @@ impl Default for Held {
             holders: 0,
             descriptors: 0,
             bytes: 0,
+            given_back: 0,
             closing: User::with(most_closing),
         }
     }
@@ -53,6 +56,7 @@ pub(crate) struct Charge {
     uid: u32,
     descriptors: usize,
     bytes: usize,
+    given_back: usize,
 }
 
 /// How many descriptors of this process one user may hold.
@@ -75,6 +79,7 @@ impl Quotas {
             uid,
             descriptors: 0,
             bytes: 0,
+            given_back: 0,
         };
         {
             let mut users = lock(&self.0);
@@ -134,6 +139,22 @@ impl Charge {
 }
 
 impl Charge {
+    /// Whether an area of so many bytes may be asked back, which go on being charged.
+    pub(crate) fn may_give_back(&self, bytes: usize) -> bool {
+        let users = lock(&self.quotas.0);
+        let before = users.get(&self.uid).map_or(0, |held| held.given_back);
+        before.saturating_add(bytes) <= GIVEN_BACK_BYTES
+    }
+
+    /// An area was given back.
+    pub(crate) fn give_back(&mut self, bytes: usize) {
+        let mut users = lock(&self.quotas.0);
+        if let Some(held) = users.get_mut(&self.uid) {
+            held.given_back = held.given_back.saturating_add(bytes);
+        }
+        self.given_back = self.given_back.saturating_add(bytes);
+    }
+
     /// Gives bytes back that `add` had charged.
     pub(crate) fn sub(&mut self, bytes: usize) {
         let mut users = lock(&self.quotas.0);
@@ -151,6 +172,7 @@ impl Drop for Charge {
             held.holders = held.holders.saturating_sub(1);
             held.descriptors = held.descriptors.saturating_sub(self.descriptors);
             held.bytes = held.bytes.saturating_sub(self.bytes);
+            held.given_back = held.given_back.saturating_sub(self.given_back);
             if held.is_nothing() {
                 users.remove(&self.uid);
             }
@@ -163,7 +185,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::{Quotas, most_descriptors};
-    use crate::wire::limits::USER_BYTES;
+    use crate::wire::limits::{GIVEN_BACK_BYTES, USER_BYTES};
 
     #[test]
     fn a_user_over_its_share_is_refused_and_others_are_not() {
@@ -175,6 +197,20 @@ mod tests {
         drop(all);
         assert!(quotas.charge(1, most).is_some());
         assert!(quotas.charge(1, most + 1).is_none());
+    }
+
+    #[test]
+    fn what_is_given_back_counts_for_all_sessions_of_a_user() {
+        let quotas = Arc::new(Quotas::default());
+        let mut first = quotas.charge(1, 1).unwrap();
+        let second = quotas.charge(1, 1).unwrap();
+        assert!(second.may_give_back(GIVEN_BACK_BYTES));
+        first.give_back(GIVEN_BACK_BYTES);
+        assert!(!first.may_give_back(1));
+        assert!(!second.may_give_back(1));
+        assert!(quotas.charge(2, 1).unwrap().may_give_back(1));
+        drop(first);
+        assert!(second.may_give_back(GIVEN_BACK_BYTES));
     }
 
     #[test]

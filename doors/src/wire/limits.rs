@@ -31,7 +31,7 @@ pub(crate) const SESSION_CHANNELS: u32 = 256;
 pub(crate) const AREA_BYTES: usize = 16 * 1024;
 /// The largest area that a channel gets for itself; more moves through it in chunks.
 pub(crate) const LARGEST_AREA_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes of areas that one session may give back: they go on counting against its user, who may have kept them.
+/// Bytes of areas that the sessions of one user may give back: they go on counting against the user, who may have kept them.
 pub(crate) const GIVEN_BACK_BYTES: usize = 256 * 1024 * 1024;
 /// Bytes that the sessions of one user may hold in a server: windows in both directions, and private copies of
 /// arguments and results that move in parts; and first calls that have not begun.

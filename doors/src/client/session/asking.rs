@@ -130,8 +130,18 @@ impl Session {
             asked.awaited = false;
         }
         let late = inbox.granted.remove(&wanted);
-        drop((inbox, late));
+        drop(inbox);
+        self.decline(late.and_then(Result::ok));
         granted
+    }
+
+    /// What came for a thread that does not wait any more: an area is given back. Channels stay, others will use them.
+    fn decline(&self, late: Option<Granted>) {
+        if let Some(Granted::Pair(pair)) = late
+            && pair.shape.channels() == 0
+        {
+            self.say_unused(pair.number);
+        }
     }
 
     fn ask_for(
@@ -200,10 +210,14 @@ impl Session {
     /// Puts an answer down for the thread that asked, if it still waits, and wakes all that wait for any change.
     pub(super) fn granted(&self, wanted: u64, asked: Asked, granted: Result<Granted, Failure>) {
         let mut inbox = lock(&self.inbox);
-        if asked.awaited {
+        let late = if asked.awaited {
             inbox.granted.insert(wanted, granted);
-        }
+            None
+        } else {
+            granted.ok()
+        };
         drop(inbox);
         self.arrived.notify_all();
+        self.decline(late);
     }
 }

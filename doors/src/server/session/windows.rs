@@ -13,7 +13,7 @@ use crate::sys::mapping::Mapping;
 use crate::sys::{self, memfd};
 use crate::wire::code::Failure;
 use crate::wire::layout::{Shape, usize_of};
-use crate::wire::limits::{GIVEN_BACK_BYTES, PENDING_PAIRS, SESSION_CHANNELS};
+use crate::wire::limits::{PENDING_PAIRS, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};
 
 #[derive(Default)]
@@ -28,8 +28,6 @@ pub(super) struct Windows {
     /// Channels that exist or are on their way.
     promised: u32,
     next_pair: u32,
-    /// Bytes of areas that were given back.
-    given_back: usize,
 }
 
 /// A pair that was sent and is not yet mapped by the client.
@@ -255,11 +253,9 @@ impl Session {
     }
 
     /// Whether an area may be asked back. It goes on counting against the user's quota, since the client may have kept the
-    /// memory: a session that gives back much keeps what it has in the end, instead of using the quota up.
+    /// memory: sessions of a user that have given back much keep what they have in the end, instead of using the quota up.
     pub(crate) fn may_give_back(&self, area: &Pair) -> bool {
-        let given_back = lock(&self.windows).given_back;
-        let all = given_back.saturating_add(area.shape.pair_bytes());
-        all <= GIVEN_BACK_BYTES
+        lock(&self.charge).may_give_back(area.shape.pair_bytes())
     }
 
     /// The client does not use an area any more. A channel that still looks at it does so until its next turn.
@@ -271,8 +267,8 @@ impl Session {
         }
         let gone = windows.pairs.remove(&number);
         let bytes = gone.as_ref().map_or(0, |(pair, _)| pair.shape.pair_bytes());
-        windows.given_back = windows.given_back.saturating_add(bytes);
         drop(windows);
+        lock(&self.charge).give_back(bytes);
         // Unmapped outside the lock: the call takes its time.
         drop(gone);
         Ok(())
