@@ -94,6 +94,12 @@ impl Drop for Lent {
             let at = self.at.min(state.idle.len());
             state.idle.insert(at, Arc::clone(parker));
             self.pool.idle.store(state.idle.len(), Ordering::Relaxed);
+            // One that was among those that stay may have slipped out of them, and sleeps without an end.
+            if let Some(slipped) = state.idle.get(state.limits.floor)
+                && at < state.limits.floor
+            {
+                slipped.thread.unpark();
+            }
         }
         drop(state);
         if wakes {

@@ -104,13 +104,13 @@ impl Sleeper {
         }
         if is_asleep(round) {
             self.evicted.store(round, Ordering::SeqCst);
-            self.watched.store(false, Ordering::SeqCst);
-            return Look::Lasts(round);
         }
         self.watched.store(false, Ordering::SeqCst);
         // A sleep that has begun meanwhile may have found the mark.
         if self.round() != round && self.is_to_be_watched() {
             Look::Changes
+        } else if is_asleep(round) {
+            Look::Lasts(round)
         } else {
             Look::IsLeft
         }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use nix::errno::Errno;
+
 use super::core::{Core, lock};
 use super::leader::Leader;
 use super::packet::{Brought, PacketCall, send_failure};
@@ -47,10 +49,20 @@ impl Leader {
         }
         // Only the process that the kernel names as the connection's own: others may hold a copy of it. They get no
         // answer, for the opener would read it as one to its own call.
-        let Ok(opener) = peer_pidfd(&token.socket).map(Arc::new) else {
-            // Our table is full: nobody can be named at the moment, and nothing runs unnamed.
-            refuse(Failure::NoRoom);
-            return Ok(());
+        let opener = match peer_pidfd(&token.socket) {
+            Ok(opener) => Arc::new(opener),
+            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => {
+                // Nobody can be named at the moment, and nothing runs unnamed. Of the opener's own call, that would hear
+                // from a refusal to somebody else.
+                let pending = lock(&token.call)
+                    .as_ref()
+                    .is_some_and(|call| !call.is_done());
+                if peer.pid != 0 && peer.pid == received.pid && !pending {
+                    refuse(Failure::NoRoom);
+                }
+                return Ok(());
+            }
+            Err(_) => return Err(Violation::Sender),
         };
         if !sent_by(&mut received, &opener) {
             return Err(Violation::Sender);

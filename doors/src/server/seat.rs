@@ -129,7 +129,9 @@ impl Seat {
                 let mut events = [EpollEvent::empty()];
                 let _woken = post.bell.wait(&mut events, EpollTimeout::NONE);
             }
-            if let Some(leader) = lock(&self.left).take() {
+            // Under the lock: whoever led finds the seat empty after that, and says that it is the deputy.
+            let mut left = lock(&self.left);
+            if let Some(leader) = left.take() {
                 self.deputy.store(false, Ordering::Release);
                 return leader;
             }
@@ -157,8 +159,8 @@ impl Seat {
             let _silenced = post.bell.modify(&runtime.epoll.0, &mut silent());
         }
         // Now, since the caller goes on with it: what it does next, be it only to close the connection, would call the
-        // deputy.
-        drop(unsent);
+        // deputy. The lead must not be lost with it.
+        let _sent = foreign::shielded(|| drop(unsent));
         left
     }
 

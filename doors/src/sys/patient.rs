@@ -18,7 +18,8 @@ use super::socket::{Received, receive_patiently};
 /// Receives one packet of a socket that nobody else receives from; waits for it so long and no longer (`EAGAIN`, or
 /// `EINTR` after a signal). See [`receive`](super::socket::receive).
 ///
-/// The socket is non-blocking again afterwards. Meanwhile whoever else uses it says `MSG_DONTWAIT`.
+/// After an error the socket is non-blocking again; after a packet, which most often is the last that is received there,
+/// it is not, and a system call is saved. Whoever else uses it says `MSG_DONTWAIT`.
 pub(super) fn receive_within(
     socket: impl AsFd,
     buffer: &mut [u8],
