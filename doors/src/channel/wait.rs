@@ -43,9 +43,9 @@ const LONGEST_BARRED: u32 = 8192;
 const PAID: u32 = 256;
 /// What comes within this time after we gave the processor away came soon.
 const SOON: Duration = Duration::from_micros(30);
-/// Looks before the first pause: for about half a microsecond. A `pause` lets a sibling thread of the processor go first, and takes 64 cycles on
+/// Looks before the first pause: for a microsecond or two, in which a short procedure returns, and a caller calls again. A `pause` lets a sibling thread of the processor go first, and takes 64 cycles on
 /// the machine that we measure on: half of that is what an answer waits on average to be seen, on either side.
-const KEEN_LOOKS: u32 = 200;
+const KEEN_LOOKS: u32 = 1000;
 /// Pauses between two looks at what else may end the wait.
 const STRIDE: u32 = 64;
 

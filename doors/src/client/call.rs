@@ -51,6 +51,8 @@ pub(crate) fn call(
         Some((channel, state)) => run(link, channel, state, arguments, out),
         None => slow(link, arguments, out),
     };
+    // The channel was let go by a plain store, which this load may pass: whoever waits looks by itself every 10 ms, and
+    // a barrier at each call would cost all others more.
     if session.starved.load(Ordering::Relaxed) != 0 {
         session.channel_freed();
     }

@@ -184,7 +184,8 @@ impl Exchange<'_> {
     /// the arguments, the next one of those that are left is put down.
     #[inline]
     fn turn(&mut self, left: &[u8]) -> Result<ReplyHead, CallCondition> {
-        let (cut, area_at) = (self.cut, self.area_at());
+        let cut = self.cut;
+        let area_at = if left.is_empty() { 0 } else { self.area_at() };
         let ahead = &mut self.ahead;
         let waited = self.channel.exchange(
             self.session,
