@@ -111,6 +111,13 @@ impl Channel {
         lock(&self.slot).duty.as_mut()?.spare_area()
     }
 
+    /// The client could not be asked for the area.
+    pub(super) fn keep_area(&self, area: Arc<Pair>) {
+        if let Some(duty) = &mut lock(&self.slot).duty {
+            duty.keep_area(area);
+        }
+    }
+
     /// A registration has died: a quiet channel that was used for it last lets go of it.
     pub(crate) fn forget(&self, dead: &Registration) {
         let mut slot = lock(&self.slot);

@@ -212,6 +212,13 @@ impl Duty {
         Some(std::mem::replace(&mut self.area, own))
     }
 
+    /// The area that was to be given back is in use as before, unless another is by now.
+    pub(super) fn keep_area(&mut self, area: Arc<Pair>) {
+        if !self.has_large_area() {
+            self.area = area;
+        }
+    }
+
     /// Between two turns of a call that its client has given up: what was collected or is left to send.
     pub(super) fn forget_given_up(&mut self) -> Progress {
         if self.channel.is_given_up(self.generation) {

@@ -16,6 +16,10 @@ use crate::wire::layout::{Shape, usize_of};
 use crate::wire::limits::{PENDING_PAIRS, SESSION_CHANNELS};
 use crate::wire::message::{Message, Violation};
 
+/// Areas that are asked back at once: the queue of a socket holds ten packets or so (`net.unix.max_dgram_qlen`). The
+/// others come when one has been given back.
+const ASKED_AT_ONCE: usize = 4;
+
 #[derive(Default)]
 pub(super) struct Windows {
     /// Pairs in use, by number, with the channel they are an area for.
@@ -240,14 +244,21 @@ impl Session {
                 .filter_map(|channel| windows.channels.get(usize_of(channel)).cloned())
                 .collect()
         };
+        let mut asked = 0;
         for channel in channels {
+            if asked == ASKED_AT_ONCE {
+                break;
+            }
             if let Some(area) = channel.spare_area() {
                 let spare = Message::Spare {
                     channel: channel.index,
                     pair: area.number,
                 };
-                // A client that does not take its packets keeps the area.
-                let _told = self.send(&spare.encode(0), &[]);
+                if self.send(&spare.encode(0), &[]).is_err() {
+                    // A client that does not take its packets keeps the area, until it is asked another time.
+                    return channel.keep_area(area);
+                }
+                asked = asked.saturating_add(1);
             }
         }
     }
@@ -269,6 +280,8 @@ impl Session {
         let bytes = gone.as_ref().map_or(0, |(pair, _)| pair.shape.pair_bytes());
         drop(windows);
         lock(&self.charge).give_back(bytes);
+        // The next ones.
+        self.ask_back();
         // Unmapped outside the lock: the call takes its time.
         drop(gone);
         Ok(())
