@@ -112,8 +112,7 @@ impl Frozen {
             source,
         };
         let memory = memfd::frozen(c"doors-frozen", bytes).map_err(failed)?;
-        let view = View::new(&memory).map_err(failed)?;
-        Ok(Self { view, memory })
+        Self::map(memory, bytes.len()).map_err(failed)?
     }
 
     /// Takes bytes that came as a descriptor, at most so many, after a look at what it is: memory in all four seals, all of
@@ -137,12 +136,14 @@ impl Frozen {
                 source,
             },
         };
-        let len = memfd::frozen_len(&memory).map_err(failed)?;
-        if len > limit {
-            return Err(FrozenError::TooLarge { len, limit });
-        }
-        let view = View::new(&memory).map_err(failed)?;
-        Ok(Self { view, memory })
+        Self::map(memory, limit).map_err(failed)?
+    }
+
+    fn map(memory: OwnedFd, limit: usize) -> nix::Result<Result<Self, FrozenError>> {
+        let view = View::new(&memory, limit)?;
+        Ok(view
+            .map(|view| Self { view, memory })
+            .map_err(|len| FrozenError::TooLarge { len, limit }))
     }
 }
 

@@ -237,9 +237,7 @@ impl Patience {
         self.yields = (self.yields / 2).max(1);
         Spent::Nothing
     }
-}
 
-impl Patience {
     /// A yield was too long.
     fn bar(&mut self) {
         self.yields = 0;

@@ -49,15 +49,16 @@ impl Leader {
         }
         // Only the process that the kernel names as the connection's own: others may hold a copy of it. They get no
         // answer, for the opener would read it as one to its own call.
+        let is_pending = || {
+            let call = lock(&token.call);
+            call.as_ref().is_some_and(|call| !call.is_done())
+        };
         let opener = match peer_pidfd(&token.socket) {
             Ok(opener) => Arc::new(opener),
             Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => {
                 // Nobody can be named at the moment, and nothing runs unnamed. Of the opener's own call, that would hear
                 // from a refusal to somebody else.
-                let pending = lock(&token.call)
-                    .as_ref()
-                    .is_some_and(|call| !call.is_done());
-                if peer.pid != 0 && peer.pid == received.pid && !pending {
+                if peer.pid != 0 && peer.pid == received.pid && !is_pending() {
                     refuse(Failure::NoRoom);
                 }
                 return Ok(());
@@ -68,10 +69,7 @@ impl Leader {
             return Err(Violation::Sender);
         }
         token.speaks();
-        if lock(&token.call)
-            .as_ref()
-            .is_some_and(|call| !call.is_done())
-        {
+        if is_pending() {
             refuse(Failure::Violation);
             return Err(Violation::Turn);
         }

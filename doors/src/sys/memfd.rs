@@ -1,10 +1,6 @@
 //! Sealed shared memory, made by the server for both directions.
-#![expect(
-    unsafe_code,
-    reason = "fcntl seals and fallocate through the C library"
-)]
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
@@ -66,10 +62,8 @@ fn refuse_beyond_file_limit(len: i64) -> Result<()> {
 
 /// Forbids every further writable mapping and every further seal; mappings that exist stay writable.
 pub(crate) fn seal_for_reading(memfd: impl AsFd) -> Result<()> {
-    let seals = FUTURE_WRITE | libc::F_SEAL_SEAL;
-    // SAFETY: takes a number and a flag word, touches no memory (fcntl(2), F_ADD_SEALS).
-    let result = unsafe { libc::fcntl(memfd.as_fd().as_raw_fd(), libc::F_ADD_SEALS, seals) };
-    Errno::result(result).map(drop)
+    let seals = SealFlag::from_bits_retain(FUTURE_WRITE | libc::F_SEAL_SEAL);
+    fcntl(memfd, FcntlArg::F_ADD_SEALS(seals)).map(drop)
 }
 
 /// What the receiver of a memfd demands before it maps it.
@@ -86,33 +80,31 @@ pub(crate) struct Demand {
 ///
 /// The seals are compared as a mask: the kernel adds `F_SEAL_EXEC` for `MFD_NOEXEC_SEAL`. A tmpfs file and a
 /// memfd without sealing report `F_SEAL_SEAL` alone and fail here; a hugetlb memfd has another magic.
-///
-/// The seals come first: no seal is ever taken off, so what is read of the size after them is final. The other way
-/// round the peer could cut the memory between the two looks.
 pub(crate) fn verify(memfd: impl AsFd, demand: Demand) -> Result<()> {
     let mut wanted = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
     if demand.closed_to_writers {
         wanted |= FUTURE_WRITE | libc::F_SEAL_SEAL;
     }
-    demand_seals(&memfd, wanted)?;
-    let stat = fstat(memfd.as_fd())?;
-    let regular = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG;
-    let sized = usize::try_from(stat.st_size) == Ok(demand.len);
-    if !regular || !sized || fstatfs(memfd.as_fd())?.filesystem_type() != TMPFS_MAGIC {
-        return Err(Errno::EINVAL);
-    }
-    Ok(())
-}
-
-/// `EINVAL` if not all of these seals are there.
-fn demand_seals(memfd: impl AsFd, wanted: i32) -> Result<()> {
-    // SAFETY: takes a number, touches no memory (fcntl(2), F_GET_SEALS).
-    let seals = unsafe { libc::fcntl(memfd.as_fd().as_raw_fd(), libc::F_GET_SEALS) };
-    if Errno::result(seals)? & wanted == wanted {
+    if sealed_len(memfd, wanted)? == demand.len {
         Ok(())
     } else {
         Err(Errno::EINVAL)
     }
+}
+
+/// The length of a memfd that has all of these seals, among them those of its size; `EINVAL` for anything else.
+///
+/// The seals come first: no seal is ever taken off, so what is read of the size after them is final. The other way
+/// round the peer could cut the memory between the two looks.
+fn sealed_len(memfd: impl AsFd, wanted: i32) -> Result<usize> {
+    let seals = fcntl(&memfd, FcntlArg::F_GET_SEALS)?;
+    let stat = fstat(&memfd)?;
+    let regular = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG;
+    let sealed = seals & wanted == wanted;
+    if !sealed || !regular || fstatfs(&memfd)?.filesystem_type() != TMPFS_MAGIC {
+        return Err(Errno::EINVAL);
+    }
+    usize::try_from(stat.st_size).map_err(|_| Errno::EINVAL)
 }
 
 /// Creates memory that holds `data` and that nobody can ever change again. The pages come with what is written, which lack of
@@ -138,19 +130,9 @@ pub(crate) fn frozen(name: &std::ffi::CStr, data: &[u8]) -> Result<OwnedFd> {
 /// `F_SEAL_WRITE`, fcntl(2)). The first hole is looked for (lseek(2)): the number of blocks counts those beyond the end,
 /// too. Pages that were swapped out are no holes.
 pub(crate) fn frozen_len(memfd: impl AsFd) -> Result<usize> {
-    demand_seals(&memfd, FROZEN)?;
-    let size = fstat(memfd.as_fd())?.st_size;
-    let len = usize::try_from(size).map_err(|_| Errno::EINVAL)?;
-    let closed_to_writers = false;
-    verify(
-        &memfd,
-        Demand {
-            len,
-            closed_to_writers,
-        },
-    )?;
+    let len = sealed_len(&memfd, FROZEN)?;
     // Without a byte there is no hole, and no page.
-    if len == 0 || lseek(&memfd, 0, Whence::SeekHole)? == size {
+    if len == 0 || usize::try_from(lseek(&memfd, 0, Whence::SeekHole)?) == Ok(len) {
         Ok(len)
     } else {
         Err(Errno::EINVAL)
@@ -160,15 +142,8 @@ pub(crate) fn frozen_len(memfd: impl AsFd) -> Result<usize> {
 /// Appends memory of exactly `len` bytes that the other side must have frozen; `EINVAL` if it has not, `ENOMEM` if
 /// there is no room for it here. After an error `into` is what it was.
 pub(crate) fn read_frozen(memfd: impl AsFd, len: usize, into: &mut Vec<u8>) -> Result<()> {
-    verify(
-        &memfd,
-        Demand {
-            len,
-            closed_to_writers: false,
-        },
-    )?;
-    let seals = SealFlag::from_bits_truncate(fcntl(&memfd, FcntlArg::F_GET_SEALS)?);
-    if !seals.contains(SealFlag::F_SEAL_WRITE) {
+    let size = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
+    if sealed_len(&memfd, size | libc::F_SEAL_WRITE)? != len {
         return Err(Errno::EINVAL);
     }
     // Once, into its place: a second copy might not fit, and a plain growth would then abort the process.

@@ -26,12 +26,15 @@ unsafe impl Send for View {}
 unsafe impl Sync for View {}
 
 impl View {
-    /// Verifies and maps frozen memory; `EINVAL` if it is not frozen.
-    pub(crate) fn new(memory: impl AsFd) -> Result<Self> {
+    /// Verifies frozen memory, `EINVAL` if it is not frozen, and maps it if it is not longer than `limit`; else its length.
+    pub(crate) fn new(memory: impl AsFd, limit: usize) -> Result<std::result::Result<Self, usize>> {
         let len = memfd::frozen_len(&memory)?;
+        if len > limit {
+            return Ok(Err(len));
+        }
         let Some(size) = NonZeroUsize::new(len) else {
             let base = NonNull::dangling();
-            return Ok(Self { base, len });
+            return Ok(Ok(Self { base, len }));
         };
         // A private mapping: kernels before 6.7 refuse a shared one of memory that is sealed against writing, even for
         // reading. What is not looked at is not mapped in.
@@ -46,10 +49,10 @@ impl View {
                 0,
             )
         }?;
-        Ok(Self {
+        Ok(Ok(Self {
             base: base.cast(),
             len,
-        })
+        }))
     }
 
     /// The bytes.
