@@ -11,6 +11,7 @@ mod leash;
 #[cfg(loom)]
 #[cfg(test)]
 mod loom_models;
+mod lull;
 pub(crate) mod pair;
 pub(crate) mod parts;
 pub(crate) mod small;

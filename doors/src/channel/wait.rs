@@ -12,6 +12,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::lull::Lull;
 use crate::sys::cpu;
 use crate::waiting::Waiting;
 
@@ -43,9 +44,6 @@ const LONGEST_BARRED: u32 = 8192;
 const PAID: u32 = 256;
 /// What comes within this time after we gave the processor away came soon.
 const SOON: Duration = Duration::from_micros(30);
-/// Looks before the first pause: for a microsecond or two, in which a short procedure returns, and a caller calls again. A `pause` lets a sibling thread of the processor go first, and takes 64 cycles on
-/// the machine that we measure on: half of that is what an answer waits on average to be seen, on either side.
-const KEEN_LOOKS: u32 = 1000;
 /// Pauses between two looks at what else may end the wait.
 const STRIDE: u32 = 64;
 
@@ -93,6 +91,8 @@ pub(crate) struct Patience {
     waits: u32,
     /// Calls in a row that were handed over to a peer on our own processor.
     handed: u32,
+    /// How long we look away first.
+    lull: Lull,
 }
 
 impl Patience {
@@ -109,6 +109,7 @@ impl Patience {
             paid: 0,
             waits: 0,
             handed: 0,
+            lull: Lull::default(),
         }
     }
 
@@ -175,14 +176,20 @@ impl Patience {
             return Spent::Blown;
         }
         self.handed = 0;
+        // One that we have just woken is not that fast.
+        let seen = state == Peer::Awake && self.lull.look(&there);
         let [awake, woken] = &mut self.budget_us;
         let own_us = match state {
             Peer::Awake => awake,
             Peer::Woken => woken,
         };
-        let budget_us = if whole { self.longest_us } else { *own_us };
-        let budget = budget_us.saturating_mul(cpu::pauses_per_microsecond());
-        let spent = look(budget, there, stop);
+        let spent = if seen {
+            Spent::Seen
+        } else {
+            let budget_us = if whole { self.longest_us } else { *own_us };
+            let budget = budget_us.saturating_mul(cpu::pauses_per_microsecond());
+            look(budget, there, stop)
+        };
         *own_us = if spent == Spent::Seen {
             own_us.saturating_mul(2).min(self.longest_us)
         } else {
@@ -255,13 +262,7 @@ impl Patience {
     }
 }
 
-#[inline]
 fn look(mut pauses: u32, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> Spent {
-    for _ in 0..KEEN_LOOKS {
-        if there() {
-            return Spent::Seen;
-        }
-    }
     while pauses > 0 {
         for _ in 0..STRIDE {
             std::hint::spin_loop();

@@ -43,6 +43,12 @@ impl ClientEnd {
         self.rouse(presence)
     }
 
+    /// The line of the next turn's words, while it is not known yet what will be in them.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        self.0.ours.fetch(call::TURN);
+    }
+
     /// Wakes a server thread that says it sleeps.
     #[inline]
     fn rouse(&self, presence: u32) -> Presence {

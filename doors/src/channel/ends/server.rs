@@ -18,6 +18,12 @@ impl ServerEnd {
         state::look(self.0.peer(call::TURN))
     }
 
+    /// The line of the answer's words, while it is not known yet what will be in them.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        self.0.ours.fetch(reply::TURN);
+    }
+
     /// The words of a turn, each loaded once.
     #[inline]
     pub(crate) fn read(&self) -> CallHead {
