@@ -14,6 +14,7 @@ pub(crate) mod affinity;
 pub(crate) mod barrier;
 pub(crate) mod clock;
 pub(crate) mod closer;
+mod copy;
 pub(crate) mod cpu;
 pub(crate) mod diag;
 pub(crate) mod fork;
