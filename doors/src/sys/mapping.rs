@@ -15,6 +15,7 @@ use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
 use super::Result;
 use super::copy::copy;
+use super::huge::make_room;
 
 /// What we may do with a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +99,7 @@ impl Mapping {
     #[must_use]
     pub(crate) fn load(&self, offset: usize, count: usize, into: &mut Vec<u8>) -> bool {
         let inside = offset.checked_add(count).is_some_and(|end| end <= self.len);
-        if !inside || into.try_reserve(count).is_err() {
+        if !inside || !make_room(into, count) {
             return false;
         }
         let filled = into.len();
