@@ -151,7 +151,7 @@ mod tests {
     use crate::sys::account::Account;
 
     fn pipes(count: usize) -> Vec<DoorDesc<'static>> {
-        let pipe = || nix::unistd::pipe().unwrap().0;
+        let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap().0;
         (0..count).map(|_| DoorDesc::Released(pipe())).collect()
     }
 
