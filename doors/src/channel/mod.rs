@@ -13,6 +13,7 @@ mod leash;
 mod loom_models;
 pub(crate) mod pair;
 pub(crate) mod parts;
+pub(crate) mod rounds;
 pub(crate) mod small;
 pub(crate) mod state;
 pub(crate) mod wait;
