@@ -24,7 +24,7 @@
 //! | 17 | a security module refuses a descriptor: the kernel tells it as 16 | `case_16_a_call_whose_descriptors_do_not_fit_the_servers_table_does_not_run` |
 //! | 18 | descriptors come with a later packet, or unasked | `case_18_descriptor_packets_that_contradict_each_other_lose_the_call`, `case_18_packets_on_the_session_that_nobody_asked_for_end_it` |
 //! | 19 | a receive forgets the descriptors | `packets_with_descriptors_are_sent_and_received_in_one_file_each` |
-//! | 20 | too many descriptors are in flight | `case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else`, `case_20_tokens_that_nobody_collects_are_limited_and_come_back` |
+//! | 20 | too many descriptors are in flight | `case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else`, `case_20_tokens_that_nobody_collects_are_limited_and_come_back`, `case_20_what_one_user_leaves_unread_takes_descriptors_from_nobody_else` |
 //! | 21 | the peer sends us our own ends | `case_21_a_session_that_holds_its_own_ends_dies_with_its_client`, `case_21_our_own_end_of_a_token_is_no_private_end` |
 //! | 22 | a descriptor is slow to close | `case_22_a_descriptor_that_is_slow_to_close_holds_up_nobody_else`, `case_22_more_slow_closes_than_closers_leave_what_others_send_closed`, `case_22_who_sends_too_many_slow_descriptors_loses_its_connection_and_nobody_else`, `case_22_a_server_whose_descriptors_are_slow_to_close_loses_its_session`, `case_16_22_slow_descriptors_that_do_not_fit_the_table_hold_up_nobody` |
 //! | 23 | a descriptor is of another kind | `case_23_private_ends_of_the_wrong_kind_are_refused_and_closed`, `case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused` |

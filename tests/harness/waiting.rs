@@ -45,10 +45,10 @@ pub struct Asleep {
 pub fn asleep_in_turns(pid: u32) -> Vec<Asleep> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let sleeping = tasks.flatten().filter_map(|task| {
-        let status = std::fs::read_to_string(task.path().join("status")).ok()?;
         if !sleeps_on_a_shared_word(&task.path()) {
             return None;
         }
+        let status = std::fs::read_to_string(task.path().join("status")).ok()?;
         let timeout = system_call(&task.path()).get(4).cloned()?;
         let mask = status
             .lines()
