@@ -368,7 +368,15 @@ fn case_20_what_one_user_leaves_unread_takes_descriptors_from_nobody_else() {
         assert_eq!(session.turn(&head), Outcome::Answer(1, 0, 1));
         assert_eq!(raw::receive(&socket).unwrap().fds.len(), 100);
     }
-    drop((session, socket, connection));
+    // What is left when the session has ended is given up when it is gone, although nobody comes any more.
+    bring(&socket, session.turn + 1, 0, 1, &[null.as_fd()]).unwrap();
+    let mut head = session.head(1);
+    head.descriptors = 1;
+    assert_eq!(session.turn(&head), Outcome::Answer(1, 0, 1));
+    drop((session, connection));
+    let mut ends = [PollFd::new(socket.as_fd(), PollFlags::empty())];
+    poll(&mut ends, PollTimeout::NONE).unwrap();
+    drop(socket);
     Census::settle(server.pid(), "what was left unread", |now| {
         now.holds_no_more_than(&before, before.mappings)
     });

@@ -93,6 +93,13 @@ impl Quotas {
         charge.add_descriptors(descriptors).then_some(charge)
     }
 
+    /// Looks at the sockets that are kept since something is unread there; true if some still are.
+    pub(crate) fn keep(&self) -> bool {
+        let mut users = lock(&self.0);
+        users.retain(|_, held| !held.is_nothing());
+        users.values().any(|held| held.closing.kept() > 0)
+    }
+
     /// An account for a source of this user.
     pub(crate) fn account(&self, uid: u32) -> Account {
         Account::of(&lock(&self.0).entry(uid).or_default().closing)

@@ -53,11 +53,6 @@ impl User {
         }
     }
 
-    /// A socket is not used any more: it comes back to be closed, unless it is kept.
-    pub(super) fn leave(&self, socket: OwnedFd) -> Option<OwnedFd> {
-        self.0.unread.leave(socket)
-    }
-
     /// A socket goes on elsewhere.
     pub(super) fn forget(&self, socket: &OwnedFd) {
         self.0.unread.forget(socket);
@@ -109,6 +104,11 @@ impl Account {
 
     pub(crate) fn user(&self) -> &User {
         &self.0.user
+    }
+
+    /// A socket of this source is not used any more: it comes back to be closed, unless it is kept.
+    pub(super) fn leave(&self, socket: OwnedFd) -> Option<OwnedFd> {
+        self.0.user.0.unread.leave(socket, self)
     }
 
     /// How many descriptors of this source are not closed yet.

@@ -124,10 +124,9 @@ impl Drop for Shared {
         // SAFETY: this is the drop: it runs once, and nobody uses the field after it.
         let mut socket = unsafe { ManuallyDrop::take(&mut self.socket) };
         if self.has_sent.load(Ordering::Acquire) {
-            let user = self.account.user();
             if self.lives_on.load(Ordering::Acquire) {
-                user.forget(&socket);
-            } else if let Some(read) = user.leave(socket) {
+                self.account.user().forget(&socket);
+            } else if let Some(read) = self.account.leave(socket) {
                 socket = read;
             } else {
                 return;

@@ -5,16 +5,36 @@
 //! charged for those that may be unread, and gets no more beyond a bound.
 //!
 //! Nobody tells when a packet is received, but a socket tells how much of what it has sent is not (`SIOCOUTQ`): that is
-//! asked when somebody seems to have left too many. And a close takes nothing out of the queue at the other side: a
+//! asked when somebody seems to have left too many, and now and then of those that are kept. And a close takes nothing out of the queue at the other side: a
 //! socket of which something is unread is ended, and kept until that was received, or the other side has gone.
 #![expect(unsafe_code, reason = "the ioctl has no safe wrapper")]
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use nix::errno::Errno;
 
+use super::account::Account;
+use super::closer;
+use super::socket::{self, Next};
 use crate::lock::lock;
+use crate::primitive::{AtomicUsize, Ordering};
+
+/// How many sockets are kept in all.
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+
+/// Who wants to know when one is.
+static HEARS: OnceLock<fn()> = OnceLock::new();
+
+/// Has this called whenever a socket is kept, by whoever does not use it any more.
+pub(crate) fn tell(hears: fn()) {
+    let _first = HEARS.set(hears);
+}
+
+/// Whether some socket is kept.
+pub(crate) fn some_are_kept() -> bool {
+    KEPT.load(Ordering::Relaxed) > 0
+}
 
 /// What was sent to one user.
 #[derive(Debug, Default)]
@@ -32,19 +52,50 @@ enum Socket {
     /// Its owner takes it out of the list before it is closed: the number is its own until then.
     InUse(RawFd),
     /// Nobody else has it any more.
-    Left(OwnedFd),
+    Left(Kept),
+}
+
+/// A socket that is kept.
+#[derive(Debug)]
+struct Kept {
+    socket: Option<OwnedFd>,
+    /// Of whoever may have put something into its queue.
+    account: Account,
+}
+
+impl Kept {
+    fn new(socket: OwnedFd, account: &Account) -> Self {
+        KEPT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            socket: Some(socket),
+            account: account.clone(),
+        }
+    }
+}
+
+impl Drop for Kept {
+    /// As with any of our sockets, what is in its queue may be slow to close.
+    fn drop(&mut self) {
+        KEPT.fetch_sub(1, Ordering::Relaxed);
+        if let Some(socket) = self.socket.take()
+            && socket::next(&socket) != Next::Nothing
+        {
+            closer::close(vec![socket], &self.account);
+        }
+    }
 }
 
 impl Sent {
-    fn number(&self) -> RawFd {
+    fn number(&self) -> Option<RawFd> {
         match &self.socket {
-            Socket::InUse(number) => *number,
-            Socket::Left(socket) => socket.as_raw_fd(),
+            Socket::InUse(number) => Some(*number),
+            Socket::Left(kept) => kept.socket.as_ref().map(AsRawFd::as_raw_fd),
         }
     }
 
     fn is_unread(&self) -> bool {
-        unread_bytes(self.number()).is_ok_and(|bytes| bytes > 0)
+        let bytes = self.number().map(unread_bytes);
+        bytes.is_some_and(|bytes| bytes.is_ok_and(|bytes| bytes > 0))
     }
 }
 
@@ -70,7 +121,7 @@ impl Unread {
     pub(super) fn add(&self, socket: &OwnedFd, count: usize) {
         let mut all = lock(&self.0);
         let number = socket.as_raw_fd();
-        match all.iter_mut().find(|sent| sent.number() == number) {
+        match all.iter_mut().find(|sent| sent.number() == Some(number)) {
             Some(sent) => sent.descriptors = sent.descriptors.saturating_add(count),
             None => all.push(Sent {
                 socket: Socket::InUse(number),
@@ -80,26 +131,30 @@ impl Unread {
     }
 
     /// Nothing is sent on a socket any more. It comes back if all is received; else it is ended and kept.
-    pub(super) fn leave(&self, socket: OwnedFd) -> Option<OwnedFd> {
+    pub(super) fn leave(&self, socket: OwnedFd, account: &Account) -> Option<OwnedFd> {
         let mut all = lock(&self.0);
         let number = socket.as_raw_fd();
-        let place = all.iter().position(|sent| sent.number() == number);
+        let place = all.iter().position(|sent| sent.number() == Some(number));
         let Some(mut sent) = place.map(|place| all.swap_remove(place)) else {
             return Some(socket);
         };
         if !sent.is_unread() {
             return Some(socket);
         }
-        super::socket::end(&socket);
-        sent.socket = Socket::Left(socket);
+        socket::end(&socket);
+        sent.socket = Socket::Left(Kept::new(socket, account));
         all.push(sent);
+        drop(all);
+        if let Some(hears) = HEARS.get() {
+            hears();
+        }
         None
     }
 
     /// A socket goes on elsewhere: nobody can tell any more what is unread there.
     pub(super) fn forget(&self, socket: &OwnedFd) {
         let number = socket.as_raw_fd();
-        lock(&self.0).retain(|sent| sent.number() != number);
+        lock(&self.0).retain(|sent| sent.number() != Some(number));
     }
 
     /// How many sockets are kept.
@@ -135,8 +190,6 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
-    use crate::sys::account::Account;
-    use crate::sys::socket;
 
     /// Sends three descriptors.
     fn send(unread: &Unread, ours: &OwnedFd) {
@@ -162,7 +215,7 @@ mod tests {
         assert!(!unread.has_room_for(5, 10));
         receive(&theirs);
         assert!(unread.has_room_for(10, 10));
-        assert!(unread.leave(ours).is_some());
+        assert!(unread.leave(ours, &Account::default()).is_some());
     }
 
     #[test]
@@ -172,8 +225,8 @@ mod tests {
             let (ours, theirs) = socket::plain_pair().unwrap();
             let (idle, _other) = socket::plain_pair().unwrap();
             send(&unread, &ours);
-            assert!(unread.leave(idle).is_some());
-            assert!(unread.leave(ours).is_none());
+            assert!(unread.leave(idle, &Account::default()).is_some());
+            assert!(unread.leave(ours, &Account::default()).is_none());
             assert!(socket::is_hung_up(&theirs));
             assert_eq!(unread.kept(), 1);
             assert!(!unread.has_room_for(8, 10));
@@ -194,6 +247,6 @@ mod tests {
         send(&unread, &ours);
         unread.forget(&ours);
         assert!(unread.has_room_for(10, 10));
-        assert!(unread.leave(ours).is_some());
+        assert!(unread.leave(ours, &Account::default()).is_some());
     }
 }
