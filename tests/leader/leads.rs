@@ -51,6 +51,35 @@ fn one_that_stays_holds_up_nobody() {
     scene.others_are_served();
 }
 
+/// One of them on the thread that led: its deputy leads, without one, and the pool has a thread for each of the others.
+#[test]
+fn many_that_stay_hold_up_nobody() {
+    const STAYING: usize = 20;
+    let mut scene = Scene::new("many_that_stay_hold_up_nobody");
+    let warm = Door::open(scene.plain()).unwrap();
+    for times in 1.. {
+        scene.lead();
+        let staying: Vec<_> = (0..STAYING).map(|_| scene.stays(times)).collect();
+        scene.wait("entered", STAYING * times);
+        for _ in 0..3 {
+            assert_eq!(warm.call(b"ewarm", vec![]).unwrap().data, b"warm");
+            scene.others_are_served();
+        }
+        scene.tell("raise leave");
+        let replies = staying
+            .into_iter()
+            .map(|call| call.join().unwrap().unwrap());
+        let led = replies.filter(leads).count();
+        assert!(led <= 1, "{led} first calls were run by threads that lead");
+        if led == 1 {
+            break;
+        }
+    }
+    // Whoever led is the deputy.
+    scene.lead();
+    scene.others_are_served();
+}
+
 #[test]
 fn one_whose_caller_gives_up_is_told() {
     let mut scene = Scene::new("one_whose_caller_gives_up_is_told");

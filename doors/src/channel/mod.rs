@@ -14,6 +14,7 @@ mod loom_models;
 mod lull;
 pub(crate) mod pair;
 pub(crate) mod parts;
+pub(crate) mod rounds;
 pub(crate) mod small;
 pub(crate) mod state;
 pub(crate) mod wait;

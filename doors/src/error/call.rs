@@ -22,8 +22,8 @@ pub enum CallState {
 /// Why a call failed, and on which door.
 ///
 /// Its display includes the condition; its source is what lies below the condition, so that a chain of causes says
-/// nothing twice.
-#[derive(Clone, Debug)]
+/// nothing twice. Its debug form, which a `main` that returns it prints, has the display, and the condition in full.
+#[derive(Clone)]
 pub struct CallError {
     /// The door that was called.
     pub door: DoorLabel,
@@ -34,6 +34,12 @@ pub struct CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "call on {}: {}", self.door, self.condition)
+    }
+}
+
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::debug(f, "CallError", self, &self.door, &self.condition)
     }
 }
 

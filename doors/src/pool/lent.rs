@@ -4,6 +4,7 @@
 //! counts against the ceiling. Nobody wakes it. What was meant for it meanwhile (a job, its dismissal) it gets with its place.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::life::Parker;
 use super::place::leave_asked;
@@ -91,6 +92,8 @@ impl Drop for Lent {
             *lock(&parker.job) = job;
             wakes = true;
         } else if !parker.dismissed.load(Ordering::Relaxed) {
+            // Calls have come: as if the thread had run this one itself.
+            *lock(&parker.since) = Instant::now();
             let at = self.at.min(state.idle.len());
             state.idle.insert(at, Arc::clone(parker));
             self.pool.idle.store(state.idle.len(), Ordering::Relaxed);
@@ -158,6 +161,17 @@ mod tests {
         assert_eq!(pool.threads(), 1);
         drop(lent);
         wait_for(|| pool.threads() == 0);
+    }
+
+    #[test]
+    fn a_place_that_was_lent_has_been_idle_since_it_came_back() {
+        let pool = pool();
+        let lent = pool.lend().unwrap();
+        let parker = Arc::clone(&lent.parker);
+        let begun = Instant::now();
+        assert!(*lock(&parker.since) <= begun);
+        drop(lent);
+        assert!(*lock(&parker.since) >= begun);
     }
 
     #[test]

@@ -3,20 +3,13 @@
 use std::sync::Arc;
 
 use super::{Pool, State};
+use crate::channel::rounds::{Rounds, is_asleep};
 use crate::lock::lock;
-use crate::primitive::{AtomicBool, AtomicU64, Ordering};
+use crate::primitive::{AtomicBool, AtomicU64};
 use crate::server::channel::Channel;
 
 /// Whether a thread sleeps on the word of a channel; part of the channel, so that a sleep allocates nothing.
-#[derive(Debug, Default)]
-pub(crate) struct Sleeper {
-    /// Counts up at each beginning and at each end of a sleep: odd while a thread sleeps.
-    round: AtomicU64,
-    /// The sleep out of which somebody called the thread, because it is needed elsewhere or has slept for long.
-    pub(super) evicted: AtomicU64,
-    /// The leader looks at the channel now and then.
-    pub(super) watched: AtomicBool,
-}
+pub(crate) type Sleeper = Rounds<AtomicU64, AtomicBool>;
 
 impl Pool {
     /// Enters the calling thread in the list of those that sleep on a channel; the number of its sleep. The leader ends
@@ -77,41 +70,11 @@ impl State {
             let round = channel.sleeper.round();
             // One that has just woken is about to take itself out of the list.
             if is_asleep(round) {
-                channel.sleeper.evicted.store(round, Ordering::SeqCst);
+                channel.sleeper.evict(round);
                 return Some((channel, round));
             }
         }
         None
-    }
-}
-
-/// Whether this is the number of a sleep, rather than of the time between two.
-pub(super) fn is_asleep(round: u64) -> bool {
-    !round.is_multiple_of(2)
-}
-
-impl Sleeper {
-    /// A sleep begins or ends.
-    fn turn_over(&self) -> u64 {
-        self.round.fetch_add(1, Ordering::SeqCst).wrapping_add(1)
-    }
-
-    pub(super) fn round(&self) -> u64 {
-        self.round.load(Ordering::SeqCst)
-    }
-
-    /// Whether nobody looks at the channel yet; who asks has to see to it.
-    ///
-    /// The thread has counted its sleep before it looks at the mark, and the leader takes the mark away before it looks
-    /// at the count a last time, in one order of all: a sleep that the leader does not see finds
-    /// the mark gone.
-    pub(super) fn is_to_be_watched(&self) -> bool {
-        !self.watched.load(Ordering::SeqCst) && !self.watched.swap(true, Ordering::SeqCst)
-    }
-
-    /// Whether the thread was called out of this sleep.
-    pub(crate) fn is_evicted(&self, round: u64) -> bool {
-        self.evicted.load(Ordering::SeqCst) == round
     }
 }
 

@@ -2,13 +2,12 @@
 //!
 //! A channel without calls gives its thread back. Where calls come often a timeout of each sleep, set and taken back, would
 //! be a tenth of a call (0.5 us). There the leader looks now and then at all channels on which threads sleep, as long as
-//! there are any.
+//! there are any: `channel/rounds.rs` has what passes between the two.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::sleep::{Sleeper, is_asleep};
-use crate::primitive::Ordering;
+use crate::channel::rounds::Look;
 use crate::server::channel::Channel;
 use crate::server::duty::QUIET_AFTER;
 use crate::sys::clock::after;
@@ -27,17 +26,6 @@ pub(crate) struct Watch {
     channel: Arc<Channel>,
     last: Option<u64>,
     found: Look,
-}
-
-/// What was found at a channel.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// Calls come, or it is the first look.
-    Changes,
-    /// No call has come since the last look: this sleep is to end.
-    Lasts(u64),
-    /// Nobody has slept there since the last look.
-    IsLeft,
 }
 
 impl Watched {
@@ -91,28 +79,6 @@ impl Watch {
         match self.found {
             Look::Lasts(round) => Some((Arc::clone(&self.channel), round)),
             Look::Changes | Look::IsLeft => None,
-        }
-    }
-}
-
-impl Sleeper {
-    /// The leader's look, which finds the number that it found last: a sleep that goes on is to end.
-    fn look(&self, last: &mut Option<u64>) -> Look {
-        let round = self.round();
-        if last.replace(round) != Some(round) {
-            return Look::Changes;
-        }
-        if is_asleep(round) {
-            self.evicted.store(round, Ordering::SeqCst);
-        }
-        self.watched.store(false, Ordering::SeqCst);
-        // A sleep that has begun meanwhile may have found the mark.
-        if self.round() != round && self.is_to_be_watched() {
-            Look::Changes
-        } else if is_asleep(round) {
-            Look::Lasts(round)
-        } else {
-            Look::IsLeft
         }
     }
 }

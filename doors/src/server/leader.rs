@@ -33,6 +33,7 @@ use nix::sys::timerfd::TimerFd;
 
 use super::core::lock;
 use super::hangup::Hangups;
+use super::kept::{self, Kept};
 use super::names::Taken;
 use super::resting::Resting;
 use super::runtime::{Attached, Runtime, Source};
@@ -66,6 +67,7 @@ pub(crate) struct Leader {
     /// Some thread that was called off its channel has not left yet.
     calls_away: bool,
     hangups: Hangups,
+    kept: Kept,
     /// References on which nothing is read for a while.
     pub(super) resting: Resting,
     pub(super) table: Table,
@@ -87,6 +89,7 @@ pub(crate) struct Leader {
 
 /// Starts the leader of a runtime.
 pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
+    kept::wake_when_some_are();
     let seat = Arc::new(Seat::default());
     let leader = Box::new(Leader {
         runtime: Arc::clone(runtime),
@@ -94,6 +97,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         untold: Untold::default(),
         calls_away: false,
         hangups: Hangups::default(),
+        kept: Kept::default(),
         resting: Resting::default(),
         table: Table::open(),
         unfinished: Unfinished::default(),
@@ -163,6 +167,7 @@ impl Leader {
         self.runtime.starved.try_again();
         self.untold.tell();
         self.end_unfinished_sessions();
+        self.kept.look(&runtime.quotas);
         if pass.is_some() {
             self.look_after_references();
         }
@@ -247,6 +252,7 @@ impl Leader {
             self.short.then(|| later(THREADS_AFTER)),
             self.runtime.starved.due(),
             self.runtime.inbox.watch_due(),
+            self.kept.due(),
         ];
         others.into_iter().flatten().chain(references).min()
     }

@@ -301,7 +301,8 @@ fn send_reply(
         return socket::send(&token.socket, &[&message.encode(data.len()), data], &[]);
     }
     let memory = memfd::frozen(c"doors-results", data)?;
-    socket::send(&token.socket, &[&message.encode(0)], &[memory.as_fd()])
+    token.socket.may_send(1)?;
+    token.socket.send(&[&message.encode(0)], &[memory.as_fd()])
 }
 
 impl Progress {

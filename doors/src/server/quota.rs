@@ -21,7 +21,8 @@ struct Held {
     bytes: usize,
     /// Those of the bytes that are areas which were given back.
     given_back: usize,
-    /// What its clients have us close, which is charged as descriptors until it is closed.
+    /// What its clients have us close, or keep because they leave unread what was sent there: charged as descriptors until
+    /// it is closed.
     closing: User,
 }
 
@@ -32,7 +33,7 @@ impl Default for Held {
             descriptors: 0,
             bytes: 0,
             given_back: 0,
-            closing: User::with(most_closing),
+            closing: User::with(most_closing, most_descriptors),
         }
     }
 }
@@ -41,11 +42,12 @@ impl Held {
     /// Whether there is room for so many descriptors.
     fn has_room_for(&self, count: usize) -> bool {
         let held = self.descriptors.saturating_add(self.closing.closing());
+        let held = held.saturating_add(self.closing.kept());
         held.saturating_add(count) <= most_descriptors()
     }
 
     fn is_nothing(&self) -> bool {
-        self.holders == 0 && !self.closing.has_accounts()
+        self.holders == 0 && !self.closing.has_accounts() && self.closing.kept() == 0
     }
 }
 
@@ -89,6 +91,13 @@ impl Quotas {
             held.holders = held.holders.saturating_add(1);
         }
         charge.add_descriptors(descriptors).then_some(charge)
+    }
+
+    /// Looks at the sockets that are kept since something is unread there; true if some still are.
+    pub(crate) fn keep(&self) -> bool {
+        let mut users = lock(&self.0);
+        users.retain(|_, held| !held.is_nothing());
+        users.values().any(|held| held.closing.kept() > 0)
     }
 
     /// An account for a source of this user.

@@ -25,7 +25,6 @@ use crate::pool::{Job, Pool};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::sys::process::Process;
 use crate::sys::shared::Shared;
-use crate::sys::socket;
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
 use crate::wire::message::{Message, Violation};
@@ -106,7 +105,8 @@ impl Session {
 
     /// Sends on the session socket; never blocks. A client that does not take its packets is not waited for.
     pub(crate) fn send(&self, packet: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
-        socket::send(&self.socket, &[packet], fds)
+        self.socket.may_send(fds.len())?;
+        self.socket.send(&[packet], fds)
     }
 
     /// The peer broke the protocol: the session is over.

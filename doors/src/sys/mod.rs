@@ -33,5 +33,6 @@ pub(crate) mod socket;
 pub(crate) mod table;
 pub(crate) mod thread;
 pub(crate) mod unclaimed;
+pub(crate) mod unread;
 pub(crate) mod view;
 pub(crate) mod words;
