@@ -156,6 +156,9 @@ impl Leader {
         for session in inbox.unseen() {
             session.scan();
         }
+        for session in inbox.spare() {
+            session.ask_back();
+        }
         for id in inbox.graves() {
             self.end_session(id);
         }
@@ -247,6 +250,7 @@ impl Leader {
             self.short.then(|| later(THREADS_AFTER)),
             self.runtime.starved.due(),
             self.runtime.inbox.watch_due(),
+            self.runtime.inbox.spare_due(),
         ];
         others.into_iter().flatten().chain(references).min()
     }
