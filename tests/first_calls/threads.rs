@@ -12,6 +12,31 @@ fn number(thread: &str) -> &str {
 }
 
 #[test]
+fn the_calls_of_a_private_door_run_on_threads_of_its_own() {
+    let _watchdog = Watchdog::new("the_calls_of_a_private_door");
+    let mut scene = Scene::new(&["private"]);
+    let public = scene.directory.join("public");
+    scene.tell(&format!("public {}", public.display()));
+    let mut theirs = Vec::new();
+    let mut its = Vec::new();
+    let on = |door: Door| String::from_utf8(door.call(b"where", vec![]).unwrap().data).unwrap();
+    for round in 0.. {
+        let thread = on(Door::open(&public).unwrap());
+        its.push(on(scene.door(Way::Opened)));
+        its.push(on(scene.door(Way::Received)));
+        let led = leads(&thread);
+        theirs.push(thread);
+        // Those of the process pool do run there.
+        if led && round >= 50 {
+            break;
+        }
+    }
+    for thread in &its {
+        assert!(!theirs.contains(thread), "{thread} serves both pools");
+    }
+}
+
+#[test]
 fn depletion_is_told_on_the_thread_of_the_call_and_before_it() {
     let name = "depletion_is_told_on_the_thread_of_the_call";
     played_anew(name, &["watched"], |scene, door, _| {
