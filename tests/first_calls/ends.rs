@@ -53,6 +53,24 @@ fn a_door_without_cancellation_tells_its_procedure_nothing() {
     });
 }
 
+/// Nothing else happens in the server meanwhile, so nothing but a clock can have somebody tell the caller that its call runs.
+#[test]
+fn a_call_may_take_longer_than_any_step_of_the_protocol() {
+    let name = "a_call_may_take_longer";
+    played_anew(name, &[], |scene, door, _| {
+        let call = calling(&door, "gate 1".into());
+        scene.wait("entered", 1);
+        let led = scene.was_led();
+        if led {
+            // Time is the subject: a step may take 5 s.
+            std::thread::sleep(Duration::from_millis(5500));
+        }
+        scene.tell("raise leave");
+        assert_eq!(call.join().unwrap().unwrap().data, b"through");
+        led
+    });
+}
+
 /// A deadline that passes at about the time when the call is taken: what is said not to have run has not.
 #[test]
 fn case_116_a_first_call_that_is_said_not_to_have_run_never_ran() {

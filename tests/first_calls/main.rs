@@ -8,6 +8,7 @@
 
 mod answers;
 mod ends;
+mod storm;
 mod threads;
 
 use std::path::PathBuf;
