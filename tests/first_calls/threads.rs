@@ -2,6 +2,7 @@
 
 use doors::{CallCondition, CallState, Door};
 use harness::Watchdog;
+use harness::waiting::calling as until_waiting;
 use nix::unistd::{getegid, geteuid};
 
 use crate::{Scene, Way, calling, leads, played, played_anew};
@@ -48,6 +49,32 @@ fn depletion_is_told_on_the_thread_of_the_call_and_before_it() {
         assert!(created[0].ends_with(":false:0"), "{created:?}");
         assert_eq!(created[1], format!("{}:true:0", number(&thread)));
         scene.was_led()
+    });
+}
+
+#[test]
+fn calls_that_wait_for_the_only_thread_get_it() {
+    let name = "calls_that_wait_for_the_only_thread";
+    played_anew(name, &["one-thread"], |scene, door, _| {
+        let call = calling(&door, "gate 1".into());
+        scene.wait("entered", 1);
+        let led = scene.was_led();
+        let waiting: Vec<_> = [Way::Opened, Way::Received, Way::Opened]
+            .into_iter()
+            .map(|way| {
+                let door = scene.door(way);
+                until_waiting(move || door.call(b"within 0", vec![]).unwrap())
+            })
+            .collect();
+        // They have come, and none runs.
+        scene.until_active(1);
+        scene.tell("raise leave");
+        assert_eq!(call.join().unwrap().unwrap().data, b"through");
+        for waiting in waiting {
+            assert_eq!(waiting.join().unwrap().data, b"1");
+        }
+        scene.until_active(0);
+        led
     });
 }
 

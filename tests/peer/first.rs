@@ -58,22 +58,25 @@ fn options(words: &[&str]) -> Options {
             "this-user" => options.access = Access::no_one().or_uid(geteuid().as_raw()),
             "another-user" => options.access = Access::no_one().or_uid(geteuid().as_raw() ^ 1),
             "judged" => options.access = Access::no_one().or_if(|_| true),
-            "watched" => watch_the_creator(),
+            "watched" => watch_the_creator(true),
+            "one-thread" => watch_the_creator(false),
             other => panic!("unknown word {other}"),
         }
     }
     options
 }
 
-/// Notes each time that the callback runs, and on which thread; it makes the usual threads.
-fn watch_the_creator() {
+/// Notes each time that the callback runs, and on which thread; it makes the usual threads, or only the first of them.
+fn watch_the_creator(makes_more: bool) {
     let usual: Arc<OnceLock<ThreadCreator>> = Arc::default();
     let inner = Arc::clone(&usual);
     let creator: ThreadCreator = Arc::new(move |thread: ServerThread| {
         let (depletion, begun) = (thread.is_depletion(), board::count("begun"));
         let line = format!("{}:{depletion}:{begun}", gettid());
         CREATED.lock().unwrap().push(line);
-        inner.get().unwrap()(thread);
+        if makes_more || !depletion {
+            inner.get().unwrap()(thread);
+        }
     });
     let before = doors::replace_thread_creator(creator).unwrap();
     assert!(usual.set(before).is_ok());
