@@ -160,6 +160,9 @@ impl Leader {
         for session in inbox.unseen() {
             session.scan();
         }
+        for session in inbox.spare() {
+            session.ask_back();
+        }
         for id in inbox.graves() {
             self.end_session(id);
         }
@@ -253,6 +256,7 @@ impl Leader {
             self.runtime.starved.due(),
             self.runtime.inbox.watch_due(),
             self.kept.due(),
+            self.runtime.inbox.spare_due(),
         ];
         others.into_iter().flatten().chain(references).min()
     }
