@@ -19,6 +19,7 @@ pub(crate) mod diag;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod ids;
+pub(crate) mod limit;
 pub(crate) mod listen;
 pub(crate) mod mapping;
 pub(crate) mod memfd;
