@@ -10,6 +10,7 @@ mod elsewhere;
 pub(crate) mod footing;
 mod hangup;
 mod inbox;
+mod known;
 pub(crate) mod leader;
 pub(crate) mod line;
 pub(crate) mod meter;
