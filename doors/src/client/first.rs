@@ -13,6 +13,7 @@ use nix::poll::{PollFd, PollFlags};
 
 use super::arguments::Arguments;
 use super::petition::{deadline, poll_until};
+use crate::channel::glance::Glance;
 use crate::desc::borrowed;
 use crate::error::CallCondition;
 use crate::primitive::{AtomicBool, Ordering};
@@ -29,6 +30,9 @@ use buffer::Buffer;
 const SOON: Duration = Duration::from_millis(4);
 /// How long a server has to say whether a call that is given up had begun.
 const GIVE_UP_GRACE: Duration = Duration::from_millis(50);
+
+/// What this process has learned about waiting for the answers to its first calls.
+static ANSWERS: Glance = Glance::new();
 
 /// Whether a call may travel as a packet.
 pub(crate) fn fits(arguments: &Arguments<'_>) -> bool {
@@ -131,7 +135,13 @@ impl First<'_, '_> {
         }
         // What is not granted here is asked for again where it matters.
         let _later = socket::number_senders(self.connection);
-        let received = match self.connection.receive_within(&mut self.buffer, within) {
+        // If it has not come yet, it is waited for below.
+        let received = if ANSWERS.at(|| socket::has_something(self.connection)) {
+            self.connection.receive(&mut self.buffer)
+        } else {
+            self.connection.receive_within(&mut self.buffer, within)
+        };
+        let received = match received {
             Ok(Some(received)) => self.packet(received, out)?,
             Err(errno) => {
                 // Said once, and before what is still queued for us.

@@ -40,6 +40,7 @@ use super::seat::{Here, Seat, Watch, deputize};
 use super::token::Token;
 use super::unfinished::Unfinished;
 use super::untold::Untold;
+use crate::channel::glance::Glance;
 use crate::event;
 use crate::foreign;
 use crate::sys::clock::after;
@@ -79,6 +80,10 @@ pub(crate) struct Leader {
     short: bool,
     seat: Arc<Seat>,
     pub(super) watch: Watch,
+    /// A first call was run here, and something has come at once since, each time.
+    pub(super) is_keen: bool,
+    /// What was learned about waiting for that.
+    arrivals: Glance,
     /// A call that the thread of this turn runs after it.
     pub(super) here: Option<Here>,
     /// Given up when the descriptor table is full, so that a connection can be taken and refused.
@@ -102,6 +107,8 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         short: false,
         seat: Arc::clone(&seat),
         watch: Watch::default(),
+        is_keen: false,
+        arrivals: Glance::new(),
         here: None,
         reserve: spare(),
     });
@@ -138,11 +145,7 @@ impl Leader {
         self.buffer
             .resize(PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES), 0);
         let mut events = [EpollEvent::empty(); 64];
-        let count = self
-            .runtime
-            .epoll
-            .wait(&mut events, self.timeout())
-            .unwrap_or(0);
+        let count = self.wait(&mut events);
         let runtime = Arc::clone(&self.runtime);
         let pass = runtime.standstill.pass();
         self.stands_still = pass.is_none();
@@ -167,6 +170,22 @@ impl Leader {
             self.look_after_references();
         }
         self.seek_threads();
+    }
+
+    /// Waits for events; their number. After a first call the next one, or the end of its connection, may come at once.
+    fn wait(&mut self, events: &mut [EpollEvent]) -> usize {
+        let epoll = &self.runtime.epoll;
+        let mut count = 0;
+        if self.is_keen {
+            self.is_keen = self.arrivals.at(|| {
+                count = epoll.wait(events, EpollTimeout::ZERO).unwrap_or(0);
+                count > 0
+            });
+        }
+        if count == 0 {
+            count = epoll.wait(events, self.timeout()).unwrap_or(0);
+        }
+        count
     }
 
     fn look_after_references(&mut self) {

@@ -156,8 +156,9 @@ impl Seat {
             here.leave();
             None
         };
-        let left = lock(&self.left).take();
-        if left.is_some() {
+        let mut left = lock(&self.left).take();
+        if let Some(leader) = &mut left {
+            leader.is_keen = true;
             let _silenced = post.bell.modify(&runtime.epoll.0, &mut silent());
         }
         // Now, since the caller goes on with it: what it does next, be it only to close the connection, would call the

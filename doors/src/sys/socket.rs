@@ -127,6 +127,13 @@ pub(crate) fn end(socket: impl AsFd) {
     let _gone = nix::sys::socket::shutdown(number, nix::sys::socket::Shutdown::Both);
 }
 
+/// Whether there is something to receive, be it the end or an error: a look that takes less than a receive.
+pub(crate) fn has_something(socket: impl AsFd) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO) != Ok(0)
+}
+
 /// Whether the other end is closed.
 pub(crate) fn is_hung_up(socket: impl AsFd) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
