@@ -45,6 +45,8 @@ struct First<'a, 'd> {
     arguments: &'a Arguments<'d>,
     /// Something else than the call may have been sent on the connection.
     shared: &'a AtomicBool,
+    /// Before the call was sent.
+    begun: Instant,
     /// The connection was reset before anything was sent after the call.
     reset: bool,
     /// The server's process, once a packet of it has named it.
@@ -75,6 +77,7 @@ pub(crate) fn call(
         connection,
         arguments,
         shared,
+        begun: Instant::now(),
         reset: false,
         server: None,
         arrived: false,
@@ -133,12 +136,14 @@ impl First<'_, '_> {
         if within.is_zero() {
             return Ok(None);
         }
-        // What is not granted here is asked for again where it matters.
-        let _later = socket::number_senders(self.connection);
         // If it has not come yet, it is waited for below.
-        let received = if ANSWERS.at(|| socket::has_something(self.connection)) {
+        let seen = ANSWERS.at(|| socket::has_something(self.connection));
+        let received = if seen && self.begun.elapsed() < SOON {
+            // The answer, or the end, so that its sender need not be named.
             self.connection.receive(&mut self.buffer)
         } else {
+            // What is not granted here is asked for again where it matters.
+            let _later = socket::number_senders(self.connection);
             self.connection.receive_within(&mut self.buffer, within)
         };
         let received = match received {

@@ -82,8 +82,10 @@ pub(crate) struct Leader {
     pub(super) watch: Watch,
     /// A first call was run here, and something has come at once since, each time.
     pub(super) is_keen: bool,
+    /// Connections that are not in epoll yet.
+    pub(super) brief: Vec<Arc<Token>>,
     /// What was learned about waiting for that.
-    arrivals: Glance,
+    pub(super) arrivals: Glance,
     /// A call that the thread of this turn runs after it.
     pub(super) here: Option<Here>,
     /// Given up when the descriptor table is full, so that a connection can be taken and refused.
@@ -108,6 +110,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         seat: Arc::clone(&seat),
         watch: Watch::default(),
         is_keen: false,
+        brief: Vec::new(),
         arrivals: Glance::new(),
         here: None,
         reserve: spare(),
@@ -149,6 +152,11 @@ impl Leader {
         let runtime = Arc::clone(&self.runtime);
         let pass = runtime.standstill.pass();
         self.stands_still = pass.is_none();
+        if self.stands_still {
+            self.is_keen = false;
+        } else {
+            self.look_at_brief();
+        }
         for event in events.iter().take(count) {
             // A source that was forgotten between the wait and now meets nobody.
             if let Some(source) = self.runtime.source(event.data()) {
@@ -170,22 +178,6 @@ impl Leader {
             self.look_after_references();
         }
         self.seek_threads();
-    }
-
-    /// Waits for events; their number. After a first call the next one, or the end of its connection, may come at once.
-    fn wait(&mut self, events: &mut [EpollEvent]) -> usize {
-        let epoll = &self.runtime.epoll;
-        let mut count = 0;
-        if self.is_keen {
-            self.is_keen = self.arrivals.at(|| {
-                count = epoll.wait(events, EpollTimeout::ZERO).unwrap_or(0);
-                count > 0
-            });
-        }
-        if count == 0 {
-            count = epoll.wait(events, self.timeout()).unwrap_or(0);
-        }
-        count
     }
 
     fn look_after_references(&mut self) {
@@ -238,7 +230,7 @@ impl Leader {
     }
 
     /// Sleeps for ever unless something wants another look at some time.
-    fn timeout(&self) -> EpollTimeout {
+    pub(super) fn timeout(&self) -> EpollTimeout {
         match self.due() {
             None => EpollTimeout::NONE,
             Some(at) => {

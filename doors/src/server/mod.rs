@@ -1,6 +1,7 @@
 //! The server's side of a process: its doors, their references, its clients' sessions.
 
 pub(crate) mod ages;
+mod brief;
 pub(crate) mod channel;
 pub(crate) mod core;
 pub(crate) mod descriptors;
