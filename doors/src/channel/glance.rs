@@ -41,6 +41,12 @@ pub(crate) struct Glance {
     next_barred: AtomicU32,
 }
 
+impl Default for Glance {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Glance {
     pub(crate) const fn new() -> Self {
         Self {
@@ -132,6 +138,7 @@ impl Glance {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers of the test")]
 mod tests {
     use std::cell::Cell;
     use std::thread::sleep;

@@ -13,27 +13,42 @@ use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
 use super::leader::Leader;
 use super::token::Token;
+use crate::channel::glance::Glance;
 use crate::sys::socket::{self, Seen};
 
 /// So many are looked at without epoll.
 const MOST: usize = 4;
+
+/// What the leader looks for before it sleeps.
+#[derive(Default)]
+pub(super) struct Brief {
+    /// A first call was run here, and something has come at once since, each time.
+    pub(super) is_keen: bool,
+    /// Connections that are not in epoll yet.
+    connections: Vec<Arc<Token>>,
+    /// What was learned about waiting for the next one.
+    arrivals: Glance,
+}
 
 impl Leader {
     /// Waits for events; their number. After a first call the next one, or the end of its connection, may come at once.
     pub(super) fn wait(&mut self, events: &mut [EpollEvent]) -> usize {
         let epoll = &self.runtime.epoll;
         let mut count = 0;
-        if self.is_keen {
-            let brief = &self.brief;
-            self.is_keen = self.arrivals.at(|| {
+        let brief = &mut self.brief;
+        if brief.is_keen {
+            let mut watched = || {
                 count = epoll.wait(events, EpollTimeout::ZERO).unwrap_or(0);
                 count > 0
-                    || brief
-                        .iter()
-                        .any(|token| socket::has_something(&token.socket))
-            });
+            };
+            let others = &brief.connections;
+            let other = || {
+                let mut others = others.iter();
+                others.any(|token| socket::has_something(&token.socket))
+            };
+            brief.is_keen = brief.arrivals.at(|| watched() || other());
         }
-        if self.is_keen {
+        if brief.is_keen {
             return count;
         }
         self.watch_brief();
@@ -45,21 +60,21 @@ impl Leader {
     pub(super) fn watch_in_time(&mut self, token: &Arc<Token>) -> bool {
         let here = self.here.as_ref();
         let briefly = here.is_some_and(|here| here.token().key == token.key);
-        if !briefly || self.brief.len() >= MOST {
+        if !briefly || self.brief.connections.len() >= MOST {
             return self.runtime.watch_taken(token);
         }
-        self.brief.push(Arc::clone(token));
+        self.brief.connections.push(Arc::clone(token));
         true
     }
 
     /// Ends those connections that are over.
     pub(super) fn look_at_brief(&mut self) {
-        for token in std::mem::take(&mut self.brief) {
+        for token in std::mem::take(&mut self.brief.connections) {
             if self.runtime.source(token.key).is_none() {
                 continue;
             }
             match socket::look(&token.socket) {
-                Seen::Nothing => self.brief.push(token),
+                Seen::Nothing => self.brief.connections.push(token),
                 Seen::Something => drop(self.runtime.watch_taken(&token)),
                 Seen::End => self.take_leave(&token),
             }
@@ -68,12 +83,12 @@ impl Leader {
 
     /// Has epoll watch them, unless references stand still: then it is done after that, of which the leader is told.
     pub(super) fn watch_brief(&mut self) {
-        if self.brief.is_empty() {
+        if self.brief.connections.is_empty() {
             return;
         }
         let runtime = Arc::clone(&self.runtime);
         if let Some(_pass) = runtime.standstill.pass() {
-            for token in self.brief.drain(..) {
+            for token in self.brief.connections.drain(..) {
                 // One that cannot be watched ends.
                 let _watched = runtime.watch_taken(&token);
             }

@@ -5,9 +5,9 @@
 //! has connected *this* time, if
 //!
 //! 1. both connections came through one listener, this one after that one. Connections wait in line there, so that this
-//!    one was made later, at a time when the process had long been opened;
+//!    one was made later;
 //! 2. the kernel notes the same pid for this connection (`SO_PEERCRED`, of the moment of connecting);
-//! 3. it has not exited *now*, as its pidfd shows (it polls as readable from then on, pidfd_open(2)).
+//! 3. it has not exited *now*, as its pidfd shows (it polls as readable from then on, `pidfd_open(2)`).
 //!
 //! For a pid is nobody else's from the time a process gets it until it is reaped: by 3 it was this process' own when the
 //! earlier connection was made, now, and all the time between, which is when this one was made and all of its packets

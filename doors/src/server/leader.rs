@@ -31,6 +31,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::timerfd::TimerFd;
 
+use super::brief::Brief;
 use super::core::lock;
 use super::hangup::Hangups;
 use super::names::Taken;
@@ -40,7 +41,6 @@ use super::seat::{Here, Seat, Watch, deputize};
 use super::token::Token;
 use super::unfinished::Unfinished;
 use super::untold::Untold;
-use crate::channel::glance::Glance;
 use crate::event;
 use crate::foreign;
 use crate::sys::clock::after;
@@ -80,12 +80,7 @@ pub(crate) struct Leader {
     short: bool,
     seat: Arc<Seat>,
     pub(super) watch: Watch,
-    /// A first call was run here, and something has come at once since, each time.
-    pub(super) is_keen: bool,
-    /// Connections that are not in epoll yet.
-    pub(super) brief: Vec<Arc<Token>>,
-    /// What was learned about waiting for that.
-    pub(super) arrivals: Glance,
+    pub(super) brief: Brief,
     /// A call that the thread of this turn runs after it.
     pub(super) here: Option<Here>,
     /// Given up when the descriptor table is full, so that a connection can be taken and refused.
@@ -109,9 +104,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         short: false,
         seat: Arc::clone(&seat),
         watch: Watch::default(),
-        is_keen: false,
-        brief: Vec::new(),
-        arrivals: Glance::new(),
+        brief: Brief::default(),
         here: None,
         reserve: spare(),
     });
@@ -153,7 +146,7 @@ impl Leader {
         let pass = runtime.standstill.pass();
         self.stands_still = pass.is_none();
         if self.stands_still {
-            self.is_keen = false;
+            self.brief.is_keen = false;
         } else {
             self.look_at_brief();
         }

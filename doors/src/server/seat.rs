@@ -158,7 +158,7 @@ impl Seat {
         };
         let mut left = lock(&self.left).take();
         if let Some(leader) = &mut left {
-            leader.is_keen = true;
+            leader.brief.is_keen = true;
             let _silenced = post.bell.modify(&runtime.epoll.0, &mut silent());
         }
         // Now, since the caller goes on with it: what it does next, be it only to close the connection, would call the
