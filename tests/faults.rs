@@ -63,7 +63,7 @@
 //! | 115 | a token lies in somebody's unread socket | `a_copy_in_flight_counts_although_its_sender_was_killed` |
 //! | 116 | the deadline meets the taking | `what_the_caller_takes_for_not_executed_never_runs`, `case_116_a_call_that_is_said_not_to_have_run_never_ran` |
 //! | 117 | no server at a first call | `case_57_117_the_end_of_the_server_before_and_after_taken_is_told_apart`, `case_117_a_server_that_takes_no_first_call_is_not_waited_for_for_ever`, `case_117_a_server_that_never_says_ready_is_not_waited_for_for_ever`, `a_child_that_keeps_all_sockets_does_not_hide_the_death` |
-//! | 118 | another process acts in our name | `case_118_a_session_is_registered_in_by_its_own_process_only`, `case_118_a_call_on_the_connection_of_another_process_does_not_run_nor_disturb`, `case_118_another_process_cannot_give_up_a_first_call`, `case_118_nobody_is_refused_for_anothers_packet_while_the_table_is_full`, `case_118_a_call_that_runs_is_not_refused_for_a_later_packet_while_the_table_is_full` |
+//! | 118 | another process acts in our name | `case_118_a_session_is_registered_in_by_its_own_process_only`, `case_118_a_call_on_the_connection_of_another_process_does_not_run_nor_disturb`, `case_118_another_process_cannot_give_up_a_first_call`, `case_118_nobody_is_refused_for_anothers_packet_while_the_table_is_full`, `case_118_a_call_that_runs_is_not_refused_for_a_later_packet_while_the_table_is_full`, `case_118_a_process_with_the_pid_of_one_that_has_called_does_not_call_in_its_name` |
 //! | 119 | a token closes while a call waits | `case_119_a_call_published_before_its_token_closes_runs`, `case_119_a_call_runs_though_another_thread_closes_its_door_before_it_is_taken` |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 

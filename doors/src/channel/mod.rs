@@ -7,6 +7,7 @@
 pub(crate) mod descriptors;
 pub(crate) mod ends;
 pub(crate) mod gear;
+pub(crate) mod glance;
 mod leash;
 #[cfg(loom)]
 #[cfg(test)]

@@ -31,6 +31,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::timerfd::TimerFd;
 
+use super::brief::Brief;
 use super::core::lock;
 use super::hangup::Hangups;
 use super::kept::{self, Kept};
@@ -81,6 +82,7 @@ pub(crate) struct Leader {
     short: bool,
     seat: Arc<Seat>,
     pub(super) watch: Watch,
+    pub(super) brief: Brief,
     /// A call that the thread of this turn runs after it.
     pub(super) here: Option<Here>,
     /// Given up when the descriptor table is full, so that a connection can be taken and refused.
@@ -106,6 +108,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         short: false,
         seat: Arc::clone(&seat),
         watch: Watch::default(),
+        brief: Brief::default(),
         here: None,
         reserve: spare(),
     });
@@ -142,14 +145,15 @@ impl Leader {
         self.buffer
             .resize(PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES), 0);
         let mut events = [EpollEvent::empty(); 64];
-        let count = self
-            .runtime
-            .epoll
-            .wait(&mut events, self.timeout())
-            .unwrap_or(0);
+        let count = self.wait(&mut events);
         let runtime = Arc::clone(&self.runtime);
         let pass = runtime.standstill.pass();
         self.stands_still = pass.is_none();
+        if self.stands_still {
+            self.brief.is_keen = false;
+        } else {
+            self.look_at_brief();
+        }
         for event in events.iter().take(count) {
             // A source that was forgotten between the wait and now meets nobody.
             if let Some(source) = self.runtime.source(event.data()) {
@@ -227,7 +231,7 @@ impl Leader {
     }
 
     /// Sleeps for ever unless something wants another look at some time.
-    fn timeout(&self) -> EpollTimeout {
+    pub(super) fn timeout(&self) -> EpollTimeout {
         match self.due() {
             None => EpollTimeout::NONE,
             Some(at) => {

@@ -103,6 +103,11 @@ impl PacketCall {
         &self.token.core
     }
 
+    /// The connection by which it came.
+    pub(super) fn token(&self) -> &Token {
+        &self.token
+    }
+
     pub(crate) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
     }

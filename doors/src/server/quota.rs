@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::core::lock;
-use nix::sys::resource::{Resource, getrlimit};
-
 use crate::sys::account::{Account, User};
+use crate::sys::limit;
 use crate::wire::limits::{GIVEN_BACK_BYTES, USER_BYTES, USER_DESCRIPTORS_SHARE};
 
 /// What each user holds.
@@ -39,11 +38,12 @@ impl Default for Held {
 }
 
 impl Held {
-    /// Whether there is room for so many descriptors.
+    /// Whether there is room for so many descriptors. Nobody is refused for a limit that has been raised since.
     fn has_room_for(&self, count: usize) -> bool {
         let held = self.descriptors.saturating_add(self.closing.closing());
         let held = held.saturating_add(self.closing.kept());
-        held.saturating_add(count) <= most_descriptors()
+        let held = held.saturating_add(count);
+        held <= share(limit::descriptors_lately()) || held <= most_descriptors()
     }
 
     fn is_nothing(&self) -> bool {
@@ -63,8 +63,12 @@ pub(crate) struct Charge {
 
 /// How many descriptors of this process one user may hold.
 fn most_descriptors() -> usize {
-    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
-    usize::try_from(soft).unwrap_or(usize::MAX) / USER_DESCRIPTORS_SHARE
+    share(limit::descriptors())
+}
+
+/// One user's share of so many.
+fn share(all: usize) -> usize {
+    all / USER_DESCRIPTORS_SHARE
 }
 
 /// How many of one user's it may be closing before nothing more of that user is read: half of what the user may have us

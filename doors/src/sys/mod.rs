@@ -21,6 +21,7 @@ pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod huge;
 pub(crate) mod ids;
+pub(crate) mod limit;
 pub(crate) mod listen;
 pub(crate) mod mapping;
 pub(crate) mod memfd;

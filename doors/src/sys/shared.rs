@@ -138,7 +138,7 @@ impl Drop for Shared {
         if !self.lives_on.load(Ordering::Acquire) && !self.ended.load(Ordering::Acquire) {
             socket::refuse_more(&socket);
         }
-        if socket::next(&socket) != Next::Nothing {
+        if socket::has_something(&socket) && socket::next(&socket) != Next::Nothing {
             closer::close(vec![socket], &self.account);
         }
     }
