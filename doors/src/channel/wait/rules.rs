@@ -227,7 +227,7 @@ fn what_was_learned_of_wakes_is_the_whole_budget() {
 #[test]
 fn yields_in_vain_are_half_as_many_the_next_time_and_one_is_left() {
     let took = undisturbed(|patience| {
-        let in_vain = |_| here(patience, NEVER);
+        let in_vain = |()| here(patience, NEVER);
         [(); 4].map(in_vain)
     });
     let yields = [YIELDS, YIELDS / 2, 1, 1];
