@@ -29,7 +29,7 @@ const NEAR: u32 = 256;
 /// Looks before the first pause: for a microsecond or two, in which a short procedure returns, and a caller calls again. A
 /// `pause` lets a sibling thread of the processor go first, and takes 64 cycles on the machine that we measure on: half of that
 /// is what an answer waits on average to be seen, on either side.
-const KEEN_LOOKS: u32 = 1000;
+pub(super) const KEEN_LOOKS: u32 = 1000;
 
 /// For how long to look away.
 #[derive(Debug, Default)]
