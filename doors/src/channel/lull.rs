@@ -23,16 +23,15 @@ const FINE: u32 = 8;
 const EARLIER: u32 = 2;
 /// It is later by so much after one that was too early.
 const LATER: u32 = 16;
-/// It is never later than this: some 300 ns, which is what a call that comes sooner than the last ones may lose.
-const LONGEST: u32 = 384 * FINE;
+/// It is never later than this: some 800 ns, which is what a call that comes sooner than the last ones may lose. Where the two
+/// processors are far apart, calls come 400 ns after the answer.
+const LONGEST: u32 = 1000 * FINE;
 /// Every so many calls the first look comes after half the time.
 const PROBE_EVERY: u32 = 32;
 /// Calls after which is judged what they have shown.
 const TERM: u32 = 256;
 /// The least first looks of a term that must have been late enough.
 const FOUND: u32 = 190;
-/// The most probes of it that may have been.
-const PROBED: u32 = 1;
 /// Terms without success after which it is left for a while.
 const TRIES: u32 = 3;
 /// Terms for which it is left at first, and at most.
@@ -53,10 +52,11 @@ pub(super) fn look_keenly(there: impl Fn() -> bool) -> bool {
 #[derive(Debug)]
 pub(super) struct Lull {
     length: u32,
-    /// Calls of this term, and how many of its first looks and probes were late enough.
+    /// Calls of this term, and how many of its first looks were late enough.
     calls: u32,
     found: u32,
-    probed: u32,
+    /// So was one of its probes.
+    probed: bool,
     /// What the last probe has found.
     last_probe: bool,
     /// Terms in a row that did not pay.
@@ -76,7 +76,7 @@ impl Lull {
             length: 0,
             calls: 0,
             found: 0,
-            probed: 0,
+            probed: false,
             last_probe: false,
             tries: 0,
             resting: 0,
@@ -136,7 +136,7 @@ impl Lull {
     #[cold]
     fn probe_has(&mut self, found: bool) {
         if found {
-            self.probed = self.probed.saturating_add(1);
+            self.probed = true;
             if self.last_probe {
                 self.length = self.length.saturating_sub(self.length / 4);
             }
@@ -154,7 +154,7 @@ impl Lull {
             self.resting = self.resting.saturating_sub(1);
             return;
         }
-        self.settled = found >= FOUND && probed <= PROBED;
+        self.settled = found >= FOUND && !probed;
         if self.settled {
             self.tries = 0;
             self.rest = REST;
@@ -231,10 +231,13 @@ mod tests {
     #[test]
     fn nobody_looks_away_for_long() {
         let mut lull = Lull::new();
-        for _ in 0..10 * TERM {
+        // As soon as calls come that late.
+        lull.length = LONGEST / 2;
+        for _ in 0..2 * TERM {
             first_look_finds(&mut lull, LONGEST / FINE + 100);
             assert!(lull.length <= LONGEST && !lull.is_settled());
         }
+        assert_eq!(lull.length, LONGEST);
         // A peer that does not call while we look teaches nothing.
         let mut lull = Lull::new();
         for _ in 0..TERM {
