@@ -130,17 +130,19 @@ impl End {
         self.own_long(offset).store(value, Ordering::Relaxed);
     }
 
-    /// Wakes the peer, and says when: it learns how long that takes.
+    /// Wakes the peer, and says when: it learns how long that takes. The time of the monotonic clock.
     #[cold]
-    fn wake(&self, woke_at: usize, turn: usize) {
-        self.tell(woke_at, clock::micros());
+    fn wake(&self, woke_at: usize, turn: usize) -> u64 {
+        let now = clock::now_ns();
+        self.tell(woke_at, clock::micros(now));
         futex::wake(self.own(turn));
+        now
     }
 
     /// How long ago the peer says it woke us, in microseconds. Any number if it did not, or lies.
     #[cold]
     fn woken_for_us(&self, woke_at: usize) -> u32 {
-        clock::micros().wrapping_sub(self.ask(woke_at))
+        clock::micros(clock::now_ns()).wrapping_sub(self.ask(woke_at))
     }
 
     #[inline]

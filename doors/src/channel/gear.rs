@@ -64,7 +64,7 @@ impl Gear {
     }
 
     /// Whether the thread sleeps where its caller runs.
-    #[cold]
+    #[inline]
     pub(crate) fn follows(&self) -> bool {
         self.follows
     }

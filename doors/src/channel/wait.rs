@@ -10,10 +10,10 @@
 //! A budget that does not pay shrinks, so that a wrong guess ends by itself; now and then the whole one is tried
 //! again, since two sides that both sleep would otherwise never find out that they need not.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::lull::Lull;
-use crate::sys::cpu;
+use crate::sys::{clock, cpu};
 use crate::waiting::Waiting;
 
 /// The longest looking, in microseconds, until a wake-up was seen: above the one-way wake-up of the machines we know.
@@ -52,9 +52,9 @@ const STRIDE: u32 = 64;
 pub(crate) enum Peer {
     /// It looked at our word, or was busy.
     Awake,
-    /// It slept, and we have just woken it. A caller whose processor has changed since its last call, of many that were
+    /// It slept, and we have just woken it, at this time of the monotonic clock. A caller whose processor has changed since its last call, of many that were
     /// handed over on one processor, has not learned from those how long it takes now.
-    Woken,
+    Woken(u64),
 }
 
 /// How a wait without sleeping ended.
@@ -158,7 +158,7 @@ impl Patience {
     ) -> Spent {
         // Two looks are free: in a chain of calls the peer is mostly done by then.
         if there() || there() {
-            if state == Peer::Woken {
+            if matches!(state, Peer::Woken(_)) {
                 self.hand_over();
             }
             return Spent::Seen;
@@ -170,7 +170,7 @@ impl Patience {
         let whole = self.waits.is_multiple_of(RETRY_EVERY) || self.waiting == Waiting::Spin;
         let (own, peer) = cpus();
         if own == peer {
-            return self.give_way(there, stop);
+            return self.give_way(there, stop, state);
         }
         if self.waiting == Waiting::Handoff || cpu::is_short() {
             return Spent::Blown;
@@ -181,7 +181,7 @@ impl Patience {
         let [awake, woken] = &mut self.budget_us;
         let own_us = match state {
             Peer::Awake => awake,
-            Peer::Woken => woken,
+            Peer::Woken(_) => woken,
         };
         let spent = if seen {
             Spent::Seen
@@ -210,19 +210,28 @@ impl Patience {
 
     /// The peer is on our own processor: let it run.
     #[cold]
-    fn give_way(&mut self, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> Spent {
+    fn give_way(
+        &mut self,
+        there: impl Fn() -> bool,
+        stop: impl Fn() -> bool,
+        state: Peer,
+    ) -> Spent {
         if self.barred > 0 {
             self.barred = self.barred.saturating_sub(1);
             return Spent::Nothing;
         }
         self.yields = self.yields.max(1);
-        let begun = Instant::now();
+        // Not much of it has gone with the wake itself.
+        let begun = match state {
+            Peer::Awake => clock::now_ns(),
+            Peer::Woken(at) => at,
+        };
         let mut before = begun;
         for _ in 0..self.yields {
             cpu::yield_now();
             if there() {
                 self.hand_over();
-                let took = begun.elapsed();
+                let took = clock::between(begun, clock::now_ns());
                 if took > YIELD_TOO_LONG {
                     self.bar();
                 } else {
@@ -230,8 +239,8 @@ impl Patience {
                 }
                 return Spent::Yielded { soon: took <= SOON };
             }
-            let now = Instant::now();
-            if now.saturating_duration_since(before) > YIELD_TOO_LONG {
+            let now = clock::now_ns();
+            if clock::between(before, now) > YIELD_TOO_LONG {
                 self.bar();
                 return Spent::Nothing;
             }

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(crate) use self::waiting::Event;
+pub(crate) use self::waiting::{Arrival, Event};
 use super::channel::Channel;
 use super::core::Core;
 use super::reply::Prepared;

@@ -24,11 +24,16 @@ pub(crate) enum Slept {
 /// read-only mapping, since the kernel finds a shared futex by inode and offset (futex(2)); on a writable one it costs
 /// less (`mapping::Access::Sleep`).
 pub(crate) fn wait(word: &AtomicU32, expected: u32, until: Option<Instant>) -> Slept {
+    let left = until.map(|at| at.saturating_duration_since(Instant::now()));
+    wait_for(word, expected, left)
+}
+
+/// Sleeps while the word holds `expected`, at most so long.
+pub(crate) fn wait_for(word: &AtomicU32, expected: u32, left: Option<Duration>) -> Slept {
+    if left == Some(Duration::ZERO) {
+        return Slept::TimedOut;
+    }
     // A relative timeout (FUTEX_WAIT measures CLOCK_MONOTONIC): whoever calls loops with the absolute time.
-    let left = match until.map(|at| at.saturating_duration_since(Instant::now())) {
-        Some(Duration::ZERO) => return Slept::TimedOut,
-        left => left,
-    };
     let timeout = left.map(|left| libc::timespec {
         tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(left.subsec_nanos()),

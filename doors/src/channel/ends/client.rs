@@ -11,8 +11,8 @@ use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, r
 pub(crate) enum Presence {
     /// One is, awake.
     Awake,
-    /// One was asleep.
-    Woken,
+    /// One was asleep, and was woken at this time of the monotonic clock.
+    Woken(u64),
     /// None is: ring the session socket.
     Quiet,
 }
@@ -54,10 +54,7 @@ impl ClientEnd {
     fn rouse(&self, presence: u32) -> Presence {
         match presence {
             presence::AWAKE => Presence::Awake,
-            presence::SLEEPING => {
-                self.0.wake(call::WOKE_AT, call::TURN);
-                Presence::Woken
-            }
+            presence::SLEEPING => Presence::Woken(self.0.wake(call::WOKE_AT, call::TURN)),
             // Quiet, or a value that means nothing: a ring too many is harmless.
             _ => Presence::Quiet,
         }

@@ -104,8 +104,9 @@ impl ServerEnd {
     }
 
     /// Says on which processor this thread is.
-    pub(crate) fn say_cpu(&self) {
-        self.0.tell(reply::CPU, cpu::current());
+    #[inline]
+    pub(crate) fn say_cpu(&self, cpu: u32) {
+        self.0.tell(reply::CPU, cpu);
     }
 
     /// Says that a thread is here, where nothing has to be looked at afterwards.

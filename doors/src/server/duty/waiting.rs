@@ -1,15 +1,14 @@
 //! How a server thread waits for the next turn of its channel.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Duty;
 use crate::channel::ends::low;
 use crate::channel::gear::Shift;
 use crate::channel::wait::{Peer, Spent};
-use crate::pool::Pool;
+use crate::pool::{Bed, Pool};
 use crate::server::footing::Footing;
-use crate::sys::clock::after;
-use crate::sys::{cpu, futex};
+use crate::sys::{clock, cpu, futex};
 use crate::wire::layout::presence;
 
 /// After a sleep that was not longer the next one has no timeout: the leader looks at it.
@@ -19,20 +18,33 @@ const BRISK: Duration = Duration::from_micros(500);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The client has published a turn.
-    Turn {
-        /// It came after a pause that may have been long.
-        late: bool,
-    },
+    Turn(Arrival),
     /// Nothing came for long, or the thread is needed elsewhere.
     Leave,
     /// The session is over.
     Dead,
 }
 
+/// When a turn has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Soon after the one before.
+    Soon,
+    /// After a pause that may have been long.
+    Late,
+    /// At this time of the monotonic clock.
+    At(u64),
+}
+
 impl Duty {
     /// Waits for the client's next turn.
     #[inline]
-    pub(crate) fn await_turn(&mut self, pool: &Pool, footing: &mut Footing) -> Event {
+    pub(crate) fn await_turn(
+        &mut self,
+        pool: &Pool,
+        bed: &mut Bed<'_>,
+        footing: &mut Footing,
+    ) -> Event {
         let channel = &self.channel;
         let (end, session) = (&channel.end, &channel.session);
         let last = low(self.turn);
@@ -48,9 +60,9 @@ impl Duty {
             self.shift(shift, footing);
         }
         match spent {
-            Spent::Seen => Event::Turn { late: false },
-            Spent::Yielded { .. } => Event::Turn { late: true },
-            Spent::Blown | Spent::Nothing => self.sleep(pool, footing),
+            Spent::Seen => Event::Turn(Arrival::Soon),
+            Spent::Yielded { .. } => Event::Turn(Arrival::Late),
+            Spent::Blown | Spent::Nothing => self.sleep(pool, bed, footing),
         }
     }
 
@@ -68,7 +80,7 @@ impl Duty {
     }
 
     #[cold]
-    fn sleep(&mut self, pool: &Pool, footing: &mut Footing) -> Event {
+    fn sleep(&mut self, pool: &Pool, bed: &mut Bed<'_>, footing: &mut Footing) -> Event {
         let channel = &self.channel;
         let (end, last) = (&channel.end, low(self.turn));
         let leaf = self.last.as_ref().is_some_and(|last| last.core.is_leaf());
@@ -83,33 +95,37 @@ impl Duty {
             footing.widen();
         }
         if self.gear.follows() {
-            end.say_cpu();
+            end.say_cpu(if from == here { here } else { cpu::current() });
         }
-        let begun = Instant::now();
-        let until = after(begun, self.rests_after());
+        let begun = clock::now_ns();
+        let rests_after = self.rests_after();
         // The leader looks at the time of small channels only.
         let mut watched = self.recent.brisk && !self.has_large_area();
         loop {
             if channel.session.is_dead() {
                 return Event::Dead;
             }
-            let round = pool.enter_sleep(channel, watched);
+            let round = bed.enter(channel, begun, watched);
             let mut slept = futex::Slept::Look;
             let alone = end.say_presence(presence::SLEEPING, self.turn);
             let wanted = channel.sleeper.is_evicted(round) || pool.has_queue();
             if alone && !wanted && !channel.session.is_dead() {
-                slept = futex::wait(end.sleep_word(), last, (!watched).then_some(until));
+                let slept_for = || clock::between(begun, clock::now_ns());
+                let left = (!watched).then(|| rests_after.saturating_sub(slept_for()));
+                slept = futex::wait_for(end.sleep_word(), last, left);
             }
-            let evicted = pool.leave_sleep(channel, round);
+            let evicted = bed.leave(channel, round);
             end.say_awake();
             if end.turn() != last {
                 if evicted {
                     pool.pass_eviction_on();
                 }
-                if slept == futex::Slept::Woken {
-                    self.learn(begun.elapsed(), held, footing);
+                if slept != futex::Slept::Woken {
+                    return Event::Turn(Arrival::Late);
                 }
-                return Event::Turn { late: true };
+                let now = clock::now_ns();
+                self.learn(clock::between(begun, now), held, footing);
+                return Event::Turn(Arrival::At(now));
             }
             if channel.session.is_dead() {
                 return Event::Dead;
@@ -117,7 +133,8 @@ impl Duty {
             let wanted = evicted || pool.has_queue();
             if wanted || slept == futex::Slept::TimedOut {
                 // The leader calls away, too, who has slept for long.
-                let lasted = watched && until <= Instant::now() && !pool.has_queue();
+                let slept_for = clock::between(begun, clock::now_ns());
+                let lasted = watched && slept_for >= rests_after && !pool.has_queue();
                 self.has_rested = lasted || !wanted;
                 return Event::Leave;
             }
