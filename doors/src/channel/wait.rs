@@ -132,7 +132,7 @@ impl Patience {
 
     /// A sleep took so long, with the peer on our own processor. True: it was so short that giving the processor away
     /// would have done.
-    #[cold]
+    #[inline]
     pub(crate) fn learn_nap(&mut self, took: Duration) -> bool {
         let soon = took <= SOON;
         if soon && self.barred == 0 {
@@ -170,6 +170,10 @@ impl Patience {
         let whole = self.waits.is_multiple_of(RETRY_EVERY) || self.waiting == Waiting::Spin;
         let (own, peer) = cpus();
         if own == peer {
+            if self.barred > 0 {
+                self.barred = self.barred.saturating_sub(1);
+                return Spent::Nothing;
+            }
             return self.give_way(there, stop, state);
         }
         if self.waiting == Waiting::Handoff || cpu::is_short() {
@@ -216,10 +220,6 @@ impl Patience {
         stop: impl Fn() -> bool,
         state: Peer,
     ) -> Spent {
-        if self.barred > 0 {
-            self.barred = self.barred.saturating_sub(1);
-            return Spent::Nothing;
-        }
         self.yields = self.yields.max(1);
         // Not much of it has gone with the wake itself.
         let begun = match state {

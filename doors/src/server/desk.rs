@@ -328,6 +328,7 @@ impl Desk {
     /// Runs the procedure of a door for the line that is on the desk; publishes unless the line was taken away.
     ///
     /// The thread counts as parked again before the caller hears of the end: what it calls next finds no depletion.
+    #[inline]
     fn invoke(&mut self, pool: Option<&Pool>, core: &Arc<Core>, fds: Vec<std::os::fd::OwnedFd>) {
         let timed = core.meter.call();
         self.running.begin(core.id);

@@ -176,6 +176,7 @@ impl Duty {
     }
 
     /// How long the thread waits on the channel for a turn.
+    #[inline]
     pub(super) fn rests_after(&self) -> Duration {
         if self.has_large_area() {
             COOL_AFTER
@@ -184,6 +185,7 @@ impl Duty {
         }
     }
 
+    #[inline]
     fn has_large_area(&self) -> bool {
         self.area.number != self.channel.end.0.pair().number
     }

@@ -29,6 +29,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, until: Option<Instant>) -> S
 }
 
 /// Sleeps while the word holds `expected`, at most so long.
+#[inline]
 pub(crate) fn wait_for(word: &AtomicU32, expected: u32, left: Option<Duration>) -> Slept {
     if left == Some(Duration::ZERO) {
         return Slept::TimedOut;

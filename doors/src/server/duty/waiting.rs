@@ -79,7 +79,9 @@ impl Duty {
         }
     }
 
+    // Cold for calls that follow at once; of one that comes after a pause each line of code that lies elsewhere is a miss.
     #[cold]
+    #[inline]
     fn sleep(&mut self, pool: &Pool, bed: &mut Bed<'_>, footing: &mut Footing) -> Event {
         let channel = &self.channel;
         let (end, last) = (&channel.end, low(self.turn));
@@ -144,6 +146,7 @@ impl Duty {
     }
 
     /// A caller has woken the thread after this time.
+    #[inline]
     fn learn(&mut self, took: Duration, held: bool, footing: &mut Footing) {
         self.recent.brisk = took <= BRISK;
         let end = &self.channel.end;
