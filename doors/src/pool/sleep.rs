@@ -155,7 +155,7 @@ impl Listed {
         let sleeper = &self.channel.sleeper;
         let round = sleeper.round();
         let idle = is_asleep(round) && !sleeper.is_evicted(round);
-        idle.then(|| (sleeper.since.load(Ordering::Relaxed), round, &self.channel))
+        idle.then(|| (sleeper.since(), round, &self.channel))
     }
 }
 
@@ -168,6 +168,11 @@ impl Sleeper {
     /// A sleep begins or ends.
     fn turn_over(&self) -> u64 {
         self.round.fetch_add(1, Ordering::SeqCst).wrapping_add(1)
+    }
+
+    /// When the sleep began of which the number has just been read, or a later one.
+    pub(super) fn since(&self) -> u64 {
+        self.since.load(Ordering::Relaxed)
     }
 
     pub(super) fn round(&self) -> u64 {

@@ -2,27 +2,33 @@
 //!
 //! A channel without calls gives its thread back. Where calls come often a timeout of each sleep, set and taken back, would
 //! be a tenth of a call (0.5 us). There the leader looks now and then at all channels on which threads sleep, as long as
-//! there are any.
+//! there are any. A look costs as much as ten calls (40 us: it wakes a processor that dozes), so where calls have come since the last
+//! one the next comes later, up to a limit.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::sleep::{Sleeper, is_asleep};
 use crate::primitive::Ordering;
 use crate::server::channel::Channel;
 use crate::server::duty::QUIET_AFTER;
-use crate::sys::clock::after;
+use crate::sys::clock::{self, after};
+
+/// The longest time between two looks.
+const LONGEST: Duration = QUIET_AFTER.saturating_mul(8);
 
 /// Channels on which threads sleep.
 #[derive(Default)]
 pub(crate) struct Watched {
     channels: Vec<Watch>,
     due: Option<Instant>,
+    /// The time between the last look and that one.
+    pause: Duration,
     /// Room for those that are over: a look allocates nothing.
     room: Vec<Watch>,
 }
 
-/// Watch of them, with the number of a sleep that was found at the last look.
+/// Watch of them, with the number that was found at the last look.
 pub(crate) struct Watch {
     channel: Arc<Channel>,
     last: Option<u64>,
@@ -34,25 +40,27 @@ pub(crate) struct Watch {
 enum Look {
     /// Calls come, or it is the first look.
     Changes,
-    /// No call has come since the last look: this sleep is to end.
+    /// No call has come for long: this sleep is to end.
     Lasts(u64),
     /// Nobody has slept there since the last look.
     IsLeft,
 }
 
 impl Watched {
-    /// Watch more. True: it is the first, and the leader has to learn of it.
+    /// Watch more. True: the next look comes earlier by that, and the leader has to learn of it.
     pub(crate) fn add(&mut self, channel: &Arc<Channel>) -> bool {
         self.channels.push(Watch {
             channel: Arc::clone(channel),
             last: None,
             found: Look::Changes,
         });
-        let first = self.due.is_none();
-        if first {
-            self.due = Some(after(Instant::now(), QUIET_AFTER));
+        self.pause = QUIET_AFTER;
+        let soon = after(Instant::now(), QUIET_AFTER);
+        let earlier = self.due.is_none_or(|due| due > soon);
+        if earlier {
+            self.due = Some(soon);
         }
-        first
+        earlier
     }
 
     /// Looks if it is time; those that are not watched any more, to be dropped outside all locks.
@@ -65,7 +73,8 @@ impl Watched {
         let mut over = std::mem::take(&mut self.room);
         over.extend(self.channels.extract_if(.., is_over));
         let more = !self.channels.is_empty();
-        self.due = more.then(|| after(now, QUIET_AFTER));
+        self.pause = self.pause.saturating_mul(2).min(LONGEST);
+        self.due = more.then(|| after(now, self.pause));
         over
     }
 
@@ -96,10 +105,16 @@ impl Watch {
 }
 
 impl Sleeper {
-    /// The leader's look, which finds the number that it found last: a sleep that goes on is to end.
+    /// The leader's look, which finds a sleep that goes on and is to end, or the number of no sleep that it found last.
     fn look(&self, last: &mut Option<u64>) -> Look {
         let round = self.round();
-        if last.replace(round) != Some(round) {
+        let same = last.replace(round) == Some(round);
+        let over = if is_asleep(round) {
+            clock::between(self.since(), clock::now_ns()) >= QUIET_AFTER
+        } else {
+            same
+        };
+        if !over {
             return Look::Changes;
         }
         if is_asleep(round) {

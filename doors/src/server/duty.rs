@@ -26,7 +26,8 @@ use crate::wire::code::{Answer, Failure};
 use crate::wire::layout::usize_of;
 use crate::wire::message::Violation;
 
-/// A channel without calls gives its thread back after this time, or twice as long.
+/// A channel without calls gives its thread back after this time; after up to eight times as long where calls came often
+/// before (`pool/watch.rs`).
 pub(crate) const QUIET_AFTER: Duration = Duration::from_millis(50);
 /// One that has had large data gives its memory back with the thread, and both later: what is there saves a page fault for
 /// every 4 KiB.
