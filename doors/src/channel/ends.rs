@@ -130,13 +130,17 @@ impl End {
         self.own_long(offset).store(value, Ordering::Relaxed);
     }
 
-    /// Wakes the peer, and says when: it learns how long that takes. The time of the monotonic clock.
+    /// Wakes the peer. One that sleeps on another processor is told when: it learns how long that takes.
     #[cold]
-    fn wake(&self, woke_at: usize, turn: usize) -> u64 {
-        let now = clock::now_ns();
-        self.tell(woke_at, clock::micros(now));
+    #[inline]
+    fn wake(&self, woke_at: usize, turn: usize, apart: bool) {
+        let at = if apart {
+            clock::micros(clock::now_ns())
+        } else {
+            0
+        };
+        self.tell(woke_at, at);
         futex::wake(self.own(turn));
-        now
     }
 
     /// How long ago the peer says it woke us, in microseconds. Any number if it did not, or lies.

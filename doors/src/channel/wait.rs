@@ -52,9 +52,9 @@ const STRIDE: u32 = 64;
 pub(crate) enum Peer {
     /// It looked at our word, or was busy.
     Awake,
-    /// It slept, and we have just woken it, at this time of the monotonic clock. A caller whose processor has changed since its last call, of many that were
+    /// It slept, and we have just woken it. A caller whose processor has changed since its last call, of many that were
     /// handed over on one processor, has not learned from those how long it takes now.
-    Woken(u64),
+    Woken,
 }
 
 /// How a wait without sleeping ended.
@@ -158,7 +158,7 @@ impl Patience {
     ) -> Spent {
         // Two looks are free: in a chain of calls the peer is mostly done by then.
         if there() || there() {
-            if matches!(state, Peer::Woken(_)) {
+            if state == Peer::Woken {
                 self.hand_over();
             }
             return Spent::Seen;
@@ -174,7 +174,7 @@ impl Patience {
                 self.barred = self.barred.saturating_sub(1);
                 return Spent::Nothing;
             }
-            return self.give_way(there, stop, state);
+            return self.give_way(there, stop);
         }
         if self.waiting == Waiting::Handoff || cpu::is_short() {
             return Spent::Blown;
@@ -185,7 +185,7 @@ impl Patience {
         let [awake, woken] = &mut self.budget_us;
         let own_us = match state {
             Peer::Awake => awake,
-            Peer::Woken(_) => woken,
+            Peer::Woken => woken,
         };
         let spent = if seen {
             Spent::Seen
@@ -214,18 +214,9 @@ impl Patience {
 
     /// The peer is on our own processor: let it run.
     #[cold]
-    fn give_way(
-        &mut self,
-        there: impl Fn() -> bool,
-        stop: impl Fn() -> bool,
-        state: Peer,
-    ) -> Spent {
+    fn give_way(&mut self, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> Spent {
         self.yields = self.yields.max(1);
-        // Not much of it has gone with the wake itself.
-        let begun = match state {
-            Peer::Awake => clock::now_ns(),
-            Peer::Woken(at) => at,
-        };
+        let begun = clock::now_ns();
         let mut before = begun;
         for _ in 0..self.yields {
             cpu::yield_now();

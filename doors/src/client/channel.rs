@@ -209,7 +209,7 @@ impl Channel {
             || end.answered(turn),
             || session.is_dead(),
             match presence {
-                Presence::Woken(at) => Peer::Woken(at),
+                Presence::Woken => Peer::Woken,
                 Presence::Awake | Presence::Quiet => Peer::Awake,
             },
         );

@@ -4,6 +4,7 @@ use super::{CallHead, End, ReplyHead, low};
 use crate::channel::small::SmallReply;
 use crate::channel::state;
 use crate::primitive::AtomicU32;
+use crate::sys::cpu;
 use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, reply};
 
 /// Whether a server thread is at the channel.
@@ -11,8 +12,8 @@ use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, r
 pub(crate) enum Presence {
     /// One is, awake.
     Awake,
-    /// One was asleep, and was woken at this time of the monotonic clock.
-    Woken(u64),
+    /// One was asleep.
+    Woken,
     /// None is: ring the session socket.
     Quiet,
 }
@@ -40,7 +41,7 @@ impl ClientEnd {
         }
         end.tell(call::CPU, cpu);
         let presence = state::publish(end.own(call::TURN), low(turn), end.peer(reply::PRESENCE));
-        self.rouse(presence)
+        self.rouse(presence, cpu)
     }
 
     /// The line of the next turn's words, while it is not known yet what will be in them.
@@ -49,12 +50,16 @@ impl ClientEnd {
         self.0.ours.fetch(call::TURN);
     }
 
-    /// Wakes a server thread that says it sleeps.
+    /// Wakes a server thread that says it sleeps, from this processor.
     #[inline]
-    fn rouse(&self, presence: u32) -> Presence {
+    fn rouse(&self, presence: u32, cpu: u32) -> Presence {
         match presence {
             presence::AWAKE => Presence::Awake,
-            presence::SLEEPING => Presence::Woken(self.0.wake(call::WOKE_AT, call::TURN)),
+            presence::SLEEPING => {
+                let apart = self.peer_cpu() != cpu;
+                self.0.wake(call::WOKE_AT, call::TURN, apart);
+                Presence::Woken
+            }
             // Quiet, or a value that means nothing: a ring too many is harmless.
             _ => Presence::Quiet,
         }
@@ -62,7 +67,8 @@ impl ClientEnd {
 
     /// Whether no server thread has come since a turn was published; wakes one that sleeps.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.rouse(state::look(self.0.peer(reply::PRESENCE))) == Presence::Quiet
+        let presence = state::look(self.0.peer(reply::PRESENCE));
+        self.rouse(presence, cpu::current()) == Presence::Quiet
     }
 
     /// Whether the answer to a turn is there.

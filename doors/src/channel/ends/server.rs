@@ -78,10 +78,12 @@ impl ServerEnd {
         } else {
             end.tell(reply::PART_AT, head.part_at);
         }
-        end.tell(reply::CPU, cpu::current());
+        let cpu = cpu::current();
+        end.tell(reply::CPU, cpu);
         let waits = state::publish(end.own(reply::TURN), low(turn), end.peer(call::WAITING)) != 0;
         if waits {
-            end.wake(reply::WOKE_AT, reply::TURN);
+            let apart = self.peer_cpu() != cpu;
+            end.wake(reply::WOKE_AT, reply::TURN, apart);
         }
         waits
     }

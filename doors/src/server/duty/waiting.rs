@@ -1,5 +1,6 @@
 //! How a server thread waits for the next turn of its channel.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use super::Duty;
@@ -49,8 +50,13 @@ impl Duty {
         let (end, session) = (&channel.end, &channel.session);
         let last = low(self.turn);
         let stop = || pool.has_queue() || session.is_dead();
+        let here = Cell::new(None);
         let spent = self.patience.spend(
-            || (cpu::current(), end.peer_cpu()),
+            || {
+                let cpu = cpu::current();
+                here.set(Some(cpu));
+                (cpu, end.peer_cpu())
+            },
             || end.turn() != last,
             stop,
             Peer::Awake,
@@ -62,7 +68,12 @@ impl Duty {
         match spent {
             Spent::Seen => Event::Turn(Arrival::Soon),
             Spent::Yielded { .. } => Event::Turn(Arrival::Late),
-            Spent::Blown | Spent::Nothing => self.sleep(pool, bed, footing),
+            Spent::Blown | Spent::Nothing => {
+                // A look takes long enough to be moved meanwhile.
+                let seen = here.get().filter(|_| spent == Spent::Nothing);
+                let here = seen.unwrap_or_else(cpu::current);
+                self.sleep(pool, bed, footing, here)
+            }
         }
     }
 
@@ -82,14 +93,14 @@ impl Duty {
     // Cold for calls that follow at once; of one that comes after a pause each line of code that lies elsewhere is a miss.
     #[cold]
     #[inline]
-    fn sleep(&mut self, pool: &Pool, bed: &mut Bed<'_>, footing: &mut Footing) -> Event {
+    fn sleep(&mut self, pool: &Pool, bed: &mut Bed<'_>, footing: &mut Footing, here: u32) -> Event {
         let channel = &self.channel;
         let (end, last) = (&channel.end, low(self.turn));
         let leaf = self.last.as_ref().is_some_and(|last| last.core.is_leaf());
         // Holding the thread of a leaf door costs nothing: it is not widened for the call.
         let held = self.gear.holds(self.patience.peer_rests() && !leaf);
         // A client that sleeps is often woken on its waker's processor: the two would change places. Once it is awaited.
-        let (from, here) = (end.peer_cpu(), cpu::current());
+        let from = end.peer_cpu();
         self.recent.stayed = self.recent.woke && from != here && !self.recent.stayed;
         if held {
             footing.follow(if self.recent.stayed { here } else { from });
