@@ -62,15 +62,6 @@ impl<'a> Bed<'a> {
         }
         round
     }
-
-    /// The sleep is over. True: the thread was called away in the meantime.
-    ///
-    /// Who calls a thread away stores the number of its sleep and then looks whether it still sleeps; this is the other side.
-    #[inline]
-    pub(crate) fn leave(&self, channel: &Channel, round: u64) -> bool {
-        channel.sleeper.turn_over();
-        channel.sleeper.is_evicted(round)
-    }
 }
 
 impl Drop for Bed<'_> {
@@ -168,6 +159,15 @@ impl Sleeper {
     /// A sleep begins or ends.
     fn turn_over(&self) -> u64 {
         self.round.fetch_add(1, Ordering::SeqCst).wrapping_add(1)
+    }
+
+    /// The sleep is over. True: the thread was called away in the meantime.
+    ///
+    /// Who calls a thread away stores the number of its sleep and then looks whether it still sleeps; this is the other side.
+    #[inline]
+    pub(crate) fn leave(&self, round: u64) -> bool {
+        self.turn_over();
+        self.is_evicted(round)
     }
 
     /// When the sleep began of which the number has just been read, or a later one.

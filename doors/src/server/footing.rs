@@ -64,11 +64,11 @@ impl Footing {
 
     #[cold]
     fn follow_now(&mut self, cpu: u32) {
-        if self.followed == cpu {
-        } else if self.restless > TOO_RESTLESS {
-            self.restless = self.restless.saturating_sub(1);
-            return;
-        } else {
+        if self.followed != cpu {
+            if self.restless > TOO_RESTLESS {
+                self.restless = self.restless.saturating_sub(1);
+                return;
+            }
             self.restless = self.restless.saturating_add(RESTLESS);
         }
         if !self.narrow {

@@ -127,7 +127,7 @@ impl Duty {
                 let left = (!watched).then(|| rests_after.saturating_sub(slept_for()));
                 slept = futex::wait_for(end.sleep_word(), last, left);
             }
-            let evicted = bed.leave(channel, round);
+            let evicted = channel.sleeper.leave(round);
             end.say_awake();
             if end.turn() != last {
                 if evicted {
