@@ -96,6 +96,14 @@ fn what_is_foreign_is_not_touched() {
         kind_of_error(&attach(&mut server, &path("none").join("door"), "600")),
         "NotFound"
     );
+    for (name, kind) in [
+        ("directory/", "Foreign"),
+        ("none/", "NotFound"),
+        ("file/", "NotADirectory"),
+    ] {
+        let said = attach(&mut server, &path(name), "600");
+        assert_eq!(kind_of_error(&said), kind, "{name}");
+    }
     set_permissions(path("directory"), Permissions::from_mode(0o777)).unwrap();
     let open_to_all = path("directory").join("door");
     assert_eq!(

@@ -24,7 +24,7 @@
 //! | 17 | a security module refuses a descriptor: the kernel tells it as 16 | `case_16_a_call_whose_descriptors_do_not_fit_the_servers_table_does_not_run` |
 //! | 18 | descriptors come with a later packet, or unasked | `case_18_descriptor_packets_that_contradict_each_other_lose_the_call`, `case_18_packets_on_the_session_that_nobody_asked_for_end_it` |
 //! | 19 | a receive forgets the descriptors | `packets_with_descriptors_are_sent_and_received_in_one_file_each` |
-//! | 20 | too many descriptors are in flight | `case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else`, `case_20_tokens_that_nobody_collects_are_limited_and_come_back` |
+//! | 20 | too many descriptors are in flight | `case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else`, `case_20_tokens_that_nobody_collects_are_limited_and_come_back`, `case_20_what_one_user_leaves_unread_takes_descriptors_from_nobody_else` |
 //! | 21 | the peer sends us our own ends | `case_21_a_session_that_holds_its_own_ends_dies_with_its_client`, `case_21_our_own_end_of_a_token_is_no_private_end` |
 //! | 22 | a descriptor is slow to close | `case_22_a_descriptor_that_is_slow_to_close_holds_up_nobody_else`, `case_22_more_slow_closes_than_closers_leave_what_others_send_closed`, `case_22_who_sends_too_many_slow_descriptors_loses_its_connection_and_nobody_else`, `case_22_a_server_whose_descriptors_are_slow_to_close_loses_its_session`, `case_16_22_slow_descriptors_that_do_not_fit_the_table_hold_up_nobody` |
 //! | 23 | a descriptor is of another kind | `case_23_private_ends_of_the_wrong_kind_are_refused_and_closed`, `case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused` |
@@ -63,7 +63,7 @@
 //! | 115 | a token lies in somebody's unread socket | `a_copy_in_flight_counts_although_its_sender_was_killed` |
 //! | 116 | the deadline meets the taking | `what_the_caller_takes_for_not_executed_never_runs`, `case_116_a_call_that_is_said_not_to_have_run_never_ran` |
 //! | 117 | no server at a first call | `case_57_117_the_end_of_the_server_before_and_after_taken_is_told_apart`, `case_117_a_server_that_takes_no_first_call_is_not_waited_for_for_ever`, `case_117_a_server_that_never_says_ready_is_not_waited_for_for_ever`, `a_child_that_keeps_all_sockets_does_not_hide_the_death` |
-//! | 118 | another process acts in our name | `case_118_a_session_is_registered_in_by_its_own_process_only`, `case_118_a_call_on_the_connection_of_another_process_does_not_run_nor_disturb`, `case_118_another_process_cannot_give_up_a_first_call` |
+//! | 118 | another process acts in our name | `case_118_a_session_is_registered_in_by_its_own_process_only`, `case_118_a_call_on_the_connection_of_another_process_does_not_run_nor_disturb`, `case_118_another_process_cannot_give_up_a_first_call`, `case_118_nobody_is_refused_for_anothers_packet_while_the_table_is_full`, `case_118_a_call_that_runs_is_not_refused_for_a_later_packet_while_the_table_is_full`, `case_118_a_process_with_the_pid_of_one_that_has_called_does_not_call_in_its_name` |
 //! | 119 | a token closes while a call waits | `case_119_a_call_published_before_its_token_closes_runs`, `case_119_a_call_runs_though_another_thread_closes_its_door_before_it_is_taken` |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 

@@ -21,7 +21,7 @@ fn condition(door: &Door, data: &[u8]) -> CallCondition {
 }
 
 fn pipe() -> (OwnedFd, OwnedFd) {
-    nix::unistd::pipe().unwrap()
+    nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap()
 }
 
 #[test]

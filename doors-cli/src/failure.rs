@@ -134,6 +134,7 @@ fn new_name(error: &NameError) -> (Status, &'static str) {
             Status::NotExecuted,
             "its directory does not exist; make it first",
         ),
+        NameError::NotADirectory { .. } => (Status::NotExecuted, "choose another path"),
         NameError::Permission { .. } => (
             Status::NotPermitted,
             "its directory does not let this user make a name; choose another",
@@ -145,7 +146,7 @@ fn new_name(error: &NameError) -> (Status, &'static str) {
 /// What a failure with a name amounts to, with what to do about it.
 fn name(error: &NameError) -> (Status, &'static str) {
     match error {
-        NameError::NotFound { .. } => (
+        NameError::NotFound { .. } | NameError::NotADirectory { .. } => (
             Status::NoDoor,
             "is its server running? `doors ls` lists the live doors",
         ),

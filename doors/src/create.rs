@@ -129,8 +129,8 @@ impl Door {
     ///
     /// The procedure runs on threads of the library, many at once; a first call may run on the one that then goes on to
     /// receive what comes for all doors. So a procedure leaves its thread as it was (priority, processors, signal mask, ids,
-    /// root directory, seccomp filters), or has a pool of its own threads ([`PoolLimits`](crate::PoolLimits) with a lower
-    /// ceiling, or a creation callback), which run all of its calls. Dropping the `Door` while descriptors or names are out
+    /// root directory, seccomp filters), or has a pool of its own threads (a private door, [`PoolLimits`](crate::PoolLimits)
+    /// with a lower ceiling, or a creation callback), which run all of its calls. Dropping the `Door` while descriptors or names are out
     /// keeps it serving; without any it ends the door.
     ///
     /// What the procedure owns is dropped with the last reference to the door: by the thread that drops the `Door`, if

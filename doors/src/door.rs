@@ -28,6 +28,7 @@ pub struct Door {
     pub(crate) inner: Arc<Inner>,
 }
 
+#[repr(align(64))]
 pub(crate) enum Inner {
     /// Created by this process.
     Own(Own),

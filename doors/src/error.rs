@@ -35,6 +35,23 @@ impl fmt::Display for DoorLabel {
     }
 }
 
+/// The debug form of an error. A `main` that returns one prints this, so it says what the display does, and then the
+/// condition with all that it has, since nobody goes on to its source there. The alternate form shows the fields.
+fn debug(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    error: &dyn fmt::Display,
+    door: &dyn fmt::Debug,
+    condition: &dyn fmt::Debug,
+) -> fmt::Result {
+    if f.alternate() {
+        let mut fields = f.debug_struct(name);
+        fields.field("door", door);
+        return fields.field("condition", condition).finish();
+    }
+    write!(f, "{error} ({condition:?})")
+}
+
 /// Why a reply could not be handed over. The caller goes on waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -65,4 +82,51 @@ pub enum ReturnError {
         #[source]
         source: Errno,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label() -> DoorLabel {
+        DoorLabel {
+            path: Some(std::path::Path::new("/tmp/name").into()),
+            ..DoorLabel::default()
+        }
+    }
+
+    #[test]
+    fn a_main_that_returns_an_error_says_what_has_happened() {
+        let condition = DoorCondition::NotAllowed;
+        let error = DoorError::on(label(), condition.clone());
+        let says = "door /tmp/name: the server does not admit this process; ask whoever runs it";
+        assert_eq!(error.to_string(), says);
+        assert_eq!(format!("{error:?}"), format!("{says} ({condition:?})"));
+        // Its cause has no display to be in.
+        let condition = DoorCondition::System {
+            op: "map the windows",
+            source: Errno::ENOMEM,
+        };
+        let told = format!("{:?}", DoorError::from(condition));
+        let fields = "System { op: \"map the windows\", source: ENOMEM }";
+        assert_eq!(told, format!("cannot map the windows ({fields})"));
+        let error = CallError {
+            door: label(),
+            condition: CallCondition::TimedOut { taken: false },
+        };
+        let says = "call on door /tmp/name: the deadline passed before the server took the call";
+        let told = format!("{error:?}");
+        assert_eq!(told, format!("{says} (TimedOut {{ taken: false }})"));
+    }
+
+    #[test]
+    fn the_alternate_debug_form_has_the_fields() {
+        let error = DoorError::on(label(), DoorCondition::NoRoom);
+        let fields = format!("{error:#?}");
+        assert!(
+            fields.starts_with("DoorError {\n    door: Some(\n"),
+            "{fields}"
+        );
+        assert!(fields.contains("condition: NoRoom"), "{fields}");
+    }
 }

@@ -47,6 +47,7 @@
 //! | data that move in one part; more grows the channel's area, up to 2 MiB, and moves in parts | 16 KiB | |
 //! | calls at once in one session; further callers wait | 256 | |
 //! | descriptors of a server that one user's sessions (2 each), connections (1) and asked-for tokens (1) cost | half of all | `RLIMIT_NOFILE` of the server |
+//! | descriptors that one user was sent by a server and has not received; further replies with some are lost | half as many as the server may have | `RLIMIT_NOFILE` of the server |
 //! | memory of one user's sessions in a server | 1 GiB | |
 //! | server threads of a pool; further calls wait | 1,024 | [`set_pool_limits`], [`Options::threads`] |
 //! | a step of the protocol, never a server procedure | 5 s | |

@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -38,6 +39,12 @@ pub fn is_close_on_exec(fd: &OwnedFd) -> bool {
 pub fn pipe() -> (File, OwnedFd) {
     let (from, to) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).unwrap();
     (File::from(from), to)
+}
+
+/// An eventfd.
+#[must_use]
+pub fn event() -> OwnedFd {
+    EventFd::from_flags(EfdFlags::EFD_CLOEXEC).unwrap().into()
 }
 
 /// Whether all copies of a pipe's writing end are closed.

@@ -31,6 +31,40 @@ fn waits_for_a_packet(task: &Path) -> bool {
     is_call(&system_call(task), &polls)
 }
 
+/// How a thread of a server sleeps until the next turn of a channel comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asleep {
+    /// The sleep ends by itself.
+    pub has_timeout: bool,
+    /// On so many processors the thread may run.
+    pub processors: u32,
+}
+
+/// How the threads of a process sleep that sleep on a word which it shares with others. No call may be on its way.
+#[must_use]
+pub fn asleep_in_turns(pid: u32) -> Vec<Asleep> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let sleeping = tasks.flatten().filter_map(|task| {
+        if !sleeps_on_a_shared_word(&task.path()) {
+            return None;
+        }
+        let status = std::fs::read_to_string(task.path().join("status")).ok()?;
+        let timeout = system_call(&task.path()).get(4).cloned()?;
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed:"))?;
+        Some(Asleep {
+            has_timeout: timeout != "0x0",
+            processors: mask
+                .chars()
+                .filter_map(|digit| digit.to_digit(16))
+                .map(u32::count_ones)
+                .sum(),
+        })
+    });
+    sleeping.collect()
+}
+
 /// Waits until a thread of the process sleeps on a word that it shares with others: in a call through a session.
 pub fn until_asleep_in_a_call(pid: u32) {
     loop {

@@ -4,9 +4,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 
 use harness::files::raise_limit;
-use harness::raw::{self, Fields, Packet, Session, kind};
+use harness::raw::{self, Fields, Outcome, Packet, Session, kind};
 use harness::{Census, Peer, skipped};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::descriptors::{bring, channel_socket, null};
 use crate::served::Served;
 
 /// Resident memory of a process in KiB.
@@ -253,26 +255,35 @@ fn as_another_user(operation: &str, arguments: &[&str]) -> Option<Peer> {
     Some(Peer::start_command(command))
 }
 
-#[test]
-fn case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else() {
-    let _watchdog = harness::Watchdog::new("case_20");
-    let directory = harness::Directory::new("case_20_user");
+/// A server of another user, whose process may not leave more than 1,024 descriptors unread, and a customer of that user;
+/// nothing if this test cannot have them.
+fn served_by_another_user(directory: &harness::Directory) -> Option<(Peer, Peer)> {
     let owner = Some(nix::unistd::Uid::from_raw(OTHER_USER));
     if nix::unistd::chown(directory.path(), owner, None).is_err() {
         skipped("needs root");
-        return;
+        return None;
     }
     let path = directory.join("door");
     let path = path.to_str().unwrap();
     let Some(mut server) = as_another_user("serve", &[path]) else {
         skipped("needs a peer that other users may run");
-        return;
+        return None;
     };
     server.expect("ready");
     let mut customer = as_another_user("customer", &[]).unwrap();
     customer.expect("ready");
     customer.say(&format!("open {path}"));
     customer.expect("open");
+    Some((server, customer))
+}
+
+#[test]
+fn case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else() {
+    let _watchdog = harness::Watchdog::new("case_20");
+    let directory = harness::Directory::new("case_20_user");
+    let Some((_server, mut customer)) = served_by_another_user(&directory) else {
+        return;
+    };
     for _ in 0..2 {
         customer.say("send 2");
         customer.expect("reply 1 2");
@@ -287,4 +298,86 @@ fn case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else() {
     parker.kill();
     customer.say("send 2");
     customer.expect("reply 1 2");
+}
+
+#[test]
+fn case_20_what_one_user_leaves_unread_takes_descriptors_from_nobody_else() {
+    let _watchdog = harness::Watchdog::new("case_20_unread");
+    let directory = harness::Directory::new("case_20_unread");
+    let Some((server, mut customer)) = served_by_another_user(&directory) else {
+        return;
+    };
+    for _ in 0..2 {
+        customer.say("send 2");
+        customer.expect("reply 1 2");
+    }
+    let before = Census::of(server.pid());
+    let null = null();
+    let mut unread = Vec::new();
+    let mut lost = 0;
+    for number in 0..8 {
+        let connection = raw::connect(&directory.join("door"));
+        if number >= 6 {
+            // The replies to first calls lie in the connection.
+            let call = Packet::new(kind::CALL).u64(1).u32(200).payload(b"e");
+            raw::queue(&connection, &call.bytes(), &[null.as_fd(); 200]).unwrap();
+        } else {
+            // Those to others in the socket of a channel, which outlives its session.
+            let mut session = Session::open(&connection);
+            let socket = channel_socket(&session);
+            for _ in 0..4 {
+                let generation = session.turn + 1;
+                bring(&socket, generation, 0, 100, &[null.as_fd(); 100]).unwrap();
+                session.put(0, b"e");
+                let mut head = session.head(1);
+                head.descriptors = 100;
+                let served = session.turn(&head) == Outcome::Answer(1, 0, 1);
+                lost += u32::from(!served);
+            }
+            drop(session);
+            // The server uses it no more.
+            let mut ends = [PollFd::new(socket.as_fd(), PollFlags::empty())];
+            poll(&mut ends, PollTimeout::NONE).unwrap();
+            unread.push(socket);
+        }
+        unread.push(connection);
+        // Whoever takes what it is sent gets descriptors, and a session.
+        customer.say("send 2");
+        customer.expect("reply 1 2");
+        let path = directory.join("door").display().to_string();
+        let mut other = as_another_user("customer", &[]).unwrap();
+        other.expect("ready");
+        other.say(&format!("open {path}"));
+        other.expect("open");
+        for _ in 0..2 {
+            other.say("send 2");
+            other.expect("reply 1 2");
+        }
+    }
+    assert!(lost >= 8, "only {lost} replies were lost");
+    drop(unread);
+    // Who has taken everything is sent more.
+    let connection = raw::connect(&directory.join("door"));
+    let mut session = Session::open(&connection);
+    let socket = channel_socket(&session);
+    for _ in 0..8 {
+        bring(&socket, session.turn + 1, 0, 100, &[null.as_fd(); 100]).unwrap();
+        session.put(0, b"e");
+        let mut head = session.head(1);
+        head.descriptors = 100;
+        assert_eq!(session.turn(&head), Outcome::Answer(1, 0, 1));
+        assert_eq!(raw::receive(&socket).unwrap().fds.len(), 100);
+    }
+    // What is left when the session has ended is given up when it is gone, although nobody comes any more.
+    bring(&socket, session.turn + 1, 0, 1, &[null.as_fd()]).unwrap();
+    let mut head = session.head(1);
+    head.descriptors = 1;
+    assert_eq!(session.turn(&head), Outcome::Answer(1, 0, 1));
+    drop((session, connection));
+    let mut ends = [PollFd::new(socket.as_fd(), PollFlags::empty())];
+    poll(&mut ends, PollTimeout::NONE).unwrap();
+    drop(socket);
+    Census::settle(server.pid(), "what was left unread", |now| {
+        now.holds_no_more_than(&before, before.mappings)
+    });
 }

@@ -95,7 +95,7 @@ fn case_23_private_ends_of_the_wrong_kind_are_refused_and_closed() {
         nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap().1,
         std::fs::File::open("/").unwrap().into(),
         nix::fcntl::open("/dev/null", flags, Mode::empty()).unwrap(),
-        nix::sys::eventfd::EventFd::new().unwrap().into(),
+        harness::files::event(),
         raw::memfd(4096, nix::fcntl::SealFlag::empty()),
         std::os::unix::net::UnixStream::pair().unwrap().0.into(),
         std::os::unix::net::UnixDatagram::pair().unwrap().0.into(),

@@ -18,6 +18,7 @@ mod grants;
 mod kinds;
 mod packets;
 mod races;
+mod reborn;
 mod senders;
 mod served;
 mod server_calls;

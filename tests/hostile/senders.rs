@@ -68,7 +68,7 @@ fn case_118_a_session_is_registered_in_by_its_own_process_only() {
 }
 
 /// The next packet that does not only say how far a first call has come: a busy machine may take a while for it.
-fn answer(connection: &OwnedFd) -> raw::Heard {
+pub(crate) fn answer(connection: &OwnedFd) -> raw::Heard {
     let under_way = [kind::QUEUED, kind::TAKEN].map(u16::to_le_bytes);
     loop {
         let heard = raw::receive(connection).unwrap();

@@ -49,15 +49,14 @@ fn case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused() {
         // Where that file system is not mounted there, it is a file like the one above.
         let place = std::path::Path::new("/dev/shm");
         let place = place.is_dir().then(|| place.to_path_buf());
-        let (fd, path) = nix::unistd::mkstemp(
-            &place
-                .unwrap_or_else(std::env::temp_dir)
-                .join("doors-XXXXXX"),
-        )
-        .unwrap();
-        nix::unistd::unlink(&path).unwrap();
-        nix::unistd::ftruncate(&fd, i64::try_from(LEN).unwrap()).unwrap();
-        fd
+        let place = place.unwrap_or_else(std::env::temp_dir);
+        let path = place.join(format!("doors-{}", std::process::id()));
+        let mut options = std::fs::File::options();
+        let file = options.read(true).write(true).create_new(true).open(&path);
+        std::fs::remove_file(&path).unwrap();
+        let file = file.unwrap();
+        file.set_len(u64::try_from(LEN).unwrap()).unwrap();
+        file.into()
     };
     let pairs: Vec<Vec<OwnedFd>> = vec![
         vec![],
@@ -93,10 +92,7 @@ fn case_23_27_to_31_windows_that_are_not_sealed_sized_and_typed_are_refused() {
         vec![in_shared_memory(), in_shared_memory()],
         vec![memory(LEN, base()), in_shared_memory()],
         vec![raw::pair().0, raw::pair().1],
-        vec![
-            nix::sys::eventfd::EventFd::new().unwrap().into(),
-            nix::sys::eventfd::EventFd::new().unwrap().into(),
-        ],
+        vec![harness::files::event(), harness::files::event()],
     ];
     for fds in pairs {
         customer.peer.say("call 1");

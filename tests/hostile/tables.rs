@@ -1,16 +1,20 @@
 //! A server whose table of descriptors is full.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use doors::{CallCondition, Door, DoorCondition};
 use harness::waiting::calling;
 use nix::sys::signal::Signal;
 
 use harness::files::raise_limit;
-use harness::raw::{self, Outcome, Packet, Session, kind};
+use harness::raw::{self, Fields, Outcome, Packet, Session, kind};
 
 use crate::descriptors::{LOST, bring, channel_socket, first_call, null};
-use crate::served::Served;
+use crate::senders::answer;
+use crate::served::{Relay, Served};
+
+/// The failure code on the wire.
+const NO_ROOM: u32 = 8;
 
 /// Sets how many descriptors a process may have.
 #[expect(unsafe_code, reason = "prlimit has no wrapper")]
@@ -163,5 +167,65 @@ fn case_72_each_first_call_is_answered_while_the_table_is_full() {
         }
     });
     limit_descriptors(served.peer.pid(), before);
+    served.is_sound();
+}
+
+/// The call and the code of the next answer on a connection.
+fn next_answer(connection: &OwnedFd) -> (u64, u32) {
+    let heard = answer(connection);
+    let mut fields = Fields::of(&heard.bytes, kind::REPLY);
+    (fields.u64(), fields.u32())
+}
+
+/// A first call without descriptors.
+fn call(generation: u64, data: &[u8]) -> Vec<u8> {
+    let call = Packet::new(kind::CALL).u64(generation).u32(0);
+    call.payload(data).bytes()
+}
+
+#[test]
+fn case_118_nobody_is_refused_for_anothers_packet_while_the_table_is_full() {
+    let served = Served::new("case_118d");
+    let relay = Relay::new(&served.directory);
+    let connection = served.connect();
+    // It has been taken when it is answered.
+    raw::send(&connection, &call(1, b"e"), &[]).unwrap();
+    assert_eq!(next_answer(&connection), (1, 0));
+    let before = limit_descriptors(served.peer.pid(), 3);
+    for generation in (2..40).step_by(2) {
+        relay.send(connection.as_fd(), &call(generation, b"e"), &[]);
+        raw::send(&connection, &call(generation + 1, b"e"), &[]).unwrap();
+        // The first answer is the one to our own call.
+        assert_eq!(next_answer(&connection), (generation + 1, NO_ROOM));
+    }
+    limit_descriptors(served.peer.pid(), before);
+    raw::send(&connection, &call(40, b"e"), &[]).unwrap();
+    assert_eq!(next_answer(&connection), (40, 0));
+    drop((connection, relay));
+    served.is_sound();
+}
+
+#[test]
+fn case_118_a_call_that_runs_is_not_refused_for_a_later_packet_while_the_table_is_full() {
+    let mut served = Served::with("case_118e", "single", "");
+    let relay = Relay::new(&served.directory);
+    let connection = served.connect();
+    raw::send(&connection, &call(1, b"wait"), &[]).unwrap();
+    served.peer.expect("running");
+    let before = limit_descriptors(served.peer.pid(), 3);
+    relay.send(connection.as_fd(), &call(2, b"e"), &[]);
+    raw::send(&connection, &call(3, b"e"), &[]).unwrap();
+    // Both have been read when what follows them was.
+    let (ours, theirs) = raw::pair();
+    let info = Packet::new(kind::INFO).bytes();
+    raw::send(&connection, &info, &[theirs.as_fd()]).unwrap();
+    drop(theirs);
+    raw::is_over(&ours);
+    served.peer.say("go on");
+    assert_eq!(next_answer(&connection), (1, 0));
+    limit_descriptors(served.peer.pid(), before);
+    raw::send(&connection, &call(4, b"e"), &[]).unwrap();
+    assert_eq!(next_answer(&connection), (4, 0));
+    drop((connection, relay));
     served.is_sound();
 }

@@ -115,7 +115,7 @@ fn what_a_peer_sent_is_closed_once_there_is_a_thread_for_it() {
     );
     let connection = raw::connect(&scene.plain());
     scene.tell("limit threads 1");
-    let (ours, theirs) = nix::unistd::pipe().unwrap();
+    let (ours, theirs) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
     raw::send(&connection, b"no packet", &[theirs.as_fd()]).unwrap();
     drop(theirs);
     // It has been read when what follows it is answered.

@@ -51,6 +51,35 @@ fn one_that_stays_holds_up_nobody() {
     scene.others_are_served();
 }
 
+/// One of them on the thread that led: its deputy leads, without one, and the pool has a thread for each of the others.
+#[test]
+fn many_that_stay_hold_up_nobody() {
+    const STAYING: usize = 20;
+    let mut scene = Scene::new("many_that_stay_hold_up_nobody");
+    let warm = Door::open(scene.plain()).unwrap();
+    for times in 1.. {
+        scene.lead();
+        let staying: Vec<_> = (0..STAYING).map(|_| scene.stays(times)).collect();
+        scene.wait("entered", STAYING * times);
+        for _ in 0..3 {
+            assert_eq!(warm.call(b"ewarm", vec![]).unwrap().data, b"warm");
+            scene.others_are_served();
+        }
+        scene.tell("raise leave");
+        let replies = staying
+            .into_iter()
+            .map(|call| call.join().unwrap().unwrap());
+        let led = replies.filter(leads).count();
+        assert!(led <= 1, "{led} first calls were run by threads that lead");
+        if led == 1 {
+            break;
+        }
+    }
+    // Whoever led is the deputy.
+    scene.lead();
+    scene.others_are_served();
+}
+
 #[test]
 fn one_whose_caller_gives_up_is_told() {
     let mut scene = Scene::new("one_whose_caller_gives_up_is_told");
@@ -94,5 +123,58 @@ fn one_that_panics_or_unbinds_its_thread_takes_nobody_along() {
     }
     while !leads(&scene.first(b"u").unwrap()) {}
     scene.lead();
+    scene.others_are_served();
+}
+
+/// More than it takes for the server to look for the next caller before it sleeps.
+const IN_A_ROW: usize = 60;
+
+#[test]
+fn one_of_many_in_a_row_whose_caller_gives_up_is_told() {
+    let mut scene = Scene::new("one_of_many_in_a_row_whose_caller_gives_up_is_told");
+    scene.lead();
+    let mut led = 0;
+    let mut times = 0;
+    while led == 0 {
+        for _ in 0..IN_A_ROW {
+            scene.first(b"anothing").unwrap();
+        }
+        times += 1;
+        let door = Door::open(scene.plain()).unwrap();
+        let error = door.call_until(b"cnothing", vec![], soon()).unwrap_err();
+        assert_eq!(error.condition, CallCondition::TimedOut { taken: true });
+        scene.wait("told", times);
+        for name in ["door-leader", "door-deputy"] {
+            led += scene
+                .ask(&format!("count {name}"))
+                .parse::<usize>()
+                .unwrap();
+        }
+    }
+    scene.tell("raise leave");
+    scene.others_are_served();
+}
+
+#[test]
+fn many_in_a_row_whose_callers_stay_are_heard_again_and_gone_when_they_go() {
+    let scene = Scene::new("many_in_a_row_whose_callers_stay_are_heard_again");
+    scene.lead();
+    let watches = Door::open(scene.plain()).unwrap();
+    let references = || watches.info().unwrap().figures.unwrap().references;
+    let before = references();
+    let mut stay = Vec::new();
+    for _ in 0..IN_A_ROW {
+        let door = Door::open(scene.plain()).unwrap();
+        door.call(b"anothing", vec![]).unwrap();
+        stay.push(door);
+    }
+    for door in &stay {
+        assert_eq!(door.call(b"eagain", vec![]).unwrap().data, b"again");
+    }
+    assert!(references() > before);
+    drop(stay);
+    while references() > before {
+        std::thread::yield_now();
+    }
     scene.others_are_served();
 }

@@ -7,6 +7,8 @@ mod frozen;
 mod procedure;
 mod server;
 
+pub(crate) use procedure::{numbered, pattern};
+
 /// Does one operation of this area; false if it has no such operation.
 pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
     match operation {

@@ -6,7 +6,7 @@
 mod activate;
 pub(crate) mod board;
 mod client;
-mod notices;
+pub(crate) mod notices;
 mod procedure;
 mod server;
 mod storm;

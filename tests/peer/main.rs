@@ -12,6 +12,7 @@
 mod calls;
 mod clog;
 mod closing;
+mod first;
 mod gears;
 mod hostile;
 mod leader;
@@ -35,6 +36,7 @@ fn run(operation: &str, arguments: &[&str]) -> bool {
         serve::run,
         calls::run,
         closing::run,
+        first::run,
         gears::run,
         life::run,
         hostile::run,

@@ -5,12 +5,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use harness::{Directory, Watchdog};
+use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use serde_json::Value;
 
 use super::command::{
-    DOORS, NOBODY, Server, call, doors, eventually, line, open_directory, out, start_call, status,
-    text,
+    DOORS, NOBODY, Server, call, doors, eventually, line, open_directory, out, signal, start_call,
+    status, text,
 };
 
 #[test]
@@ -26,6 +27,12 @@ fn failures_have_a_line_and_a_number() {
 
     let file = directory.join("file");
     fs::write(&file, "").unwrap();
+    // No door can be below a file.
+    let below = call(&file.join("door"), "", &[]);
+    assert_eq!(status(&below), 4);
+    assert!(line(&below).contains("is not a directory"));
+    let below = doors(["serve", text(&file.join("door")), "--", "true"]);
+    assert_eq!(status(&below), 1);
     let foreign = call(&file, "", &[]);
     assert_eq!(status(&foreign), 4);
     assert!(line(&foreign).contains("is not a door"));
@@ -42,6 +49,23 @@ fn failures_have_a_line_and_a_number() {
     let dead = call(&path, "", &[]);
     assert_eq!(status(&dead), 4);
     assert!(line(&dead).contains("no server is behind the name"));
+}
+
+#[test]
+fn of_a_server_that_is_stopped_nobody_says_that_it_ran_anything() {
+    let _watchdog = Watchdog::new("of_a_server_that_is_stopped");
+    let directory = Directory::new("stopped");
+    let path = directory.join("door");
+    let server = Server::start(&path, &[], &["true"]);
+    signal(&server.child, Signal::SIGSTOP);
+    let given_up = call(&path, "", &["--deadline", "200"]);
+    signal(&server.child, Signal::SIGCONT);
+    assert_eq!(status(&given_up), 3);
+    let said = line(&given_up);
+    assert!(
+        said.contains("the deadline passed before the server answered; it may"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The descriptors of one generation, on their way over a socket.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -8,17 +8,18 @@ use nix::errno::Errno;
 use crate::desc::{DoorDesc, borrowed};
 use crate::sys::closer;
 use crate::sys::shared::Shared;
-use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET};
+use crate::sys::socket::DESCRIPTORS_PER_PACKET;
 use crate::sys::unclaimed::Unclaimed;
 use crate::wire::limits::CONTROL_BYTES;
 use crate::wire::message::Message;
 
 /// Sends all descriptors of a generation in as many packets as it takes.
 pub(crate) fn send_all(
-    socket: impl AsFd,
+    socket: &Shared,
     generation: u64,
     descriptors: &[DoorDesc<'_>],
 ) -> Result<(), Errno> {
+    socket.may_send(descriptors.len())?;
     let count = u32::try_from(descriptors.len()).unwrap_or(u32::MAX);
     let fds = borrowed(descriptors);
     let mut index = 0_u32;
@@ -29,7 +30,7 @@ pub(crate) fn send_all(
             count,
         }
         .encode(0);
-        socket::send(&socket, &[&packet], part)?;
+        socket.send(&[&packet], part)?;
         index = index.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX));
     }
     Ok(())
@@ -147,11 +148,14 @@ impl Gathering {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
     use crate::sys::account::Account;
+    use crate::sys::socket;
 
     fn pipes(count: usize) -> Vec<DoorDesc<'static>> {
-        let pipe = || nix::unistd::pipe().unwrap().0;
+        let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap().0;
         (0..count).map(|_| DoorDesc::Released(pipe())).collect()
     }
 
@@ -168,7 +172,7 @@ mod tests {
     #[test]
     fn an_attempt_that_failed_half_way_does_not_hide_the_next() {
         let (ours, theirs) = socket::plain_pair().unwrap();
-        let theirs = shared(theirs);
+        let (ours, theirs) = (shared(ours), shared(theirs));
         // As if the second of two packets could not be sent.
         let half = Message::Descriptors {
             generation: 7,
@@ -187,7 +191,7 @@ mod tests {
     #[test]
     fn what_belongs_to_another_call_is_closed() {
         let (ours, theirs) = socket::plain_pair().unwrap();
-        let theirs = shared(theirs);
+        let (ours, theirs) = (shared(ours), shared(theirs));
         send_all(&ours, 6, &pipes(2)).unwrap();
         let sent = pipes(2);
         send_all(&ours, 7, &sent).unwrap();
@@ -201,7 +205,7 @@ mod tests {
     #[test]
     fn what_was_sent_before_the_other_end_was_closed_arrives() {
         let (ours, theirs) = socket::plain_pair().unwrap();
-        let theirs = shared(theirs);
+        let (ours, theirs) = (shared(ours), shared(theirs));
         let sent = pipes(2);
         send_all(&ours, 7, &sent).unwrap();
         // Left unread, as by a call that was given up.

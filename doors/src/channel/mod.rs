@@ -7,6 +7,7 @@
 pub(crate) mod descriptors;
 pub(crate) mod ends;
 pub(crate) mod gear;
+pub(crate) mod glance;
 mod leash;
 #[cfg(loom)]
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod loom_models;
 mod lull;
 pub(crate) mod pair;
 pub(crate) mod parts;
+pub(crate) mod rounds;
 pub(crate) mod small;
 pub(crate) mod state;
 pub(crate) mod wait;

@@ -280,6 +280,10 @@ fn look(mut pauses: u32, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> S
 
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "small numbers of the test")]
+mod rules;
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers of the test")]
 mod tests {
     use std::cell::Cell;
     use std::time::{Duration, Instant};

@@ -17,7 +17,7 @@ use crate::channel::ends::{CallHead, ReplyHead};
 use crate::channel::parts::{Cut, Place};
 use crate::channel::small::{SmallCall, pack, unpack};
 use crate::error::CallCondition;
-use crate::sys::cpu;
+use crate::sys::{cpu, huge};
 use crate::wire::code::{Answer, Failure, Move};
 use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, usize_of};
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
@@ -305,7 +305,11 @@ impl Exchange<'_> {
         }
         let total = usize::try_from(reply.total).map_err(|_| too_large.clone())?;
         let more = total.saturating_sub(out.len().saturating_sub(start));
-        out.try_reserve_exact(more).map_err(|_| too_large)
+        if huge::make_room_exactly(out, more) {
+            Ok(())
+        } else {
+            Err(too_large)
+        }
     }
 
     /// More results follow: an area that takes them in fewer turns.

@@ -13,6 +13,7 @@ use nix::poll::{PollFd, PollFlags};
 
 use super::arguments::Arguments;
 use super::petition::{deadline, poll_until};
+use crate::channel::glance::Glance;
 use crate::desc::borrowed;
 use crate::error::CallCondition;
 use crate::primitive::{AtomicBool, Ordering};
@@ -30,6 +31,9 @@ const SOON: Duration = Duration::from_millis(4);
 /// How long a server has to say whether a call that is given up had begun.
 const GIVE_UP_GRACE: Duration = Duration::from_millis(50);
 
+/// What this process has learned about waiting for the answers to its first calls.
+static ANSWERS: Glance = Glance::new();
+
 /// Whether a call may travel as a packet.
 pub(crate) fn fits(arguments: &Arguments<'_>) -> bool {
     arguments.data.len() <= PACKET_DATA_BYTES && arguments.count < DESCRIPTORS_PER_PACKET
@@ -41,6 +45,8 @@ struct First<'a, 'd> {
     arguments: &'a Arguments<'d>,
     /// Something else than the call may have been sent on the connection.
     shared: &'a AtomicBool,
+    /// Before the call was sent.
+    begun: Instant,
     /// The connection was reset before anything was sent after the call.
     reset: bool,
     /// The server's process, once a packet of it has named it.
@@ -71,6 +77,7 @@ pub(crate) fn call(
         connection,
         arguments,
         shared,
+        begun: Instant::now(),
         reset: false,
         server: None,
         arrived: false,
@@ -129,9 +136,17 @@ impl First<'_, '_> {
         if within.is_zero() {
             return Ok(None);
         }
-        // What is not granted here is asked for again where it matters.
-        let _later = socket::number_senders(self.connection);
-        let received = match self.connection.receive_within(&mut self.buffer, within) {
+        // If it has not come yet, it is waited for below.
+        let seen = ANSWERS.at(|| socket::has_something(self.connection));
+        let received = if seen && self.begun.elapsed() < SOON {
+            // The answer, or the end, so that its sender need not be named.
+            self.connection.receive(&mut self.buffer)
+        } else {
+            // What is not granted here is asked for again where it matters.
+            let _later = socket::number_senders(self.connection);
+            self.connection.receive_within(&mut self.buffer, within)
+        };
+        let received = match received {
             Ok(Some(received)) => self.packet(received, out)?,
             Err(errno) => {
                 // Said once, and before what is still queued for us.

@@ -13,6 +13,7 @@ use super::establish::Link;
 /// session mostly with the server and its doors. What it costs when a door outlives its session (its server was
 /// restarted): the windows of one session that is over stay mapped until the holder goes, and each call counts.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Ways {
     first: OnceLock<Arc<Link>>,
     later: ArcSwapOption<Link>,

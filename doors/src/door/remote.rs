@@ -18,13 +18,14 @@ use crate::sys::shared::Shared;
 use crate::sys::{fork, socket};
 use crate::wire::message::Message;
 
-/// A holder's end.
+/// A holder's end. What a call reads comes first, so that it is in one cache line with what kind of door it is.
+#[repr(C)]
 pub(crate) struct Remote {
+    /// How calls go, once the first petition was answered.
+    ways: Ways,
     token: Shared,
     /// Where it was opened.
     pub(crate) path: Option<Arc<Path>>,
-    /// How calls go, once the first petition was answered.
-    ways: Ways,
     /// The first call may travel on the connection itself: it was opened here and used by nobody yet.
     fresh: AtomicBool,
     /// Something else than the first call was sent on the connection, or is about to be.
@@ -44,9 +45,9 @@ impl Remote {
         // It may have been copied by any means.
         token.lives_on();
         Self {
+            ways: Ways::new(),
             token,
             path,
-            ways: Ways::new(),
             fresh: AtomicBool::new(fresh),
             shared: AtomicBool::new(false),
             life: fork::life(),

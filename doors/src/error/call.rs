@@ -22,8 +22,8 @@ pub enum CallState {
 /// Why a call failed, and on which door.
 ///
 /// Its display includes the condition; its source is what lies below the condition, so that a chain of causes says
-/// nothing twice.
-#[derive(Clone, Debug)]
+/// nothing twice. Its debug form, which a `main` that returns it prints, has the display, and the condition in full.
+#[derive(Clone)]
 pub struct CallError {
     /// The door that was called.
     pub door: DoorLabel,
@@ -34,6 +34,12 @@ pub struct CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "call on {}: {}", self.door, self.condition)
+    }
+}
+
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::debug(f, "CallError", self, &self.door, &self.condition)
     }
 }
 
@@ -121,9 +127,9 @@ pub enum CallCondition {
     /// The deadline passed (EAGAIN before the server took the call, else EINTR).
     #[doc(alias = "EAGAIN")]
     #[doc(alias = "EINTR")]
-    #[error("the deadline passed {}", if *taken { "while the server procedure ran" } else { "before the server took the call" })]
+    #[error("the deadline passed {}", if *taken { "before the server answered" } else { "before the server took the call" })]
     TimedOut {
-        /// The server had taken the call.
+        /// The server had taken the call, or nobody can tell.
         taken: bool,
     },
     /// The server did not answer a step of the protocol in time (EAGAIN, EINTR): it is stopped, or stuck.
@@ -139,9 +145,9 @@ pub enum CallCondition {
     /// The server died (EBADF before it took the call, else EINTR).
     #[doc(alias = "EBADF")]
     #[doc(alias = "EINTR")]
-    #[error("the server died {}", if *taken { "while it served the call" } else { "before it took the call" })]
+    #[error("the server died {}", if *taken { "before it answered" } else { "before it took the call" })]
     ServerDied {
-        /// The server had taken the call.
+        /// The server had taken the call, or nobody can tell.
         taken: bool,
     },
     /// The server procedure ended without an answer (EINTR).

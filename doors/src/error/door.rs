@@ -11,12 +11,13 @@ use crate::wire::message::Violation;
 
 /// Why a door could not be created, changed, passed on or asked, and which door.
 ///
-/// As with [`CallError`](super::CallError), its display includes the condition and its source is what lies below it.
+/// As with [`CallError`](super::CallError), its display includes the condition and its source is what lies below it; its
+/// debug form, which a `main` that returns it prints, has the display, and the condition in full.
 // In a box: what is hardly ever there shall not make every result large.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DoorError(Box<Failed>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Failed {
     door: Option<DoorLabel>,
     condition: DoorCondition,
@@ -72,6 +73,12 @@ impl fmt::Display for DoorError {
             (_, condition @ DoorCondition::Name(_)) | (None, condition) => condition.fmt(f),
             (Some(door), condition) => write!(f, "{door}: {condition}"),
         }
+    }
+}
+
+impl fmt::Debug for DoorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::debug(f, "DoorError", self, &self.door(), self.condition())
     }
 }
 

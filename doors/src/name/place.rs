@@ -73,8 +73,12 @@ impl Place {
             // feature").
             return Err(fail(Errno::ENOENT));
         }
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         if path.as_os_str().as_bytes().ends_with(b"/") {
-            return Err(fail(Errno::ENOTDIR));
+            // What is there is a directory, if anything is.
+            open(path, flags, Mode::empty()).map_err(fail)?;
+            let path = path.to_path_buf();
+            return Err(NameError::Foreign { path });
         }
         let path = std::path::absolute(path)
             .map_err(|error| fail(error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw)))?;
@@ -82,7 +86,6 @@ impl Place {
             // It ends with `..`, which is always there.
             return Err(NameError::Foreign { path });
         };
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let directory = open(parent, flags, Mode::empty()).map_err(fail)?;
         let entry = entry.to_owned();
         Ok(Self {

@@ -4,10 +4,11 @@
 //! counts against the ceiling. Nobody wakes it. What was meant for it meanwhile (a job, its dismissal) it gets with its place.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::life::Parker;
 use super::place::leave_asked;
-use super::{Job, Pool, PoolLimits};
+use super::{Job, PROCESS_POOL, Pool, PoolLimits};
 use crate::event;
 use crate::foreign::shielded;
 use crate::lock::lock;
@@ -28,9 +29,13 @@ pub(crate) struct Lent {
 impl Pool {
     /// Lends the place of the thread that would get the next job, if it is one of the library's own.
     ///
-    /// Whoever has lowered the ceiling may count on what it says of the threads themselves: with one, say, that all calls
-    /// run on the same.
+    /// Whoever has made a door private may count on it that its threads serve no other door, and those of others do not
+    /// serve it. Whoever has lowered the ceiling may count on what it says of the threads themselves: with one, say, that
+    /// all calls run on the same.
     pub(crate) fn lend(self: &Arc<Self>) -> Option<Lent> {
+        if self.id != PROCESS_POOL {
+            return None;
+        }
         let mut state = lock(&self.state);
         let limited = state.limits.ceiling < PoolLimits::default().ceiling;
         if limited || state.closed || !state.queue.is_empty() {
@@ -91,6 +96,8 @@ impl Drop for Lent {
             *lock(&parker.job) = job;
             wakes = true;
         } else if !parker.dismissed.load(Ordering::Relaxed) {
+            // Calls have come: as if the thread had run this one itself.
+            *lock(&parker.since) = Instant::now();
             let at = self.at.min(state.idle.len());
             state.idle.insert(at, Arc::clone(parker));
             self.pool.idle.store(state.idle.len(), Ordering::Relaxed);
@@ -113,12 +120,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::pool::PROCESS_POOL;
-
     /// A pool with one idle thread.
     fn pool() -> Arc<Pool> {
+        pool_of(PROCESS_POOL)
+    }
+
+    fn pool_of(door: u64) -> Arc<Pool> {
         let limits = PoolLimits::new(0, PoolLimits::default().ceiling);
-        let pool = Pool::new(PROCESS_POOL, limits, None);
+        let pool = Pool::new(door, limits, None);
         pool.create_thread(false);
         wait_for(|| pool.idle() == 1);
         pool
@@ -135,6 +144,11 @@ mod tests {
         let pool = pool();
         pool.set_limits(PoolLimits::new(0, 1));
         assert!(pool.lend().is_none());
+    }
+
+    #[test]
+    fn the_pool_of_a_private_door_lends_nothing() {
+        assert!(pool_of(7).lend().is_none());
     }
 
     #[test]
@@ -158,6 +172,17 @@ mod tests {
         assert_eq!(pool.threads(), 1);
         drop(lent);
         wait_for(|| pool.threads() == 0);
+    }
+
+    #[test]
+    fn a_place_that_was_lent_has_been_idle_since_it_came_back() {
+        let pool = pool();
+        let lent = pool.lend().unwrap();
+        let parker = Arc::clone(&lent.parker);
+        let begun = Instant::now();
+        assert!(*lock(&parker.since) <= begun);
+        drop(lent);
+        assert!(*lock(&parker.since) >= begun);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) const RETIRE_AFTER: Duration = Duration::from_secs(10);
 /// An idle thread.
 pub(super) struct Parker {
     pub(super) thread: Thread,
+    /// Since when; in its own place, or whoever had that. Not locked while the pool's lock is waited for.
+    pub(super) since: Mutex<Instant>,
     pub(super) job: Mutex<Option<Job>>,
     pub(super) dismissed: AtomicBool,
     /// It never ends by itself.
@@ -134,6 +136,7 @@ impl Pool {
             }
             let parker = Arc::new(Parker {
                 thread: thread::current(),
+                since: Mutex::new(Instant::now()),
                 job: Mutex::new(None),
                 dismissed: AtomicBool::new(false),
                 stays: own.stays,
@@ -151,7 +154,6 @@ impl Pool {
     }
 
     fn wait_idle(&self, parker: &Arc<Parker>) -> Option<Job> {
-        let since = Instant::now();
         loop {
             if let Some(job) = lock(&parker.job).take() {
                 return Some(job);
@@ -166,7 +168,7 @@ impl Pool {
                 thread::park();
                 continue;
             };
-            let left = stays_for.saturating_sub(since.elapsed());
+            let left = stays_for.saturating_sub(lock(&parker.since).elapsed());
             if !left.is_zero() {
                 thread::park_timeout(left);
             } else if self.retire(parker) {

@@ -3,29 +3,19 @@
 use std::sync::Arc;
 
 use super::{Pool, State};
+use crate::channel::rounds::{Rounds, is_asleep};
 use crate::lock::lock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::server::channel::Channel;
 
 /// Whether a thread sleeps on the word of a channel; part of the channel, so that a sleep allocates nothing.
-#[derive(Debug, Default)]
-pub(crate) struct Sleeper {
-    /// Counts up at each beginning and at each end of a sleep: odd while a thread sleeps.
-    round: AtomicU64,
-    /// When the sleep began, on the monotonic clock.
-    since: AtomicU64,
-    /// The sleep out of which somebody called the thread, because it is needed elsewhere or has slept for long.
-    pub(super) evicted: AtomicU64,
-    /// The leader looks at the channel now and then.
-    pub(super) watched: AtomicBool,
-}
+pub(crate) type Sleeper = Rounds<AtomicU64, AtomicBool>;
 
 /// The entry of a thread in the list of those that sleep on channels, from its first sleep on a channel until it leaves that:
 /// where calls come often, a sleep takes no lock.
 ///
-/// A thread counts its sleep, passes a `SeqCst` fence, and then looks whether it is wanted: by a call in the queue, by the end
-/// of the session. Whoever wants threads stores that first, passes a fence, and then looks at the counts. So a
-/// thread whose sleep is not seen sees that it is wanted.
+/// A thread that has no entry yet is not missed either: it makes one under the lock, and whoever wants threads has stored that
+/// before it lets go of the lock, so that the thread sees it. What passes between the two after that is in `channel/rounds.rs`.
 #[derive(Debug)]
 pub(crate) struct Bed<'a> {
     pool: &'a Pool,
@@ -46,21 +36,15 @@ impl<'a> Bed<'a> {
         Self { pool, number: None }
     }
 
-    /// The calling thread is about to sleep on the channel; the number of its sleep. The leader ends
-    /// one that lasts, if it is to watch it.
+    /// The calling thread is about to sleep on the channel; the number of its sleep.
     ///
     /// The caller passes a `SeqCst` fence before it looks whether it is wanted.
     #[inline]
-    pub(crate) fn enter(&mut self, channel: &Arc<Channel>, since: u64, watched: bool) -> u64 {
+    pub(crate) fn enter(&mut self, channel: &Arc<Channel>, since: u64) -> u64 {
         if self.number.is_none() {
             self.number = Some(self.pool.list(channel));
         }
-        channel.sleeper.since.store(since, Ordering::Relaxed);
-        let round = channel.sleeper.turn_over();
-        if watched && channel.sleeper.is_to_be_watched() {
-            channel.session.runtime.watch(channel);
-        }
-        round
+        channel.sleeper.begin(since)
     }
 }
 
@@ -129,11 +113,10 @@ impl State {
     pub(super) fn evict(&mut self) -> Option<(Arc<Channel>, u64)> {
         fence(Ordering::SeqCst);
         loop {
-            let asleep = self.sleepers.iter().filter_map(Listed::idle);
-            let (_, round, channel) = asleep.min_by_key(|(since, ..)| *since)?;
-            channel.sleeper.evicted.store(round, Ordering::SeqCst);
-            // One that has just left may not have seen it.
-            if channel.sleeper.round() == round {
+            let idle = self.sleepers.iter().filter_map(Listed::idle);
+            let (_, round, channel) = idle.min_by_key(|(since, ..)| *since)?;
+            // One that has left in the meantime does not hear of it.
+            if channel.sleeper.evict(round) {
                 return Some((Arc::clone(channel), round));
             }
         }
@@ -143,54 +126,8 @@ impl State {
 impl Listed {
     /// Since when a thread sleeps here that nobody has called away, with the number of its sleep.
     fn idle(&self) -> Option<(u64, u64, &Arc<Channel>)> {
-        let sleeper = &self.channel.sleeper;
-        let round = sleeper.round();
-        let idle = is_asleep(round) && !sleeper.is_evicted(round);
-        idle.then(|| (sleeper.since(), round, &self.channel))
-    }
-}
-
-/// Whether this is the number of a sleep, rather than of the time between two.
-pub(super) fn is_asleep(round: u64) -> bool {
-    !round.is_multiple_of(2)
-}
-
-impl Sleeper {
-    /// A sleep begins or ends.
-    fn turn_over(&self) -> u64 {
-        self.round.fetch_add(1, Ordering::SeqCst).wrapping_add(1)
-    }
-
-    /// The sleep is over. True: the thread was called away in the meantime.
-    ///
-    /// Who calls a thread away stores the number of its sleep and then looks whether it still sleeps; this is the other side.
-    #[inline]
-    pub(crate) fn leave(&self, round: u64) -> bool {
-        self.turn_over();
-        self.is_evicted(round)
-    }
-
-    /// When the sleep began of which the number has just been read, or a later one.
-    pub(super) fn since(&self) -> u64 {
-        self.since.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn round(&self) -> u64 {
-        self.round.load(Ordering::SeqCst)
-    }
-
-    /// Whether nobody looks at the channel yet; who asks has to see to it.
-    ///
-    /// The thread has counted its sleep before it looks at the mark, and the leader takes the mark away before it looks
-    /// at the count a last time, in one order of all: a sleep that the leader does not see finds
-    /// the mark gone.
-    pub(super) fn is_to_be_watched(&self) -> bool {
-        !self.watched.load(Ordering::SeqCst) && !self.watched.swap(true, Ordering::SeqCst)
-    }
-
-    /// Whether the thread was called out of this sleep.
-    pub(crate) fn is_evicted(&self, round: u64) -> bool {
-        self.evicted.load(Ordering::SeqCst) == round
+        let (since, round) = self.channel.sleeper.idle()?;
+        Some((since, round, &self.channel))
     }
 }
 

@@ -2,14 +2,13 @@
 //!
 //! A channel without calls gives its thread back. Where calls come often a timeout of each sleep, set and taken back, would
 //! be a tenth of a call (0.5 us). There the leader looks now and then at all channels on which threads sleep, as long as
-//! there are any. A look costs as much as ten calls (40 us: it wakes a processor that dozes), so where calls have come since the last
-//! one the next comes later, up to a limit.
+//! there are any: `channel/rounds.rs` has what passes between the two. A look costs as much as ten calls (40 us: it wakes
+//! a processor that dozes), so where calls have come since the last one the next comes later, up to a limit.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::sleep::{Sleeper, is_asleep};
-use crate::primitive::Ordering;
+use crate::channel::rounds::Look;
 use crate::server::channel::Channel;
 use crate::server::duty::QUIET_AFTER;
 use crate::sys::clock::{self, after};
@@ -33,17 +32,6 @@ pub(crate) struct Watch {
     channel: Arc<Channel>,
     last: Option<u64>,
     found: Look,
-}
-
-/// What was found at a channel.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// Calls come, or it is the first look.
-    Changes,
-    /// No call has come for long: this sleep is to end.
-    Lasts(u64),
-    /// Nobody has slept there since the last look.
-    IsLeft,
 }
 
 impl Watched {
@@ -91,7 +79,8 @@ impl Watched {
 
 impl Watch {
     fn look(&mut self) -> Look {
-        self.found = self.channel.sleeper.look(&mut self.last);
+        let is_long_ago = |since| clock::between(since, clock::now_ns()) >= QUIET_AFTER;
+        self.found = self.channel.sleeper.look(&mut self.last, is_long_ago);
         self.found
     }
 
@@ -100,34 +89,6 @@ impl Watch {
         match self.found {
             Look::Lasts(round) => Some((Arc::clone(&self.channel), round)),
             Look::Changes | Look::IsLeft => None,
-        }
-    }
-}
-
-impl Sleeper {
-    /// The leader's look, which finds a sleep that goes on and is to end, or the number of no sleep that it found last.
-    fn look(&self, last: &mut Option<u64>) -> Look {
-        let round = self.round();
-        let same = last.replace(round) == Some(round);
-        let over = if is_asleep(round) {
-            clock::between(self.since(), clock::now_ns()) >= QUIET_AFTER
-        } else {
-            same
-        };
-        if !over {
-            return Look::Changes;
-        }
-        if is_asleep(round) {
-            self.evicted.store(round, Ordering::SeqCst);
-        }
-        self.watched.store(false, Ordering::SeqCst);
-        // A sleep that has begun meanwhile may have found the mark.
-        if self.round() != round && self.is_to_be_watched() {
-            Look::Changes
-        } else if is_asleep(round) {
-            Look::Lasts(round)
-        } else {
-            Look::IsLeft
         }
     }
 }

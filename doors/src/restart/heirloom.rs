@@ -159,6 +159,7 @@ impl Heirloom {
                     let origin = Origin::Path {
                         _charge: charge,
                         peer,
+                        listener: None,
                     };
                     adopt(&runtime, core, connection, origin, policy(restricted))?;
                 }

@@ -94,12 +94,12 @@ impl Channel {
     ) -> Result<(), ReturnError> {
         let sent = self
             .reply_socket()
-            .and_then(|socket| send_all(&*socket, generation, descriptors));
+            .and_then(|socket| send_all(&socket.socket, generation, descriptors));
         let sent = match sent {
             // The client could not take its end of the socket (its table was full), and has no other.
             Err(Errno::EPIPE | Errno::ECONNRESET) => self
                 .make_socket(0)
-                .and_then(|socket| send_all(&*socket, generation, descriptors)),
+                .and_then(|socket| send_all(&socket.socket, generation, descriptors)),
             other => other,
         };
         match sent {

@@ -238,24 +238,20 @@ impl Desk {
             self.tell_depletion(pool);
         }
         self.data.clear();
+        let in_parts = u64::from(head.part) < head.total;
         let taken = if head.total <= SMALL_CALL_BYTES {
             unpack(&head.small, part, &mut self.data)
         } else {
-            duty.load(head, &mut self.data)
+            (!in_parts || self.make_room(&duty, head.total)) && duty.load(head, &mut self.data)
         };
         if !taken {
             core.end();
             duty.fail(Failure::NoRoom);
             return Step::Stay(duty);
         }
-        if u64::from(head.part) < head.total {
+        if in_parts {
             let paid = self.paid.take();
-            let mut paid = paid.unwrap_or_else(|| Paid::nothing(&duty.channel.session));
-            if !paid.cover(part) {
-                core.end();
-                duty.fail(Failure::NoRoom);
-                return Step::Stay(duty);
-            }
+            let paid = paid.unwrap_or_else(|| Paid::nothing(&duty.channel.session));
             let collecting = Collecting {
                 paid,
                 active: Active::begun(core),

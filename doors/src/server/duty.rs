@@ -160,6 +160,7 @@ impl Duty {
         let channel = Arc::clone(&self.channel);
         channel.rest_socket();
         let rested = self.begin_rest();
+        let later = self.spare_from.filter(|_| self.has_large_area());
         channel.end.say_quiet();
         let stale = channel.put_down(self);
         fence(Ordering::SeqCst);
@@ -169,6 +170,11 @@ impl Duty {
             duty.channel.end.say_awake();
         } else if rested {
             channel.session.ask_back();
+        } else if let Some(from) = later {
+            channel
+                .session
+                .runtime
+                .ask_back_from(&channel.session, from);
         }
         if channel.session.is_dead() {
             channel.clear();
@@ -191,13 +197,13 @@ impl Duty {
         self.area.number != self.channel.end.0.pair().number
     }
 
-    /// From when on the area may be asked back: now, or a little later where a thread goes because it is needed elsewhere.
-    /// True: no turn came for long.
+    /// From when on the area may be asked back: now, or when it has rested where a thread goes for another reason. True: no
+    /// turn came for long.
     fn begin_rest(&mut self) -> bool {
         let rested = std::mem::take(&mut self.has_rested);
         if self.has_large_area() {
             let now = Instant::now();
-            let later = now.checked_add(QUIET_AFTER);
+            let later = now.checked_add(COOL_AFTER);
             self.spare_from = if rested { Some(now) } else { later };
         }
         rested

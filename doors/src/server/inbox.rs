@@ -1,5 +1,6 @@
 //! What others put down for the leader.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -7,12 +8,14 @@ use nix::errno::Errno;
 
 use super::channel::Channel;
 use super::core::lock;
+use super::duty::QUIET_AFTER;
 use super::elsewhere::Late;
 use super::parked::Decided;
 use super::runtime::Runtime;
 use super::session::Session;
 use super::token::Token;
 use crate::pool::{Watch, Watched};
+use crate::sys::clock::after;
 
 /// What waits for the leader's next turn.
 #[derive(Default)]
@@ -25,12 +28,22 @@ pub(crate) struct Inbox {
     called: Mutex<Vec<(Arc<Channel>, u64)>>,
     /// Channels on which threads sleep.
     watched: Mutex<Watched>,
+    /// Sessions with areas that rest.
+    spare: Mutex<Spare>,
     /// Sessions whose quiet channels want another look.
     unseen: Mutex<Vec<Arc<Session>>>,
     /// Petitions about which predicates have been asked.
     decided: Mutex<Vec<Decided>>,
     /// Packets that a closer has received.
     late: Mutex<Vec<Late>>,
+}
+
+/// Sessions with channels that have lost their thread before they had rested, by id: when to ask for what areas they have.
+#[derive(Default)]
+struct Spare {
+    sessions: HashMap<u128, (Arc<Session>, Instant)>,
+    /// When to look at them.
+    due: Option<Instant>,
 }
 
 impl Runtime {
@@ -56,6 +69,22 @@ impl Runtime {
     #[cold]
     pub(crate) fn watch(&self, channel: &Arc<Channel>) {
         if lock(&self.inbox.watched).add(channel) {
+            self.wake();
+        }
+    }
+
+    /// Has the leader ask a session for its areas that rest, not before this time.
+    #[cold]
+    pub(super) fn ask_back_from(&self, session: &Arc<Session>, from: Instant) {
+        let first = {
+            let mut spare = lock(&self.inbox.spare);
+            let sessions = &mut spare.sessions;
+            sessions.insert(session.id, (Arc::clone(session), from));
+            let first = spare.due.is_none();
+            spare.due.get_or_insert(from);
+            first
+        };
+        if first {
             self.wake();
         }
     }
@@ -105,6 +134,26 @@ impl Inbox {
             lock(&self.watched).keep_room(over);
         }
         goes_on
+    }
+
+    /// When to ask for areas that rest.
+    pub(super) fn spare_due(&self) -> Option<Instant> {
+        lock(&self.spare).due
+    }
+
+    /// Sessions that are to be asked for their areas that rest.
+    pub(super) fn spare(&self) -> Vec<Arc<Session>> {
+        let now = Instant::now();
+        let mut spare = lock(&self.spare);
+        if spare.due.is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        let rested = |_: &u128, (_, from): &mut (Arc<Session>, Instant)| *from <= now;
+        let sessions = spare.sessions.extract_if(rested);
+        let sessions = sessions.map(|(_, (session, _))| session).collect();
+        let more = !spare.sessions.is_empty();
+        spare.due = more.then(|| after(now, QUIET_AFTER));
+        sessions
     }
 
     pub(super) fn unseen(&self) -> Vec<Arc<Session>> {

@@ -31,8 +31,10 @@ use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::timerfd::TimerFd;
 
+use super::brief::Brief;
 use super::core::lock;
 use super::hangup::Hangups;
+use super::kept::{self, Kept};
 use super::names::Taken;
 use super::resting::Resting;
 use super::runtime::{Attached, Runtime, Source};
@@ -66,6 +68,7 @@ pub(crate) struct Leader {
     /// Some thread that was called off its channel has not left yet.
     calls_away: bool,
     hangups: Hangups,
+    kept: Kept,
     /// References on which nothing is read for a while.
     pub(super) resting: Resting,
     pub(super) table: Table,
@@ -79,6 +82,7 @@ pub(crate) struct Leader {
     short: bool,
     seat: Arc<Seat>,
     pub(super) watch: Watch,
+    pub(super) brief: Brief,
     /// A call that the thread of this turn runs after it.
     pub(super) here: Option<Here>,
     /// Given up when the descriptor table is full, so that a connection can be taken and refused.
@@ -87,6 +91,7 @@ pub(crate) struct Leader {
 
 /// Starts the leader of a runtime.
 pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
+    kept::wake_when_some_are();
     let seat = Arc::new(Seat::default());
     let leader = Box::new(Leader {
         runtime: Arc::clone(runtime),
@@ -94,6 +99,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         untold: Untold::default(),
         calls_away: false,
         hangups: Hangups::default(),
+        kept: Kept::default(),
         resting: Resting::default(),
         table: Table::open(),
         unfinished: Unfinished::default(),
@@ -102,6 +108,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         short: false,
         seat: Arc::clone(&seat),
         watch: Watch::default(),
+        brief: Brief::default(),
         here: None,
         reserve: spare(),
     });
@@ -138,14 +145,15 @@ impl Leader {
         self.buffer
             .resize(PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES), 0);
         let mut events = [EpollEvent::empty(); 64];
-        let count = self
-            .runtime
-            .epoll
-            .wait(&mut events, self.timeout())
-            .unwrap_or(0);
+        let count = self.wait(&mut events);
         let runtime = Arc::clone(&self.runtime);
         let pass = runtime.standstill.pass();
         self.stands_still = pass.is_none();
+        if self.stands_still {
+            self.brief.is_keen = false;
+        } else {
+            self.look_at_brief();
+        }
         for event in events.iter().take(count) {
             // A source that was forgotten between the wait and now meets nobody.
             if let Some(source) = self.runtime.source(event.data()) {
@@ -156,6 +164,9 @@ impl Leader {
         for session in inbox.unseen() {
             session.scan();
         }
+        for session in inbox.spare() {
+            session.ask_back();
+        }
         for id in inbox.graves() {
             self.end_session(id);
         }
@@ -163,6 +174,7 @@ impl Leader {
         self.runtime.starved.try_again();
         self.untold.tell();
         self.end_unfinished_sessions();
+        self.kept.look(&runtime.quotas);
         if pass.is_some() {
             self.look_after_references();
         }
@@ -219,7 +231,7 @@ impl Leader {
     }
 
     /// Sleeps for ever unless something wants another look at some time.
-    fn timeout(&self) -> EpollTimeout {
+    pub(super) fn timeout(&self) -> EpollTimeout {
         match self.due() {
             None => EpollTimeout::NONE,
             Some(at) => {
@@ -247,6 +259,8 @@ impl Leader {
             self.short.then(|| later(THREADS_AFTER)),
             self.runtime.starved.due(),
             self.runtime.inbox.watch_due(),
+            self.kept.due(),
+            self.runtime.inbox.spare_due(),
         ];
         others.into_iter().flatten().chain(references).min()
     }

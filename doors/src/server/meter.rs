@@ -17,7 +17,9 @@ const TIMED_EVERY: u64 = 64;
 
 /// Counters and a histogram, written by the server threads without locks.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Meter {
+    /// Beside what else a call writes of its door.
     calls: AtomicU64,
     refused: AtomicU64,
     classes: [AtomicU64; CLASSES],

@@ -1,6 +1,7 @@
 //! The server's side of a process: its doors, their references, its clients' sessions.
 
 pub(crate) mod ages;
+mod brief;
 pub(crate) mod channel;
 pub(crate) mod core;
 pub(crate) mod descriptors;
@@ -10,6 +11,8 @@ mod elsewhere;
 pub(crate) mod footing;
 mod hangup;
 mod inbox;
+mod kept;
+mod known;
 pub(crate) mod leader;
 pub(crate) mod line;
 pub(crate) mod meter;

@@ -142,6 +142,7 @@ impl Runtime {
         let origin = Origin::Path {
             _charge: charge,
             peer,
+            listener: Some(attached.key),
         };
         let access = attached.access.clone();
         let token = Token::new(key, &attached.core, connection, origin, access);

@@ -15,7 +15,9 @@ use super::token::{Origin, Token};
 use crate::access::Refusal;
 use crate::cred::Caller;
 use crate::pool::Job;
+use crate::sys;
 use crate::sys::peer::peer_pidfd;
+use crate::sys::process::Process;
 use crate::sys::socket::{Received, sent_by};
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
@@ -53,8 +55,8 @@ impl Leader {
             let call = lock(&token.call);
             call.as_ref().is_some_and(|call| !call.is_done())
         };
-        let opener = match peer_pidfd(&token.socket) {
-            Ok(opener) => Arc::new(opener),
+        let opener = match self.opener(token) {
+            Ok(opener) => opener,
             Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => {
                 // Nobody can be named at the moment, and nothing runs unnamed. Of the opener's own call, that would hear
                 // from a refusal to somebody else.
@@ -104,20 +106,28 @@ impl Leader {
         *lock(&token.call) = Some(call.progress());
         self.untold.add(token, &call.progress());
         if judged.is_some() {
-            self.serve(call);
+            self.serve(call, &opener);
         } else {
             self.park(token, Matter::Call(call));
         }
         Ok(())
     }
 
+    /// The process that has connected.
+    fn opener(&self, token: &Token) -> sys::Result<Arc<Process>> {
+        match self.watch.knows(token) {
+            Some(process) => Ok(process),
+            None => peer_pidfd(&token.socket).map(Arc::new),
+        }
+    }
+
     /// Has a call served: here and now if somebody else can lead meanwhile, else by a thread of the pool.
-    fn serve(&mut self, call: Box<PacketCall>) {
+    fn serve(&mut self, call: Box<PacketCall>, opener: &Arc<Process>) {
         if self.here.is_none() && self.may_leave() {
             let pool = Arc::clone(&call.core().pool);
             match Here::new(&pool, call) {
                 Ok(here) => {
-                    self.watch.saw(here.caller());
+                    self.watch.saw(here.token(), opener);
                     self.here = Some(here);
                 }
                 Err(call) => dispatch(call),

@@ -103,6 +103,11 @@ impl PacketCall {
         &self.token.core
     }
 
+    /// The connection by which it came.
+    pub(super) fn token(&self) -> &Token {
+        &self.token
+    }
+
     pub(crate) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
     }
@@ -301,7 +306,8 @@ fn send_reply(
         return socket::send(&token.socket, &[&message.encode(data.len()), data], &[]);
     }
     let memory = memfd::frozen(c"doors-results", data)?;
-    socket::send(&token.socket, &[&message.encode(0)], &[memory.as_fd()])
+    token.socket.may_send(1)?;
+    token.socket.send(&[&message.encode(0)], &[memory.as_fd()])
 }
 
 impl Progress {

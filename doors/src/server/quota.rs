@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::core::lock;
-use nix::sys::resource::{Resource, getrlimit};
-
 use crate::sys::account::{Account, User};
+use crate::sys::limit;
 use crate::wire::limits::{GIVEN_BACK_BYTES, USER_BYTES, USER_DESCRIPTORS_SHARE};
 
 /// What each user holds.
@@ -21,7 +20,8 @@ struct Held {
     bytes: usize,
     /// Those of the bytes that are areas which were given back.
     given_back: usize,
-    /// What its clients have us close, which is charged as descriptors until it is closed.
+    /// What its clients have us close, or keep because they leave unread what was sent there: charged as descriptors until
+    /// it is closed.
     closing: User,
 }
 
@@ -32,20 +32,22 @@ impl Default for Held {
             descriptors: 0,
             bytes: 0,
             given_back: 0,
-            closing: User::with(most_closing),
+            closing: User::with(most_closing, most_descriptors),
         }
     }
 }
 
 impl Held {
-    /// Whether there is room for so many descriptors.
+    /// Whether there is room for so many descriptors. Nobody is refused for a limit that has been raised since.
     fn has_room_for(&self, count: usize) -> bool {
         let held = self.descriptors.saturating_add(self.closing.closing());
-        held.saturating_add(count) <= most_descriptors()
+        let held = held.saturating_add(self.closing.kept());
+        let held = held.saturating_add(count);
+        held <= share(limit::descriptors_lately()) || held <= most_descriptors()
     }
 
     fn is_nothing(&self) -> bool {
-        self.holders == 0 && !self.closing.has_accounts()
+        self.holders == 0 && !self.closing.has_accounts() && self.closing.kept() == 0
     }
 }
 
@@ -61,8 +63,12 @@ pub(crate) struct Charge {
 
 /// How many descriptors of this process one user may hold.
 fn most_descriptors() -> usize {
-    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
-    usize::try_from(soft).unwrap_or(usize::MAX) / USER_DESCRIPTORS_SHARE
+    share(limit::descriptors())
+}
+
+/// One user's share of so many.
+fn share(all: usize) -> usize {
+    all / USER_DESCRIPTORS_SHARE
 }
 
 /// How many of one user's it may be closing before nothing more of that user is read: half of what the user may have us
@@ -89,6 +95,13 @@ impl Quotas {
             held.holders = held.holders.saturating_add(1);
         }
         charge.add_descriptors(descriptors).then_some(charge)
+    }
+
+    /// Looks at the sockets that are kept since something is unread there; true if some still are.
+    pub(crate) fn keep(&self) -> bool {
+        let mut users = lock(&self.0);
+        users.retain(|_, held| !held.is_nothing());
+        users.values().any(|held| held.closing.kept() > 0)
     }
 
     /// An account for a source of this user.

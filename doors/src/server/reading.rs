@@ -45,8 +45,8 @@ impl Leader {
         self.buffer = buffer;
     }
 
-    /// Takes the first packet of a new connection, which most often is there already, and has the connection watched:
-    /// most have sent by then all that they ever will.
+    /// Takes the first packet of a new connection, which most often is there already, and has the connection watched
+    /// after that: most have sent by then all that they ever will.
     pub(super) fn greet(&mut self, token: &Arc<Token>, uid: u32) {
         if token.socket.account().is_over() {
             self.rest(token);
@@ -57,7 +57,7 @@ impl Leader {
             let received = token.socket.receive(&mut buffer);
             self.token_received(token, EpollFlags::empty(), &buffer, received);
             self.buffer = buffer;
-            if !self.runtime.watch_taken(token) {
+            if !self.watch_in_time(token) {
                 return;
             }
         }
@@ -67,7 +67,7 @@ impl Leader {
     }
 
     /// False if there is nothing more.
-    fn token_received(
+    pub(super) fn token_received(
         &mut self,
         token: &Arc<Token>,
         flags: EpollFlags,

@@ -335,6 +335,11 @@ impl Runtime {
         lock(&self.sources).remove(&key)
     }
 
+    /// Forgets a source that is not in epoll.
+    pub(super) fn forget(&self, key: u64) -> Option<Source> {
+        lock(&self.sources).remove(&key)
+    }
+
     /// Queues the notice that a door has become unreferenced.
     pub(crate) fn deliver_unreferenced(self: &Arc<Self>, door: u64) {
         self.notices.push(self, door);

@@ -25,13 +25,15 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use super::core::lock;
 use super::desk::Unsent;
+use super::known::Known;
 use super::leader::{Leader, live};
 use super::packet::PacketCall;
 use super::runtime::{Runtime, Source};
-use crate::cred::Caller;
+use super::token::Token;
 use crate::foreign;
 use crate::pool::{Job, Lent, Pool};
 use crate::primitive::{AtomicBool, Ordering};
+use crate::sys::process::Process;
 use crate::sys::{self, thread};
 
 /// If no deputy could be had at the start, one is sought at every so manieth first call.
@@ -69,9 +71,9 @@ impl Here {
         }
     }
 
-    /// Who calls.
-    pub(super) fn caller(&self) -> Arc<Caller> {
-        self.call.caller()
+    /// The connection by which it came.
+    pub(super) fn token(&self) -> &Token {
+        self.call.token()
     }
 
     /// Runs the call: foreign code. Whoever led does not any more.
@@ -154,8 +156,9 @@ impl Seat {
             here.leave();
             None
         };
-        let left = lock(&self.left).take();
-        if left.is_some() {
+        let mut left = lock(&self.left).take();
+        if let Some(leader) = &mut left {
+            leader.brief.is_keen = true;
             let _silenced = post.bell.modify(&runtime.epoll.0, &mut silent());
         }
         // Now, since the caller goes on with it: what it does next, be it only to close the connection, would call the
@@ -189,9 +192,8 @@ pub(super) struct Watch {
     /// When the alarm goes off.
     at: Option<Instant>,
     first_calls: u32,
-    /// Who has called last, until the alarm: whoever comes again soon is named faster while a pidfd of it is open, for the
-    /// kernel then has its inode (pidfs, Linux 6.9).
-    last: Option<Arc<Caller>>,
+    /// Who has called last, until the alarm.
+    last: Option<Known>,
 }
 
 impl Watch {
@@ -201,9 +203,14 @@ impl Watch {
         self.first_calls.is_multiple_of(SOUGHT_EVERY)
     }
 
-    /// Somebody calls; [`Self::set`] follows.
-    pub(super) fn saw(&mut self, caller: Arc<Caller>) {
-        self.last = Some(caller);
+    /// Somebody calls, on a connection of its own; [`Self::set`] follows.
+    pub(super) fn saw(&mut self, token: &Token, process: &Arc<Process>) {
+        self.last = Known::by(token, process);
+    }
+
+    /// Who has made this connection, if that is who has called last.
+    pub(super) fn knows(&self, token: &Token) -> Option<Arc<Process>> {
+        self.last.as_ref()?.is_at(token)
     }
 
     /// The alarm went off.

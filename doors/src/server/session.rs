@@ -1,9 +1,9 @@
 //! One client process as the server knows it.
 
+mod numbers;
 mod paid;
 mod windows;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use nix::errno::Errno;
 
+use self::numbers::ByNumber;
 pub(crate) use self::paid::{Paid, Place};
 use self::windows::Windows;
 use super::channel::Channel;
@@ -24,7 +25,6 @@ use crate::pool::{Job, Pool};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::sys::process::Process;
 use crate::sys::shared::Shared;
-use crate::sys::socket;
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
 use crate::wire::message::{Message, Violation};
@@ -59,7 +59,7 @@ pub(crate) struct Session {
     caller: ArcSwap<Caller>,
     dead: AtomicBool,
     next_registration: AtomicU64,
-    registrations: Mutex<HashMap<u64, Arc<Registration>>>,
+    registrations: Mutex<ByNumber<Arc<Registration>>>,
     windows: Mutex<Windows>,
     charge: Mutex<Charge>,
 }
@@ -82,7 +82,7 @@ impl Session {
             caller: ArcSwap::from_pointee(caller),
             dead: AtomicBool::new(false),
             next_registration: AtomicU64::new(1),
-            registrations: Mutex::new(HashMap::new()),
+            registrations: Mutex::default(),
             windows: Mutex::new(Windows::default()),
             charge: Mutex::new(charge),
         })
@@ -105,7 +105,8 @@ impl Session {
 
     /// Sends on the session socket; never blocks. A client that does not take its packets is not waited for.
     pub(crate) fn send(&self, packet: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
-        socket::send(&self.socket, &[packet], fds)
+        self.socket.may_send(fds.len())?;
+        self.socket.send(&[packet], fds)
     }
 
     /// The peer broke the protocol: the session is over.

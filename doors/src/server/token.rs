@@ -33,6 +33,8 @@ pub(crate) enum Origin {
         _charge: Charge,
         /// Who has connected.
         peer: PeerCred,
+        /// The key of the listener in whose line it has waited; none of one that was handed over.
+        listener: Option<u64>,
     },
     /// A pair that the owner made to call its own door: no reference.
     Own,

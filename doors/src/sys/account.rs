@@ -2,10 +2,12 @@
 //!
 //! A descriptor that is foreign and unwanted is closed by the closers (`closer.rs`), for as long as its owner likes. Who
 //! sent it is charged until then: each source (a reference, a session) has an account, and the accounts of one user
-//! share the user's.
+//! share the user's. So is whoever leaves unread what we have sent (`unread.rs`).
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::unread::Unread;
 use crate::primitive::{AtomicUsize, Ordering};
 
 /// So many descriptors of one source may wait to be closed, or be in it; until some are closed, nothing is read there
@@ -22,15 +24,43 @@ struct All {
     closing: AtomicUsize,
     /// How many there may be at most, at this moment; nothing limits a user of whom nobody knows the sources.
     most: Option<fn() -> usize>,
+    /// What was sent to its sources, and how much of that may be unread.
+    unread: Unread,
+    most_unread: Option<fn() -> usize>,
 }
 
 impl User {
-    /// One whose sources together may have us close so many.
-    pub(crate) fn with(most: fn() -> usize) -> Self {
+    /// One whose sources together may have us close so many, and leave so many unread.
+    pub(crate) fn with(most: fn() -> usize, most_unread: fn() -> usize) -> Self {
         Self(Arc::new(All {
             closing: AtomicUsize::new(0),
             most: Some(most),
+            unread: Unread::default(),
+            most_unread: Some(most_unread),
         }))
+    }
+
+    /// Whether so many descriptors may be sent to it.
+    pub(super) fn may_be_sent(&self, count: usize) -> bool {
+        let most = self.0.most_unread;
+        most.is_none_or(|most| self.0.unread.has_room_for(count, most()))
+    }
+
+    /// So many were sent to it.
+    pub(super) fn was_sent(&self, socket: &OwnedFd, count: usize) {
+        if self.0.most_unread.is_some() {
+            self.0.unread.add(socket, count);
+        }
+    }
+
+    /// A socket goes on elsewhere.
+    pub(super) fn forget(&self, socket: &OwnedFd) {
+        self.0.unread.forget(socket);
+    }
+
+    /// How many sockets we keep because it leaves unread what was sent there.
+    pub(crate) fn kept(&self) -> usize {
+        self.0.unread.kept()
     }
 
     /// How many descriptors are not closed yet.
@@ -74,6 +104,11 @@ impl Account {
 
     pub(crate) fn user(&self) -> &User {
         &self.0.user
+    }
+
+    /// A socket of this source is not used any more: it comes back to be closed, unless it is kept.
+    pub(super) fn leave(&self, socket: OwnedFd) -> Option<OwnedFd> {
+        self.0.user.0.unread.leave(socket, self)
     }
 
     /// How many descriptors of this source are not closed yet.
@@ -146,12 +181,12 @@ mod tests {
 
     #[test]
     fn a_user_that_is_over_stops_all_of_its_sources_and_only_those() {
-        let user = User::with(|| BACKLOG * 3 / 2);
+        let user = User::with(|| BACKLOG * 3 / 2, || 0);
         let sources: Vec<Account> = (0..3).map(|_| Account::of(&user)).collect();
         sources[0].add(BACKLOG);
         sources[1].add(BACKLOG);
         assert!(sources.iter().all(Account::is_over));
         assert!(!sources.iter().any(Account::is_to_blame));
-        assert!(!Account::of(&User::with(|| 0)).is_over());
+        assert!(!Account::of(&User::with(|| 0, || 0)).is_over());
     }
 }

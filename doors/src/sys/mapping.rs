@@ -14,6 +14,8 @@ use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
 use super::Result;
+use super::copy::copy;
+use super::huge::make_room;
 
 /// What we may do with a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +99,7 @@ impl Mapping {
     #[must_use]
     pub(crate) fn load(&self, offset: usize, count: usize, into: &mut Vec<u8>) -> bool {
         let inside = offset.checked_add(count).is_some_and(|end| end <= self.len);
-        if !inside || into.try_reserve(count).is_err() {
+        if !inside || !make_room(into, count) {
             return false;
         }
         let filled = into.len();
@@ -124,145 +126,12 @@ impl Drop for Mapping {
     }
 }
 
-/// Copies between our memory and memory that a peer may write meanwhile.
-///
-/// A plain copy that races with a peer is undefined behaviour in Rust's model; an assembly block is opaque to
-/// the compiler and reads each byte exactly once.
-///
-/// # Safety
-/// `from` is readable and `to` writable for `count` bytes; they do not overlap.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
-    if count <= SHORT {
-        // SAFETY: the caller's promise; the steps add up to exactly `count` bytes.
-        unsafe {
-            std::arch::asm!(
-                "2:",
-                "sub {n}, 8",
-                "jb 3f",
-                "mov {t}, qword ptr [{f}]",
-                "mov qword ptr [{d}], {t}",
-                "add {f}, 8",
-                "add {d}, 8",
-                "jmp 2b",
-                // The low three bits of the rest are those of the count.
-                "3:",
-                "test {n}, 4",
-                "jz 4f",
-                "mov {t:e}, dword ptr [{f}]",
-                "mov dword ptr [{d}], {t:e}",
-                "add {f}, 4",
-                "add {d}, 4",
-                "4:",
-                "test {n}, 2",
-                "jz 5f",
-                "mov {t:x}, word ptr [{f}]",
-                "mov word ptr [{d}], {t:x}",
-                "add {f}, 2",
-                "add {d}, 2",
-                "5:",
-                "test {n}, 1",
-                "jz 6f",
-                "mov {b}, byte ptr [{f}]",
-                "mov byte ptr [{d}], {b}",
-                "6:",
-                n = inout(reg) count => _,
-                f = inout(reg) from => _,
-                d = inout(reg) to => _,
-                t = out(reg) _,
-                b = out(reg_byte) _,
-                options(nostack)
-            );
-        }
-        return;
-    }
-    // SAFETY: the caller's promise. `rep movsb` is what the processor itself picks the width for (ERMS, FSRM);
-    // the direction flag is clear by the ABI.
-    unsafe {
-        std::arch::asm!(
-            "rep movsb",
-            inout("rcx") count => _,
-            inout("rsi") from => _,
-            inout("rdi") to => _,
-            options(nostack, preserves_flags)
-        );
-    }
-}
-
-/// Up to so many bytes single moves are faster than `rep movsb`, which takes some 20 ns to begin.
-#[cfg(target_arch = "x86_64")]
-const SHORT: usize = 64;
-
-/// The same for aarch64: eight bytes a turn, then single ones.
-///
-/// # Safety
-/// As on `x86_64`.
-#[cfg(target_arch = "aarch64")]
-#[inline]
-unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
-    // SAFETY: the caller's promise; the loop ends exactly at `count`. Unaligned 8-byte accesses to normal
-    // memory are allowed on aarch64.
-    unsafe {
-        std::arch::asm!(
-            "cmp {n}, #8",
-            "b.lo 3f",
-            "2:",
-            "ldr {t}, [{f}], #8",
-            "str {t}, [{d}], #8",
-            "sub {n}, {n}, #8",
-            "cmp {n}, #8",
-            "b.hs 2b",
-            "3:",
-            "cbz {n}, 5f",
-            "4:",
-            "ldrb {t:w}, [{f}], #1",
-            "strb {t:w}, [{d}], #1",
-            "subs {n}, {n}, #1",
-            "b.ne 4b",
-            "5:",
-            n = inout(reg) count => _,
-            f = inout(reg) from => _,
-            d = inout(reg) to => _,
-            t = out(reg) _,
-            options(nostack)
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sys::memfd;
 
     const BYTES: usize = 4096;
-
-    /// The copy is assembly, one for each architecture: every length up to some turns of its loop, at every alignment of
-    /// either side.
-    #[test]
-    fn a_copy_has_all_its_bytes_and_no_other() {
-        let memory = memfd::create(c"copy", BYTES).unwrap();
-        let ours = Mapping::new(&memory, BYTES, Access::Write).unwrap();
-        let theirs = Mapping::new(&memory, BYTES, Access::Read).unwrap();
-        let pattern: Vec<u8> = (1..=80).collect();
-        for (count, at, skip) in (0..=72_usize)
-            .flat_map(|count| (0..9_usize).map(move |at| (count, at)))
-            .flat_map(|(count, at)| (0..9_usize).map(move |skip| (count, at, skip)))
-        {
-            assert!(ours.store(64, &[0; 96]));
-            let bytes = &pattern[skip..skip + count];
-            assert!(ours.store(64 + at, bytes));
-            let mut all = Vec::new();
-            assert!(theirs.load(64, 96, &mut all));
-            let mut expected = vec![0; 96];
-            expected[at..at + count].copy_from_slice(bytes);
-            assert_eq!(all, expected, "{count} bytes stored at {at}");
-            let mut into = vec![0xee; skip];
-            assert!(theirs.load(64 + at, count, &mut into));
-            assert_eq!(into[..skip], vec![0xee; skip]);
-            assert_eq!(into[skip..], *bytes, "{count} bytes loaded from {at}");
-        }
-    }
 
     #[test]
     fn a_copy_of_a_window_has_all_its_bytes() {

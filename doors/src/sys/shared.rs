@@ -8,6 +8,8 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use super::account::Account;
 use super::socket::{self, Next, Received};
 use super::{Result, closer, patient};
@@ -24,6 +26,8 @@ pub(crate) struct Shared {
     ended: AtomicBool,
     /// The other side has hung up, and all that it had sent is received: nothing can get in, and nothing is in.
     silent: AtomicBool,
+    /// Descriptors, which may be unread.
+    has_sent: AtomicBool,
 }
 
 impl Shared {
@@ -35,6 +39,7 @@ impl Shared {
             lives_on: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             silent: AtomicBool::new(false),
+            has_sent: AtomicBool::new(false),
         }
     }
 
@@ -46,6 +51,22 @@ impl Shared {
     /// Has another account pay from now on.
     pub(crate) fn charge_to(&mut self, account: &Account) {
         self.account = account.clone();
+    }
+
+    /// Whether so many descriptors may be sent: whoever receives here, or its user, has left too many unread (`ETOOMANYREFS`).
+    pub(crate) fn may_send(&self, count: usize) -> Result<()> {
+        let may = count == 0 || self.account.user().may_be_sent(count);
+        may.then_some(()).ok_or(Errno::ETOOMANYREFS)
+    }
+
+    /// Sends one packet, with descriptors for which [`Self::may_send`] was asked; see [`socket::send`].
+    pub(crate) fn send(&self, parts: &[&[u8]], fds: &[BorrowedFd<'_>]) -> Result<()> {
+        socket::send(self, parts, fds)?;
+        if !fds.is_empty() {
+            self.account.user().was_sent(&self.socket, fds.len());
+            self.has_sent.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Receives one packet; see [`socket::receive`].
@@ -101,14 +122,23 @@ impl Drop for Shared {
     /// may go on with the socket, something can come between the look and the close.
     fn drop(&mut self) {
         // SAFETY: this is the drop: it runs once, and nobody uses the field after it.
-        let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
+        let mut socket = unsafe { ManuallyDrop::take(&mut self.socket) };
+        if self.has_sent.load(Ordering::Acquire) {
+            if self.lives_on.load(Ordering::Acquire) {
+                self.account.user().forget(&socket);
+            } else if let Some(read) = self.account.leave(socket) {
+                socket = read;
+            } else {
+                return;
+            }
+        }
         if self.silent.load(Ordering::Acquire) {
             return;
         }
         if !self.lives_on.load(Ordering::Acquire) && !self.ended.load(Ordering::Acquire) {
             socket::refuse_more(&socket);
         }
-        if socket::next(&socket) != Next::Nothing {
+        if socket::has_something(&socket) && socket::next(&socket) != Next::Nothing {
             closer::close(vec![socket], &self.account);
         }
     }
@@ -116,7 +146,6 @@ impl Drop for Shared {
 
 #[cfg(test)]
 mod tests {
-    use nix::errno::Errno;
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
     use super::*;

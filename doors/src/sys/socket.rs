@@ -127,6 +127,37 @@ pub(crate) fn end(socket: impl AsFd) {
     let _gone = nix::sys::socket::shutdown(number, nix::sys::socket::Shutdown::Both);
 }
 
+/// What there is to be received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Nothing,
+    /// A packet, an error, or something that a look does not tell.
+    Something,
+    /// The other side has hung up; there may be packets before that.
+    End,
+}
+
+/// A look that takes less than a receive.
+pub(crate) fn look(socket: impl AsFd) -> Seen {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    let found = poll(&mut fds, PollTimeout::ZERO);
+    let [fd] = &fds;
+    let hung_up = fd
+        .revents()
+        .is_some_and(|at| at.contains(PollFlags::POLLHUP));
+    match found {
+        Ok(0) => Seen::Nothing,
+        Ok(_) if hung_up => Seen::End,
+        _ => Seen::Something,
+    }
+}
+
+/// Whether there is something to receive, be it the end or an error.
+pub(crate) fn has_something(socket: impl AsFd) -> bool {
+    look(socket) != Seen::Nothing
+}
+
 /// Whether the other end is closed.
 pub(crate) fn is_hung_up(socket: impl AsFd) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

@@ -5,9 +5,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{OFlag, open};
-use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{Mode, fstat};
 
+use super::limit;
 use super::socket::{self, DESCRIPTORS_PER_PACKET, Next};
 use crate::lock::lock;
 
@@ -71,11 +71,10 @@ impl Table {
     fn left(&self) -> usize {
         let shown = self.directory.as_ref().and_then(|table| fstat(table).ok());
         let open = shown.map_or(0, |stat| usize::try_from(stat.st_size).unwrap_or(0));
-        match getrlimit(Resource::RLIMIT_NOFILE) {
-            Ok((soft, _)) if open > 0 => usize::try_from(soft)
-                .unwrap_or(usize::MAX)
-                .saturating_sub(open),
-            _ => usize::MAX,
+        if open > 0 {
+            limit::descriptors().saturating_sub(open)
+        } else {
+            usize::MAX
         }
     }
 }

@@ -37,7 +37,8 @@ pub(crate) const GIVEN_BACK_BYTES: usize = 256 * 1024 * 1024;
 /// arguments and results that move in parts; and first calls that have not begun.
 pub(crate) const USER_BYTES: usize = 1024 * 1024 * 1024;
 /// Descriptors of the server that the sessions and connections of one user may cost at most, as one part in so many
-/// of all that the server may have (`RLIMIT_NOFILE`): the rest is for other users, and for the server itself.
+/// of all that the server may have (`RLIMIT_NOFILE`): the rest is for other users, and for the server itself. So many, too, of those that were sent to them may
+/// be unread: the kernel lets a process have as many in flight as it may have open (`ETOOMANYREFS`, unix(7)).
 pub(crate) const USER_DESCRIPTORS_SHARE: usize = 2;
 /// Silent connections that every user may have for as long as it likes.
 pub(crate) const USER_SILENT: usize = 64;

@@ -46,7 +46,7 @@ pub(super) fn notice() {
 ///
 /// Notices of a process are delivered one at a time in the order in which they fell due, and hang-ups are seen in the
 /// order in which they happened: when the notice of a door of its own has come, so have all before it.
-pub(super) fn barrier() -> String {
+pub(crate) fn barrier() -> String {
     let number = board::count("barrier") + 1;
     let options = Options {
         unreferenced: Some(Unreferenced::once(|| board::raise("barrier"))),

@@ -1,6 +1,6 @@
 //! The races of a channel, explored by loom.
 //!
-//! Every model calls the functions of [`state`] themselves, on loom's atomics; only what surrounds them (who waits
+//! Every model calls the functions of [`state`] or of [`rounds`](super::rounds) themselves, on loom's atomics; only what surrounds them (who waits
 //! how, who owns what) is written down here again, as short as it can be: where the library looks or fences once
 //! more than it has to, the model does not. Loom runs a model once for each order of
 //! events and for each value that a load may return. A run fails by an assertion, by a deadlock (a lost wake or a
@@ -28,6 +28,7 @@ mod generations;
 mod parked;
 mod promise;
 mod quiet;
+mod rounds;
 mod sleep;
 mod whole;
 

@@ -2,16 +2,28 @@
 
 use std::sync::Arc;
 
-use super::{Desk, Step};
+use super::{Desk, Step, WARM_BYTES};
 use crate::channel::ends::CallHead;
 use crate::pool::Pool;
 use crate::primitive::{Ordering, fence};
 use crate::server::duty::{Collecting, Duty, Progress};
+use crate::server::session::Paid;
+use crate::sys::huge;
 use crate::wire::code::Failure;
 use crate::wire::layout::usize_of;
 use crate::wire::message::Violation;
 
 impl Desk {
+    /// Memory for arguments that come in parts, paid for before they come; of very large ones for a part, so that what
+    /// a caller only announces costs no more than this. False if there is none.
+    #[cold]
+    pub(super) fn make_room(&mut self, duty: &Duty, total: u64) -> bool {
+        let bytes = usize::try_from(total).unwrap_or(usize::MAX).min(WARM_BYTES);
+        let session = &duty.channel.session;
+        let paid = self.paid.get_or_insert_with(|| Paid::nothing(session));
+        paid.cover(bytes) && huge::make_room_exactly(&mut self.data, bytes)
+    }
+
     /// The next part of the arguments.
     #[cold]
     pub(super) fn arguments(
@@ -40,7 +52,7 @@ impl Desk {
             return self.violation(duty, Violation::Value);
         }
         let have = call.data.len().saturating_add(part);
-        let room = call.paid.cover(have);
+        let room = call.paid.cover(huge::held(have));
         if !room || !duty.load(head, &mut call.data) {
             drop(call);
             duty.fail(Failure::NoRoom);

@@ -118,16 +118,21 @@ impl Duty {
             if channel.session.is_dead() {
                 return Event::Dead;
             }
-            let round = bed.enter(channel, begun, watched);
+            let round = bed.enter(channel, begun);
             let mut slept = futex::Slept::Look;
+            // With the fence between the beginning of the sleep and the looks below.
             let alone = end.say_presence(presence::SLEEPING, self.turn);
             let wanted = channel.sleeper.is_evicted(round) || pool.has_queue();
             if alone && !wanted && !channel.session.is_dead() {
+                if watched && channel.sleeper.is_to_be_watched() {
+                    // The leader ends this sleep if it lasts.
+                    channel.session.runtime.watch(channel);
+                }
                 let slept_for = || clock::between(begun, clock::now_ns());
                 let left = (!watched).then(|| rests_after.saturating_sub(slept_for()));
                 slept = futex::wait_for(end.sleep_word(), last, left);
             }
-            let evicted = channel.sleeper.leave(round);
+            let evicted = channel.sleeper.end(round);
             end.say_awake();
             if end.turn() != last {
                 if evicted {

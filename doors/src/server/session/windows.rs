@@ -234,8 +234,8 @@ impl Session {
         self.send(&ready, &[]).map_err(|_| Violation::Turn)
     }
 
-    /// Asks the client for the areas of channels that have been quiet for a while. Called when one falls quiet: who has no
-    /// other moment to look at those that lost their thread to others.
+    /// Asks the client for the areas of channels that have been quiet for a while. Called when one falls quiet, and by the
+    /// leader where a channel lost its thread to others.
     pub(crate) fn ask_back(&self) {
         let channels: Vec<_> = {
             let windows = lock(&self.windows);

@@ -1,0 +1,252 @@
+//! Descriptors that we have sent, and that nobody has received yet.
+//!
+//! The kernel counts them for the user who has sent them, which is ours, whoever leaves them unread; beyond
+//! `RLIMIT_NOFILE` no process of that user can send any (`ETOOMANYREFS`, unix(7)). So whoever is sent descriptors is
+//! charged for those that may be unread, and gets no more beyond a bound.
+//!
+//! Nobody tells when a packet is received, but a socket tells how much of what it has sent is not (`SIOCOUTQ`): that is
+//! asked when somebody seems to have left too many, and now and then of those that are kept. And a close takes nothing out of the queue at the other side: a
+//! socket of which something is unread is ended, and kept until that was received, or the other side has gone.
+#![expect(unsafe_code, reason = "the ioctl has no safe wrapper")]
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::{Mutex, OnceLock};
+
+use nix::errno::Errno;
+
+use super::account::Account;
+use super::closer;
+use super::socket::{self, Next};
+use crate::lock::lock;
+use crate::primitive::{AtomicUsize, Ordering};
+
+/// How many sockets are kept in all.
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+
+/// Who wants to know when one is.
+static HEARS: OnceLock<fn()> = OnceLock::new();
+
+/// Has this called whenever a socket is kept, by whoever does not use it any more.
+pub(crate) fn tell(hears: fn()) {
+    let _first = HEARS.set(hears);
+}
+
+/// Whether some socket is kept.
+pub(crate) fn some_are_kept() -> bool {
+    KEPT.load(Ordering::Relaxed) > 0
+}
+
+/// What was sent to one user.
+#[derive(Debug, Default)]
+pub(super) struct Unread(Mutex<Vec<Sent>>);
+
+/// What was sent on one socket since all of it was received.
+#[derive(Debug)]
+struct Sent {
+    socket: Socket,
+    descriptors: usize,
+}
+
+#[derive(Debug)]
+enum Socket {
+    /// Its owner takes it out of the list before it is closed: the number is its own until then.
+    InUse(RawFd),
+    /// Nobody else has it any more.
+    Left(Kept),
+}
+
+/// A socket that is kept.
+#[derive(Debug)]
+struct Kept {
+    socket: Option<OwnedFd>,
+    /// Of whoever may have put something into its queue.
+    account: Account,
+}
+
+impl Kept {
+    fn new(socket: OwnedFd, account: &Account) -> Self {
+        KEPT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            socket: Some(socket),
+            account: account.clone(),
+        }
+    }
+}
+
+impl Drop for Kept {
+    /// As with any of our sockets, what is in its queue may be slow to close.
+    fn drop(&mut self) {
+        KEPT.fetch_sub(1, Ordering::Relaxed);
+        if let Some(socket) = self.socket.take()
+            && socket::next(&socket) != Next::Nothing
+        {
+            closer::close(vec![socket], &self.account);
+        }
+    }
+}
+
+impl Sent {
+    fn number(&self) -> Option<RawFd> {
+        match &self.socket {
+            Socket::InUse(number) => Some(*number),
+            Socket::Left(kept) => kept.socket.as_ref().map(AsRawFd::as_raw_fd),
+        }
+    }
+
+    fn is_unread(&self) -> bool {
+        let bytes = self.number().map(unread_bytes);
+        bytes.is_some_and(|bytes| bytes.is_ok_and(|bytes| bytes > 0))
+    }
+}
+
+impl Unread {
+    /// Whether so many more are no more than `most`.
+    pub(super) fn has_room_for(&self, count: usize, most: usize) -> bool {
+        let mut all = lock(&self.0);
+        let sum = |all: &[Sent]| {
+            let counts = all.iter().map(|sent| sent.descriptors);
+            counts.fold(count, usize::saturating_add)
+        };
+        if sum(&all) <= most {
+            return true;
+        }
+        let received = settle(&mut all);
+        let has_room = sum(&all) <= most;
+        drop(all);
+        drop(received);
+        has_room
+    }
+
+    /// So many have been sent on a socket.
+    pub(super) fn add(&self, socket: &OwnedFd, count: usize) {
+        let mut all = lock(&self.0);
+        let number = socket.as_raw_fd();
+        match all.iter_mut().find(|sent| sent.number() == Some(number)) {
+            Some(sent) => sent.descriptors = sent.descriptors.saturating_add(count),
+            None => all.push(Sent {
+                socket: Socket::InUse(number),
+                descriptors: count,
+            }),
+        }
+    }
+
+    /// Nothing is sent on a socket any more. It comes back if all is received; else it is ended and kept.
+    pub(super) fn leave(&self, socket: OwnedFd, account: &Account) -> Option<OwnedFd> {
+        let mut all = lock(&self.0);
+        let number = socket.as_raw_fd();
+        let place = all.iter().position(|sent| sent.number() == Some(number));
+        let Some(mut sent) = place.map(|place| all.swap_remove(place)) else {
+            return Some(socket);
+        };
+        if !sent.is_unread() {
+            return Some(socket);
+        }
+        socket::end(&socket);
+        sent.socket = Socket::Left(Kept::new(socket, account));
+        all.push(sent);
+        drop(all);
+        if let Some(hears) = HEARS.get() {
+            hears();
+        }
+        None
+    }
+
+    /// A socket goes on elsewhere: nobody can tell any more what is unread there.
+    pub(super) fn forget(&self, socket: &OwnedFd) {
+        let number = socket.as_raw_fd();
+        lock(&self.0).retain(|sent| sent.number() != Some(number));
+    }
+
+    /// How many sockets are kept.
+    pub(super) fn kept(&self) -> usize {
+        let mut all = lock(&self.0);
+        let is_left = |sent: &&Sent| matches!(sent.socket, Socket::Left(_));
+        if !all.iter().any(|sent| is_left(&sent)) {
+            return 0;
+        }
+        let received = settle(&mut all);
+        let kept = all.iter().filter(is_left).count();
+        drop(all);
+        drop(received);
+        kept
+    }
+}
+
+/// Takes those out of the list of which all is received, to be dropped outside the lock.
+fn settle(all: &mut Vec<Sent>) -> Vec<Sent> {
+    all.extract_if(.., |sent| !sent.is_unread()).collect()
+}
+
+/// What was sent on a socket and is not received, in bytes with the kernel's own overhead.
+fn unread_bytes(socket: RawFd) -> Result<libc::c_int, Errno> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ, as SIOCOUTQ is called too, writes one int, which lives across the call (unix(7)).
+    let result = unsafe { libc::ioctl(socket, libc::TIOCOUTQ, &raw mut bytes) };
+    Errno::result(result).map(|_| bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    /// Sends three descriptors.
+    fn send(unread: &Unread, ours: &OwnedFd) {
+        socket::send(ours, &[b"x"], &[ours.as_fd(); 3]).unwrap();
+        unread.add(ours, 3);
+    }
+
+    fn receive(theirs: &OwnedFd) {
+        let received = socket::receive(theirs, &mut [0; 8], &Account::default());
+        assert!(received.unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_received_is_not_unread() {
+        let unread = Unread::default();
+        let (ours, theirs) = socket::plain_pair().unwrap();
+        send(&unread, &ours);
+        send(&unread, &ours);
+        assert!(unread.has_room_for(4, 10));
+        assert!(!unread.has_room_for(5, 10));
+        receive(&theirs);
+        // Of two packets the kernel tells only that there are some.
+        assert!(!unread.has_room_for(5, 10));
+        receive(&theirs);
+        assert!(unread.has_room_for(10, 10));
+        assert!(unread.leave(ours, &Account::default()).is_some());
+    }
+
+    #[test]
+    fn a_socket_of_which_something_is_unread_is_ended_and_kept() {
+        for is_read in [true, false] {
+            let unread = Unread::default();
+            let (ours, theirs) = socket::plain_pair().unwrap();
+            let (idle, _other) = socket::plain_pair().unwrap();
+            send(&unread, &ours);
+            assert!(unread.leave(idle, &Account::default()).is_some());
+            assert!(unread.leave(ours, &Account::default()).is_none());
+            assert!(socket::is_hung_up(&theirs));
+            assert_eq!(unread.kept(), 1);
+            assert!(!unread.has_room_for(8, 10));
+            if is_read {
+                receive(&theirs);
+            } else {
+                drop(theirs);
+            }
+            assert_eq!(unread.kept(), 0);
+            assert!(unread.has_room_for(10, 10));
+        }
+    }
+
+    #[test]
+    fn what_goes_on_elsewhere_is_not_counted() {
+        let unread = Unread::default();
+        let (ours, _theirs) = socket::plain_pair().unwrap();
+        send(&unread, &ours);
+        unread.forget(&ours);
+        assert!(unread.has_room_for(10, 10));
+        assert!(unread.leave(ours, &Account::default()).is_some());
+    }
+}
