@@ -54,7 +54,7 @@ impl Conversation {
             generation,
             ..ReplyHead::default()
         };
-        let _woke = self.server.publish(&reply, generation);
+        let _woke = self.server.publish(&reply, generation, false);
         let answered = self.client.answered(generation);
         presence != Presence::Quiet
             && taken

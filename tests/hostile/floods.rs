@@ -4,11 +4,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 
 use harness::files::raise_limit;
-use harness::raw::{self, Fields, Outcome, Packet, Session, kind};
+use harness::raw::{self, Fields, Packet, Session, kind};
 use harness::{Census, Peer, skipped};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::descriptors::{bring, channel_socket, null};
 use crate::served::Served;
 
 /// Resident memory of a process in KiB.
@@ -237,13 +235,14 @@ fn calls_of_those_who_have_gone_hold_nothing_while_all_threads_are_busy() {
     served.is_sound();
 }
 
-const OTHER_USER: u32 = 54_321;
+/// Users of whom nobody else has a process: what is in flight is counted for each.
+pub(crate) const OTHER_USERS: [u32; 2] = [54_321, 54_322];
 
 /// A peer of another user, with the usual number of descriptors; `None` if this test cannot have one.
-fn as_another_user(operation: &str, arguments: &[&str]) -> Option<Peer> {
+pub(crate) fn as_another_user(user: u32, operation: &str, arguments: &[&str]) -> Option<Peer> {
     const PEER: &str = env!("CARGO_BIN_EXE_peer");
     let mut probe = std::process::Command::new("test");
-    let runs = probe.args(["-x", PEER]).uid(OTHER_USER).status();
+    let runs = probe.args(["-x", PEER]).uid(user).status();
     if !runs.is_ok_and(|status| status.success()) {
         return None;
     }
@@ -251,26 +250,29 @@ fn as_another_user(operation: &str, arguments: &[&str]) -> Option<Peer> {
     command
         .args(["-c", "ulimit -Sn 1024; exec \"$0\" \"$@\"", PEER, operation])
         .args(arguments)
-        .uid(OTHER_USER);
+        .uid(user);
     Some(Peer::start_command(command))
 }
 
 /// A server of another user, whose process may not leave more than 1,024 descriptors unread, and a customer of that user;
 /// nothing if this test cannot have them.
-fn served_by_another_user(directory: &harness::Directory) -> Option<(Peer, Peer)> {
-    let owner = Some(nix::unistd::Uid::from_raw(OTHER_USER));
+pub(crate) fn served_by_another_user(
+    user: u32,
+    directory: &harness::Directory,
+) -> Option<(Peer, Peer)> {
+    let owner = Some(nix::unistd::Uid::from_raw(user));
     if nix::unistd::chown(directory.path(), owner, None).is_err() {
         skipped("needs root");
         return None;
     }
     let path = directory.join("door");
     let path = path.to_str().unwrap();
-    let Some(mut server) = as_another_user("serve", &[path]) else {
+    let Some(mut server) = as_another_user(user, "serve", &[path]) else {
         skipped("needs a peer that other users may run");
         return None;
     };
     server.expect("ready");
-    let mut customer = as_another_user("customer", &[]).unwrap();
+    let mut customer = as_another_user(user, "customer", &[]).unwrap();
     customer.expect("ready");
     customer.say(&format!("open {path}"));
     customer.expect("open");
@@ -280,15 +282,16 @@ fn served_by_another_user(directory: &harness::Directory) -> Option<(Peer, Peer)
 #[test]
 fn case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else() {
     let _watchdog = harness::Watchdog::new("case_20");
+    let [user, _] = OTHER_USERS;
     let directory = harness::Directory::new("case_20_user");
-    let Some((_server, mut customer)) = served_by_another_user(&directory) else {
+    let Some((_server, mut customer)) = served_by_another_user(user, &directory) else {
         return;
     };
     for _ in 0..2 {
         customer.say("send 2");
         customer.expect("reply 1 2");
     }
-    let mut parker = as_another_user("park", &["1100"]).unwrap();
+    let mut parker = as_another_user(user, "park", &["1100"]).unwrap();
     parker.expect("parked");
     customer.say("send 2");
     let heard = customer.hear();
@@ -298,86 +301,4 @@ fn case_20_too_many_descriptors_in_flight_refuse_a_call_and_nothing_else() {
     parker.kill();
     customer.say("send 2");
     customer.expect("reply 1 2");
-}
-
-#[test]
-fn case_20_what_one_user_leaves_unread_takes_descriptors_from_nobody_else() {
-    let _watchdog = harness::Watchdog::new("case_20_unread");
-    let directory = harness::Directory::new("case_20_unread");
-    let Some((server, mut customer)) = served_by_another_user(&directory) else {
-        return;
-    };
-    for _ in 0..2 {
-        customer.say("send 2");
-        customer.expect("reply 1 2");
-    }
-    let before = Census::of(server.pid());
-    let null = null();
-    let mut unread = Vec::new();
-    let mut lost = 0;
-    for number in 0..8 {
-        let connection = raw::connect(&directory.join("door"));
-        if number >= 6 {
-            // The replies to first calls lie in the connection.
-            let call = Packet::new(kind::CALL).u64(1).u32(200).payload(b"e");
-            raw::queue(&connection, &call.bytes(), &[null.as_fd(); 200]).unwrap();
-        } else {
-            // Those to others in the socket of a channel, which outlives its session.
-            let mut session = Session::open(&connection);
-            let socket = channel_socket(&session);
-            for _ in 0..4 {
-                let generation = session.turn + 1;
-                bring(&socket, generation, 0, 100, &[null.as_fd(); 100]).unwrap();
-                session.put(0, b"e");
-                let mut head = session.head(1);
-                head.descriptors = 100;
-                let served = session.turn(&head) == Outcome::Answer(1, 0, 1);
-                lost += u32::from(!served);
-            }
-            drop(session);
-            // The server uses it no more.
-            let mut ends = [PollFd::new(socket.as_fd(), PollFlags::empty())];
-            poll(&mut ends, PollTimeout::NONE).unwrap();
-            unread.push(socket);
-        }
-        unread.push(connection);
-        // Whoever takes what it is sent gets descriptors, and a session.
-        customer.say("send 2");
-        customer.expect("reply 1 2");
-        let path = directory.join("door").display().to_string();
-        let mut other = as_another_user("customer", &[]).unwrap();
-        other.expect("ready");
-        other.say(&format!("open {path}"));
-        other.expect("open");
-        for _ in 0..2 {
-            other.say("send 2");
-            other.expect("reply 1 2");
-        }
-    }
-    assert!(lost >= 8, "only {lost} replies were lost");
-    drop(unread);
-    // Who has taken everything is sent more.
-    let connection = raw::connect(&directory.join("door"));
-    let mut session = Session::open(&connection);
-    let socket = channel_socket(&session);
-    for _ in 0..8 {
-        bring(&socket, session.turn + 1, 0, 100, &[null.as_fd(); 100]).unwrap();
-        session.put(0, b"e");
-        let mut head = session.head(1);
-        head.descriptors = 100;
-        assert_eq!(session.turn(&head), Outcome::Answer(1, 0, 1));
-        assert_eq!(raw::receive(&socket).unwrap().fds.len(), 100);
-    }
-    // What is left when the session has ended is given up when it is gone, although nobody comes any more.
-    bring(&socket, session.turn + 1, 0, 1, &[null.as_fd()]).unwrap();
-    let mut head = session.head(1);
-    head.descriptors = 1;
-    assert_eq!(session.turn(&head), Outcome::Answer(1, 0, 1));
-    drop((session, connection));
-    let mut ends = [PollFd::new(socket.as_fd(), PollFlags::empty())];
-    poll(&mut ends, PollTimeout::NONE).unwrap();
-    drop(socket);
-    Census::settle(server.pid(), "what was left unread", |now| {
-        now.holds_no_more_than(&before, before.mappings)
-    });
 }

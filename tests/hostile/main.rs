@@ -29,5 +29,6 @@ mod server_windows;
 mod stuck;
 mod tables;
 mod unbegun;
+mod unread;
 mod windows;
 mod words;

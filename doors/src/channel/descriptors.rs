@@ -205,11 +205,17 @@ mod tests {
     #[test]
     fn what_was_sent_before_the_other_end_was_closed_arrives() {
         let (ours, theirs) = socket::plain_pair().unwrap();
-        let (ours, theirs) = (shared(ours), shared(theirs));
+        let theirs = shared(theirs);
         let sent = pipes(2);
-        send_all(&ours, 7, &sent).unwrap();
+        let all = Message::Descriptors {
+            generation: 7,
+            index: 0,
+            count: 2,
+        };
+        socket::send(&ours, &[&all.encode(0)], &borrowed(&sent)).unwrap();
         // Left unread, as by a call that was given up.
         send_all(&theirs, 6, &pipes(1)).unwrap();
+        // Here and now: one that is shared might be closed later.
         drop(ours);
         let mut gathering = Gathering::new(7, 2, None);
         assert_eq!(gathering.receive(&theirs), Gathered::All);

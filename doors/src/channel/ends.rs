@@ -204,7 +204,7 @@ pub(crate) mod tests {
                     generation: turn,
                     ..ReplyHead::default()
                 };
-                assert!(!server.publish(&reply, turn));
+                assert!(!server.publish(&reply, turn, false));
                 assert!(client.answered(turn) && client.read().generation == turn);
                 assert!(!client.answered(turn.wrapping_add(1)));
             }

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use super::lull::Lull;
+use super::lull::{Lull, look_keenly};
 use crate::sys::{clock, cpu};
 use crate::waiting::Waiting;
 
@@ -91,8 +91,8 @@ pub(crate) struct Patience {
     waits: u32,
     /// Calls in a row that were handed over to a peer on our own processor.
     handed: u32,
-    /// How long we look away first.
-    lull: Lull,
+    /// How long a server thread looks away first.
+    lull: Option<Lull>,
 }
 
 impl Patience {
@@ -109,7 +109,15 @@ impl Patience {
             paid: 0,
             waits: 0,
             handed: 0,
-            lull: Lull::default(),
+            lull: None,
+        }
+    }
+
+    /// The same for a server thread, which waits for calls.
+    pub(crate) fn for_calls(waiting: Waiting) -> Self {
+        Self {
+            lull: Some(Lull::new()),
+            ..Self::new(waiting)
         }
     }
 
@@ -146,6 +154,12 @@ impl Patience {
         self.yields > 0
     }
 
+    /// Whether the next wait is likely to begin with looking away until the peer's word is there.
+    #[inline]
+    pub(crate) fn looks_away(&self) -> bool {
+        self.lull.as_ref().is_some_and(Lull::is_settled)
+    }
+
     /// Waits a bounded time without sleeping: until `there` is, the budget is spent, or `stop` says that something
     /// else is to be done.
     #[inline]
@@ -180,8 +194,12 @@ impl Patience {
             return Spent::Blown;
         }
         self.handed = 0;
-        // One that we have just woken is not that fast.
-        let seen = state == Peer::Awake && self.lull.look(&there);
+        let seen = match (state, &mut self.lull) {
+            (Peer::Awake, Some(lull)) => lull.look(&there),
+            (Peer::Awake, None) => look_keenly(&there),
+            // It is not that fast.
+            (Peer::Woken, _) => false,
+        };
         let [awake, woken] = &mut self.budget_us;
         let own_us = match state {
             Peer::Awake => awake,

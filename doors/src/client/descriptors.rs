@@ -35,7 +35,7 @@ pub(super) fn send(
             })?;
             continue;
         };
-        match arguments.hand_over(|all| send_all(&*socket, generation, all)) {
+        match arguments.hand_over(|all| send_all(&socket, generation, all)) {
             Ok(()) => return Ok(()),
             // The server closes the socket of a channel that falls quiet; nothing that it took gets lost with it.
             Err(Errno::EPIPE | Errno::ECONNRESET) => channel.drop_socket(&socket),

@@ -215,7 +215,6 @@ impl Exchange<'_> {
             }
         }
         let reply = self.channel.end.read();
-        self.channel.end.fetch();
         if reply.generation != self.head.generation {
             return Err(self.broken(Violation::Turn));
         }

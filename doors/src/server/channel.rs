@@ -67,7 +67,7 @@ impl Channel {
             channel: Arc::clone(&channel),
             turn: 0,
             generation: 0,
-            patience: Patience::new(waiting),
+            patience: Patience::for_calls(waiting),
             gear: Gear::new(waiting),
             recent: Recent::default(),
             last: None,

@@ -165,7 +165,6 @@ impl Desk {
             return self.violation(duty, Violation::Turn);
         }
         let head = duty.channel.end.read();
-        duty.channel.end.fetch();
         match Move::from_number(head.step) {
             Some(Move::Call) => self.call(pool, duty, &head),
             Some(Move::Arguments) => self.arguments(pool, duty, &head),

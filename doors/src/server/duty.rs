@@ -304,7 +304,8 @@ impl Duty {
     #[inline]
     pub(crate) fn answer(&mut self, head: &ReplyHead) {
         self.turn = self.turn.wrapping_add(1);
-        self.recent.woke = self.channel.end.publish(head, self.turn);
+        let away = self.patience.looks_away();
+        self.recent.woke = self.channel.end.publish(head, self.turn, away);
     }
 
     /// Publishes that the call ended without results.

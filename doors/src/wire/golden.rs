@@ -90,7 +90,7 @@ fn words() -> Vec<Entry> {
         code: u32::from_le_bytes(number(6)),
         small: SmallReply::default(),
     };
-    let _woke = server.publish(&head, turn);
+    let _woke = server.publish(&head, turn, false);
     assert_eq!(client.read(), head);
 
     // What differs from run to run is set to zero.

@@ -67,7 +67,7 @@ pub(crate) mod reply {
     pub(crate) const DESCRIPTORS: usize = 28;
     /// u32: the [`Failure`](crate::wire::code::Failure), with `Answer::Failed`.
     pub(crate) const CODE: usize = 32;
-    /// u32: the processor that the server's thread ran on.
+    /// u32: the processor that the server's thread ran on, and [`AWAY`](super::AWAY).
     pub(crate) const CPU: usize = 36;
     /// [`SMALL_REPLY_WORDS`](super::SMALL_REPLY_WORDS) u64: the results, if they are so small.
     pub(crate) const SMALL: usize = 40;
@@ -80,6 +80,9 @@ pub(crate) mod reply {
     /// u64, on a line of its own: the generation that the server has begun to execute.
     pub(crate) const TAKEN: usize = 128;
 }
+
+/// In the word that names the server's processor: its thread looks away until about when the next call comes.
+pub(crate) const AWAY: u32 = 1 << 31;
 
 /// Whether a server thread is at the channel. Fresh memory says that none is.
 pub(crate) mod presence {

@@ -5,7 +5,7 @@ use crate::channel::small::SmallReply;
 use crate::channel::state;
 use crate::primitive::AtomicU32;
 use crate::sys::cpu;
-use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, reply};
+use crate::wire::layout::{AWAY, SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, reply};
 
 /// Whether a server thread is at the channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +44,6 @@ impl ClientEnd {
         self.rouse(presence, cpu)
     }
 
-    /// The line of the next turn's words, while it is not known yet what will be in them.
-    #[inline]
-    pub(crate) fn fetch(&self) {
-        self.0.ours.fetch(call::TURN);
-    }
-
     /// Wakes a server thread that says it sleeps, from this processor.
     #[inline]
     fn rouse(&self, presence: u32, cpu: u32) -> Presence {
@@ -77,10 +71,13 @@ impl ClientEnd {
         state::look(self.0.peer(reply::TURN)) == low(turn)
     }
 
-    /// The words of the answer, each loaded once.
+    /// The words of the answer, each loaded once. The line of the next call is fetched from a server that looks away.
     #[inline]
     pub(crate) fn read(&self) -> ReplyHead {
         let end = &self.0;
+        if end.ask(reply::CPU) & AWAY != 0 {
+            end.ours.fetch(call::TURN);
+        }
         let total = end.ask_long(reply::TOTAL);
         let is_small = total <= SMALL_REPLY_BYTES;
         ReplyHead {
@@ -102,7 +99,7 @@ impl ClientEnd {
     /// The processor that the server's thread said it runs on.
     #[inline]
     pub(crate) fn peer_cpu(&self) -> u32 {
-        self.0.ask(reply::CPU)
+        self.0.ask(reply::CPU) & !AWAY
     }
 
     /// As [`End::woken_for_us`], of the server.

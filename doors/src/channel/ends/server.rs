@@ -5,7 +5,7 @@ use crate::channel::small::SmallCall;
 use crate::channel::state;
 use crate::primitive::AtomicU32;
 use crate::sys::cpu;
-use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, reply};
+use crate::wire::layout::{AWAY, SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, reply};
 
 /// The server's end.
 #[derive(Clone, Debug)]
@@ -16,12 +16,6 @@ impl ServerEnd {
     #[inline]
     pub(crate) fn turn(&self) -> u32 {
         state::look(self.0.peer(call::TURN))
-    }
-
-    /// The line of the answer's words, while it is not known yet what will be in them.
-    #[inline]
-    pub(crate) fn fetch(&self) {
-        self.0.ours.fetch(reply::TURN);
     }
 
     /// The words of a turn, each loaded once.
@@ -63,9 +57,9 @@ impl ServerEnd {
         )
     }
 
-    /// Publishes the answer to a turn. True: the client slept, and was woken.
+    /// Publishes the answer to a turn; says whether we look away now. True: the client slept, and was woken.
     #[inline]
-    pub(crate) fn publish(&self, head: &ReplyHead, turn: u64) -> bool {
+    pub(crate) fn publish(&self, head: &ReplyHead, turn: u64, away: bool) -> bool {
         let end = &self.0;
         end.tell(reply::ANSWER, head.answer);
         end.tell_long(reply::GENERATION, head.generation);
@@ -78,8 +72,9 @@ impl ServerEnd {
         } else {
             end.tell(reply::PART_AT, head.part_at);
         }
-        let cpu = cpu::current();
-        end.tell(reply::CPU, cpu);
+        let cpu = cpu::current() & !AWAY;
+        let away = if away { AWAY } else { 0 };
+        end.tell(reply::CPU, cpu | away);
         let waits = state::publish(end.own(reply::TURN), low(turn), end.peer(call::WAITING)) != 0;
         if waits {
             let apart = self.peer_cpu() != cpu;
@@ -108,7 +103,7 @@ impl ServerEnd {
     /// Says on which processor this thread is.
     #[inline]
     pub(crate) fn say_cpu(&self, cpu: u32) {
-        self.0.tell(reply::CPU, cpu);
+        self.0.tell(reply::CPU, cpu & !AWAY);
     }
 
     /// Says that a thread is here, where nothing has to be looked at afterwards.

@@ -7,9 +7,10 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::{
-    BARRED, HANDED, KEEN_LOOKS, LONGEST_FROM_US, LONGEST_TO_US, LONGEST_US, Patience, Peer,
-    RETRY_EVERY, SHORTEST_US, SOON, STRIDE, Spent, WAKE_TO_US, YIELDS,
+    BARRED, HANDED, LONGEST_FROM_US, LONGEST_TO_US, LONGEST_US, Patience, Peer, RETRY_EVERY,
+    SHORTEST_US, SOON, STRIDE, Spent, WAKE_TO_US, YIELDS,
 };
+use crate::channel::lull::KEEN_LOOKS;
 use crate::sys::cpu;
 use crate::waiting::Waiting;
 
@@ -40,7 +41,7 @@ fn here(patience: &mut Patience, at: u32) -> (Spent, u32) {
     wait(patience, (1, 1), at, Peer::Awake)
 }
 
-/// Looks that a wait takes in which so many microseconds are spent.
+/// Looks that a wait for a peer that was awake takes, in which so many microseconds are spent.
 fn looks(us: u32) -> u32 {
     let pauses = us * cpu::pauses_per_microsecond();
     FREE + KEEN_LOOKS + pauses.next_multiple_of(STRIDE)
@@ -137,6 +138,9 @@ fn a_peer_that_was_woken_has_a_budget_of_its_own() {
         let _blown = wait(&mut patience, (0, 1), NEVER, Peer::Woken);
     }
     assert_eq!(patience.budget_us, [LONGEST_US, SHORTEST_US]);
+    // It is not so fast that it is looked for without a pause.
+    let (_, took) = wait(&mut patience, (0, 1), NEVER, Peer::Woken);
+    assert_eq!(took, looks(SHORTEST_US) - KEEN_LOOKS);
     // What was learned holds nowhere else.
     patience.begin_anew();
     assert_eq!(patience.budget_us, [LONGEST_US, LONGEST_US]);
@@ -223,7 +227,7 @@ fn what_was_learned_of_wakes_is_the_whole_budget() {
 #[test]
 fn yields_in_vain_are_half_as_many_the_next_time_and_one_is_left() {
     let took = undisturbed(|patience| {
-        let in_vain = |_| here(patience, NEVER);
+        let in_vain = |()| here(patience, NEVER);
         [(); 4].map(in_vain)
     });
     let yields = [YIELDS, YIELDS / 2, 1, 1];
