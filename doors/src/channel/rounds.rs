@@ -74,7 +74,7 @@ impl<C: Count, M: Mark> Rounds<C, M> {
     /// A sleep is over. True: the thread was called out of it.
     #[inline]
     pub(crate) fn end(&self, round: u64) -> bool {
-        self.round.add(1, Ordering::AcqRel);
+        self.round.add(1, Ordering::Acquire);
         self.is_evicted(round)
     }
 
@@ -93,7 +93,7 @@ impl<C: Count, M: Mark> Rounds<C, M> {
     /// Calls the thread out of this sleep: it will hear of that. False: it has left. Who calls wakes it, until it has.
     pub(crate) fn evict(&self, round: u64) -> bool {
         self.evicted.raise(round, Ordering::Relaxed);
-        self.round.add(0, Ordering::AcqRel) == round
+        self.round.add(0, Ordering::Release) == round
     }
 
     /// Whether the thread was called out of this sleep, by what is seen so far.
