@@ -168,6 +168,7 @@ impl<'call> Invocation<'call> {
     /// # Blocking
     /// Not for the caller: of a large answer it takes one part while the next one is copied, and what it does not take
     /// about as fast as that is put aside for it.
+    #[inline]
     pub fn door_return(mut self, data: &[u8], descriptors: Vec<DoorDesc<'_>>) -> Returned {
         match self.door_reply(data, descriptors) {
             Ok(()) | Err(ReturnError::AlreadyReplied) => {}
@@ -220,6 +221,7 @@ impl<'call> Invocation<'call> {
     /// assert_eq!(door.call(&[], vec![])?.data, b"shared");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn door_reply(
         &mut self,
         data: &[u8],

@@ -46,10 +46,14 @@ pub(crate) trait LongWord {
 pub(crate) trait Count: LongWord {
     /// Adds to the number; what it was.
     fn add(&self, number: u64, order: Ordering) -> u64;
+    /// Makes the number at least this one.
+    fn raise(&self, number: u64, order: Ordering);
 }
 
 /// A mark that is put and taken away, in the one order of all that do.
 pub(crate) trait Mark {
+    /// Whether it is there.
+    fn load(&self, order: Ordering) -> bool;
     /// Puts it or takes it away; whether it was there.
     fn swap(&self, there: bool, order: Ordering) -> bool;
 }
@@ -83,8 +87,16 @@ macro_rules! marks {
             fn add(&self, number: u64, order: Ordering) -> u64 {
                 self.fetch_add(number, order)
             }
+            #[inline(always)]
+            fn raise(&self, number: u64, order: Ordering) {
+                self.fetch_max(number, order);
+            }
         }
         impl Mark for $mark {
+            #[inline(always)]
+            fn load(&self, order: Ordering) -> bool {
+                <$mark>::load(self, order)
+            }
             #[inline(always)]
             fn swap(&self, there: bool, order: Ordering) -> bool {
                 <$mark>::swap(self, there, order)

@@ -130,17 +130,23 @@ impl End {
         self.own_long(offset).store(value, Ordering::Relaxed);
     }
 
-    /// Wakes the peer, and says when: it learns how long that takes.
+    /// Wakes the peer. One that sleeps on another processor is told when: it learns how long that takes.
     #[cold]
-    fn wake(&self, woke_at: usize, turn: usize) {
-        self.tell(woke_at, clock::micros());
+    #[inline]
+    fn wake(&self, woke_at: usize, turn: usize, apart: bool) {
+        let at = if apart {
+            clock::micros(clock::now_ns())
+        } else {
+            0
+        };
+        self.tell(woke_at, at);
         futex::wake(self.own(turn));
     }
 
     /// How long ago the peer says it woke us, in microseconds. Any number if it did not, or lies.
     #[cold]
     fn woken_for_us(&self, woke_at: usize) -> u32 {
-        clock::micros().wrapping_sub(self.ask(woke_at))
+        clock::micros(clock::now_ns()).wrapping_sub(self.ask(woke_at))
     }
 
     #[inline]

@@ -64,14 +64,14 @@ impl Gear {
     }
 
     /// Whether the thread sleeps where its caller runs.
-    #[cold]
+    #[inline]
     pub(crate) fn follows(&self) -> bool {
         self.follows
     }
 
     /// Whether the thread has to be held there. It needs not be if the caller rests between its calls and the kernel
     /// leaves the thread there by itself.
-    #[cold]
+    #[inline]
     pub(crate) fn holds(&self, rests: bool) -> bool {
         self.follows && (!rests || self.waiting != Waiting::Auto || self.leash.holds())
     }
@@ -79,12 +79,15 @@ impl Gear {
     /// Learns how a wait ended.
     #[inline]
     pub(crate) fn learn(&mut self, spent: Spent) -> Shift {
-        if spent == Spent::Seen && !self.follows {
-            self.blown = 0;
-            self.found = self.found.saturating_add(1);
-            return Shift::None;
+        match spent {
+            Spent::Seen if !self.follows => {
+                self.blown = 0;
+                self.found = self.found.saturating_add(1);
+                Shift::None
+            }
+            Spent::Nothing => Shift::None,
+            spent => self.think(spent),
         }
-        self.think(spent)
     }
 
     #[cold]
@@ -113,7 +116,7 @@ impl Gear {
     }
 
     /// A caller on one processor has ended a sleep on another, or on the same, for which the thread was held or not.
-    #[cold]
+    #[inline]
     pub(crate) fn woken(&mut self, held: bool, from: u32, to: u32) {
         if self.follows {
             self.leash.learn(held, from, to);
@@ -121,12 +124,13 @@ impl Gear {
     }
 
     /// Learns how a sleep ended that had the caller on the thread's own processor.
-    #[cold]
+    #[inline]
     pub(crate) fn napped(&mut self, soon: bool) -> Shift {
         self.count(soon)
     }
 
     /// A call came on the thread's own processor, or while it follows: soon or not.
+    #[inline]
     fn count(&mut self, soon: bool) -> Shift {
         if !soon {
             self.quick = 0;

@@ -50,6 +50,7 @@ impl Leash {
     }
 
     /// A caller on one processor has ended a sleep on another, or on the same.
+    #[inline]
     pub(super) fn learn(&mut self, held: bool, from: u32, to: u32) {
         let moved = std::mem::replace(&mut self.from, from) != from;
         if held {

@@ -10,10 +10,10 @@
 //! A budget that does not pay shrinks, so that a wrong guess ends by itself; now and then the whole one is tried
 //! again, since two sides that both sleep would otherwise never find out that they need not.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::lull::{Lull, look_keenly};
-use crate::sys::cpu;
+use crate::sys::{clock, cpu};
 use crate::waiting::Waiting;
 
 /// The longest looking, in microseconds, until a wake-up was seen: above the one-way wake-up of the machines we know.
@@ -140,7 +140,7 @@ impl Patience {
 
     /// A sleep took so long, with the peer on our own processor. True: it was so short that giving the processor away
     /// would have done.
-    #[cold]
+    #[inline]
     pub(crate) fn learn_nap(&mut self, took: Duration) -> bool {
         let soon = took <= SOON;
         if soon && self.barred == 0 {
@@ -184,6 +184,10 @@ impl Patience {
         let whole = self.waits.is_multiple_of(RETRY_EVERY) || self.waiting == Waiting::Spin;
         let (own, peer) = cpus();
         if own == peer {
+            if self.barred > 0 {
+                self.barred = self.barred.saturating_sub(1);
+                return Spent::Nothing;
+            }
             return self.give_way(there, stop);
         }
         if self.waiting == Waiting::Handoff || cpu::is_short() {
@@ -229,18 +233,14 @@ impl Patience {
     /// The peer is on our own processor: let it run.
     #[cold]
     fn give_way(&mut self, there: impl Fn() -> bool, stop: impl Fn() -> bool) -> Spent {
-        if self.barred > 0 {
-            self.barred = self.barred.saturating_sub(1);
-            return Spent::Nothing;
-        }
         self.yields = self.yields.max(1);
-        let begun = Instant::now();
+        let begun = clock::now_ns();
         let mut before = begun;
         for _ in 0..self.yields {
             cpu::yield_now();
             if there() {
                 self.hand_over();
-                let took = begun.elapsed();
+                let took = clock::between(begun, clock::now_ns());
                 if took > YIELD_TOO_LONG {
                     self.bar();
                 } else {
@@ -248,8 +248,8 @@ impl Patience {
                 }
                 return Spent::Yielded { soon: took <= SOON };
             }
-            let now = Instant::now();
-            if now.saturating_duration_since(before) > YIELD_TOO_LONG {
+            let now = clock::now_ns();
+            if clock::between(before, now) > YIELD_TOO_LONG {
                 self.bar();
                 return Spent::Nothing;
             }

@@ -208,10 +208,9 @@ impl Channel {
             || (cpu, end.peer_cpu()),
             || end.answered(turn),
             || session.is_dead(),
-            if presence == Presence::Woken {
-                Peer::Woken
-            } else {
-                Peer::Awake
+            match presence {
+                Presence::Woken => Peer::Woken,
+                Presence::Awake | Presence::Quiet => Peer::Awake,
             },
         );
         match spent {

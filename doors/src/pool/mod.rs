@@ -57,13 +57,13 @@ pub(crate) use lent::Lent;
 pub use limits::PoolLimits;
 pub(crate) use place::leaves;
 pub use place::{ServerThread, unbind};
-pub(crate) use sleep::Sleeper;
+use sleep::Listed;
+pub(crate) use sleep::{Bed, Sleeper};
 pub(crate) use watch::{Watch, Watched};
 
 use crate::lock::lock;
 use crate::primitive::{AtomicUsize, Ordering};
 use crate::server::ages::Oldest;
-use crate::server::channel::Channel;
 use crate::server::meter::Running;
 use crate::sys::fork;
 use creation::Creation;
@@ -92,8 +92,10 @@ struct State {
     queue: VecDeque<Job>,
     /// Last parked, first used.
     idle: Vec<Arc<Parker>>,
-    /// Channels on which a thread sleeps; the one that fell asleep first comes first.
-    sleepers: Vec<Arc<Channel>>,
+    /// Channels on which a thread may sleep.
+    sleepers: Vec<Listed>,
+    /// The number of the next of them.
+    next_listed: u64,
     threads: usize,
     creation: Creation,
     /// An idle thread above the floor ends after this time.
@@ -117,6 +119,7 @@ impl Pool {
                 queue: VecDeque::new(),
                 idle: Vec::new(),
                 sleepers: Vec::new(),
+                next_listed: 0,
                 threads: 0,
                 creation: Creation::default(),
                 retire_after: life::RETIRE_AFTER,

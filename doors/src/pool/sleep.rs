@@ -5,32 +5,76 @@ use std::sync::Arc;
 use super::{Pool, State};
 use crate::channel::rounds::{Rounds, is_asleep};
 use crate::lock::lock;
-use crate::primitive::{AtomicBool, AtomicU64};
+use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::server::channel::Channel;
 
 /// Whether a thread sleeps on the word of a channel; part of the channel, so that a sleep allocates nothing.
 pub(crate) type Sleeper = Rounds<AtomicU64, AtomicBool>;
 
-impl Pool {
-    /// Enters the calling thread in the list of those that sleep on a channel; the number of its sleep. The leader ends
-    /// one that lasts, if it is to watch it.
-    pub(crate) fn enter_sleep(&self, channel: &Arc<Channel>, watched: bool) -> u64 {
-        let round = channel.sleeper.turn_over();
-        lock(&self.state).sleepers.push(Arc::clone(channel));
-        if watched && channel.sleeper.is_to_be_watched() {
-            channel.session.runtime.watch(channel);
-        }
-        round
+/// The entry of a thread in the list of those that sleep on channels, from its first sleep on a channel until it leaves that:
+/// where calls come often, a sleep takes no lock.
+///
+/// A thread that has no entry yet is not missed either: it makes one under the lock, and whoever wants threads has stored that
+/// before it lets go of the lock, so that the thread sees it. What passes between the two after that is in `channel/rounds.rs`.
+#[derive(Debug)]
+pub(crate) struct Bed<'a> {
+    pool: &'a Pool,
+    /// The number of the entry, if there is one.
+    number: Option<u64>,
+}
+
+/// A channel on which a thread may sleep.
+pub(super) struct Listed {
+    channel: Arc<Channel>,
+    /// Two threads may have entries of one channel, for a moment: the one that comes, and the one that leaves.
+    number: u64,
+}
+
+impl<'a> Bed<'a> {
+    /// Of a thread that comes to a channel.
+    pub(crate) fn new(pool: &'a Pool) -> Self {
+        Self { pool, number: None }
     }
 
-    /// Takes the calling thread out of that list. True: it was called away in the meantime.
-    pub(crate) fn leave_sleep(&self, channel: &Arc<Channel>, round: u64) -> bool {
-        channel.sleeper.turn_over();
-        // Who evicts does so under the lock, and finds nobody here afterwards.
-        lock(&self.state)
-            .sleepers
-            .retain(|other| !Arc::ptr_eq(other, channel));
-        channel.sleeper.is_evicted(round)
+    /// The calling thread is about to sleep on the channel; the number of its sleep.
+    ///
+    /// The caller passes a `SeqCst` fence before it looks whether it is wanted.
+    #[inline]
+    pub(crate) fn enter(&mut self, channel: &Arc<Channel>, since: u64) -> u64 {
+        if self.number.is_none() {
+            self.number = Some(self.pool.list(channel));
+        }
+        channel.sleeper.begin(since)
+    }
+}
+
+impl Drop for Bed<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            // Dropped outside the lock: the channel may be the last of its session.
+            let _left = self.pool.unlist(number);
+        }
+    }
+}
+
+impl Pool {
+    /// Enters a channel in the list; the number of the entry.
+    #[cold]
+    fn list(&self, channel: &Arc<Channel>) -> u64 {
+        let mut state = lock(&self.state);
+        let number = state.next_listed;
+        state.next_listed = number.wrapping_add(1);
+        state.sleepers.push(Listed {
+            channel: Arc::clone(channel),
+            number,
+        });
+        number
+    }
+
+    fn unlist(&self, number: u64) -> Option<Listed> {
+        let sleepers = &mut lock(&self.state).sleepers;
+        let place = sleepers.iter().position(|listed| listed.number == number)?;
+        Some(sleepers.swap_remove(place))
     }
 
     /// A thread that was called away has found a call on its own channel at that moment: another has to go instead.
@@ -48,13 +92,14 @@ impl Pool {
         }
     }
 
-    /// Wakes the threads that sleep on channels of which `chosen` is true, until they have left.
+    /// Wakes the threads that sleep on channels of which `chosen` is true, until they have left. What they are to see is stored.
     pub(crate) fn wake_sleepers(&self, chosen: impl Fn(&Channel) -> bool) {
+        fence(Ordering::SeqCst);
         let sleepers: Vec<_> = lock(&self.state)
             .sleepers
             .iter()
-            .filter(|channel| chosen(channel))
-            .map(|channel| (Arc::clone(channel), channel.sleeper.round()))
+            .filter(|listed| chosen(&listed.channel))
+            .map(|listed| (Arc::clone(&listed.channel), listed.channel.sleeper.round()))
             .collect();
         for (channel, round) in sleepers {
             channel.call_away(round);
@@ -63,18 +108,26 @@ impl Pool {
 }
 
 impl State {
-    /// Calls a thread off a channel that is idle: the one where no call came for longest. The caller wakes it.
+    /// Calls a thread off a channel that is idle: the one where no call came for longest. The caller wakes it, and has stored
+    /// before what the thread is wanted for.
     pub(super) fn evict(&mut self) -> Option<(Arc<Channel>, u64)> {
-        while !self.sleepers.is_empty() {
-            let channel = self.sleepers.remove(0);
-            let round = channel.sleeper.round();
-            // One that has just woken is about to take itself out of the list.
-            if is_asleep(round) {
-                channel.sleeper.evict(round);
-                return Some((channel, round));
+        fence(Ordering::SeqCst);
+        loop {
+            let idle = self.sleepers.iter().filter_map(Listed::idle);
+            let (_, round, channel) = idle.min_by_key(|(since, ..)| *since)?;
+            // One that has left in the meantime does not hear of it.
+            if channel.sleeper.evict(round) {
+                return Some((Arc::clone(channel), round));
             }
         }
-        None
+    }
+}
+
+impl Listed {
+    /// Since when a thread sleeps here that nobody has called away, with the number of its sleep.
+    fn idle(&self) -> Option<(u64, u64, &Arc<Channel>)> {
+        let (since, round) = self.channel.sleeper.idle()?;
+        Some((since, round, &self.channel))
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) use first::Unsent;
 pub(crate) use here::run_here;
 
 use super::core::Core;
-use super::duty::{Active, Collecting, Duty, Event, Progress};
+use super::duty::{Active, Arrival, Collecting, Duty, Event, Progress};
 use super::footing::Footing;
 use super::line::Line;
 use super::meter::Running;
@@ -20,7 +20,7 @@ use crate::channel::ends::{CallHead, low};
 use crate::channel::small::unpack;
 use crate::foreign::{shielded, stay_out};
 use crate::invocation::Invocation;
-use crate::pool::{Job, Pool};
+use crate::pool::{Bed, Job, Pool};
 use crate::primitive::{Ordering, fence};
 use crate::wire::code::{Failure, Move};
 use crate::wire::layout::{SMALL_CALL_BYTES, usize_of};
@@ -108,11 +108,15 @@ impl Desk {
     fn staff(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>) {
         duty.channel.end.say_awake();
         self.running.look_at_clock();
+        let mut bed = Bed::new(pool);
+        let mut looked = true;
         loop {
-            match duty.await_turn(pool, &mut self.footing) {
-                Event::Turn { late } => {
-                    if late {
-                        self.running.look_at_clock();
+            match duty.await_turn(pool, &mut bed, &mut self.footing) {
+                Event::Turn(when) => {
+                    match when {
+                        Arrival::Soon if looked => {}
+                        Arrival::Soon | Arrival::Late => self.running.look_at_clock(),
+                        Arrival::At(now) => self.running.look_at(now),
                     }
                     self.running.say_parked(false);
                     match self.turn(pool, duty) {
@@ -120,8 +124,12 @@ impl Desk {
                         Step::Free => return,
                     }
                     self.park();
-                    // After the answer, while its caller is busy with it: the next call comes soon, or after a sleep.
-                    self.running.look_at_clock();
+                    // After the answer, while its caller is busy with it: the next call comes soon. A caller that is followed goes
+                    // on when this thread sleeps.
+                    looked = !duty.gear.follows();
+                    if looked {
+                        self.running.look_at_clock();
+                    }
                     // Somebody else has no thread: a channel that is never idle must not keep this one. It waits
                     // behind the others.
                     let gives_way = pool.has_queue() && matches!(duty.progress, Progress::Idle);
@@ -315,6 +323,7 @@ impl Desk {
     /// Runs the procedure of a door for the line that is on the desk; publishes unless the line was taken away.
     ///
     /// The thread counts as parked again before the caller hears of the end: what it calls next finds no depletion.
+    #[inline]
     fn invoke(&mut self, pool: Option<&Pool>, core: &Arc<Core>, fds: Vec<std::os::fd::OwnedFd>) {
         let timed = core.meter.call();
         self.running.begin(core.id);

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(crate) use self::waiting::Event;
+pub(crate) use self::waiting::{Arrival, Event};
 use super::channel::Channel;
 use super::core::Core;
 use super::reply::Prepared;
@@ -26,7 +26,8 @@ use crate::wire::code::{Answer, Failure};
 use crate::wire::layout::usize_of;
 use crate::wire::message::Violation;
 
-/// A channel without calls gives its thread back after this time, or twice as long.
+/// A channel without calls gives its thread back after this time; after up to eight times as long where calls came often
+/// before (`pool/watch.rs`).
 pub(crate) const QUIET_AFTER: Duration = Duration::from_millis(50);
 /// One that has had large data gives its memory back with the thread, and both later: what is there saves a page fault for
 /// every 4 KiB.
@@ -182,6 +183,7 @@ impl Duty {
     }
 
     /// How long the thread waits on the channel for a turn.
+    #[inline]
     pub(super) fn rests_after(&self) -> Duration {
         if self.has_large_area() {
             COOL_AFTER
@@ -190,6 +192,7 @@ impl Duty {
         }
     }
 
+    #[inline]
     fn has_large_area(&self) -> bool {
         self.area.number != self.channel.end.0.pair().number
     }

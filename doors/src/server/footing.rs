@@ -51,16 +51,24 @@ impl Footing {
     }
 
     /// Runs where the caller is, as far as that is allowed.
+    #[inline]
     pub(crate) fn follow(&mut self, cpu: u32) {
         if self.followed == cpu {
             self.restless = self.restless.saturating_sub(1);
             if self.narrow {
                 return;
             }
-        } else if self.restless > TOO_RESTLESS {
-            self.restless = self.restless.saturating_sub(1);
-            return;
-        } else {
+        }
+        self.follow_now(cpu);
+    }
+
+    #[cold]
+    fn follow_now(&mut self, cpu: u32) {
+        if self.followed != cpu {
+            if self.restless > TOO_RESTLESS {
+                self.restless = self.restless.saturating_sub(1);
+                return;
+            }
             self.restless = self.restless.saturating_add(RESTLESS);
         }
         if !self.narrow {

@@ -42,6 +42,7 @@ impl Line {
     }
 
     /// Hands a reply over; the caller goes on with [`Self::finish`].
+    #[inline]
     pub(crate) fn put_reply(
         &mut self,
         data: &[u8],
@@ -62,6 +63,7 @@ impl Line {
     }
 
     /// Lets the caller go: with the reply that was handed over, else with the code.
+    #[inline]
     pub(crate) fn finish(&mut self, without: Failure) {
         match self {
             Self::Channel(duty) => duty.finish(without),
@@ -72,6 +74,7 @@ impl Line {
     }
 
     /// Whether its answer is one small packet that is not sent yet.
+    #[inline]
     pub(crate) fn is_small(&self) -> bool {
         matches!(self, Self::Packet(call) if call.is_small())
     }

@@ -159,6 +159,12 @@ impl Running {
         self.since.store(coarse_ns(), Ordering::Relaxed);
     }
 
+    /// What begins next on this thread begins at this time of the monotonic clock, which the coarse one has not reached yet.
+    #[inline]
+    pub(crate) fn look_at(&self, now_ns: u64) {
+        self.since.store(now_ns, Ordering::Relaxed);
+    }
+
     /// A procedure begins.
     #[inline]
     pub(crate) fn begin(&self, door: u64) {

@@ -42,6 +42,7 @@ enum Next {
 }
 
 impl Duty {
+    #[inline]
     pub(super) fn put_reply(
         &mut self,
         data: &[u8],

@@ -24,11 +24,17 @@ pub(crate) enum Slept {
 /// read-only mapping, since the kernel finds a shared futex by inode and offset (futex(2)); on a writable one it costs
 /// less (`mapping::Access::Sleep`).
 pub(crate) fn wait(word: &AtomicU32, expected: u32, until: Option<Instant>) -> Slept {
+    let left = until.map(|at| at.saturating_duration_since(Instant::now()));
+    wait_for(word, expected, left)
+}
+
+/// Sleeps while the word holds `expected`, at most so long.
+#[inline]
+pub(crate) fn wait_for(word: &AtomicU32, expected: u32, left: Option<Duration>) -> Slept {
+    if left == Some(Duration::ZERO) {
+        return Slept::TimedOut;
+    }
     // A relative timeout (FUTEX_WAIT measures CLOCK_MONOTONIC): whoever calls loops with the absolute time.
-    let left = match until.map(|at| at.saturating_duration_since(Instant::now())) {
-        Some(Duration::ZERO) => return Slept::TimedOut,
-        left => left,
-    };
     let timeout = left.map(|left| libc::timespec {
         tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(left.subsec_nanos()),
@@ -37,25 +43,75 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, until: Option<Instant>) -> S
         .as_ref()
         .map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: the word outlives the call, the timeout is null or a live timespec of ours (futex(2)).
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word.as_ptr(),
-            libc::FUTEX_WAIT,
-            expected,
-            timeout_at,
-        )
-    };
+    let result = unsafe { futex(word, libc::FUTEX_WAIT, expected, timeout_at) };
     match result {
-        0 => Slept::Woken,
-        -1 if Errno::last() == Errno::ETIMEDOUT => Slept::TimedOut,
-        _ => Slept::Look,
+        Ok(()) => Slept::Woken,
+        Err(Errno::ETIMEDOUT) => Slept::TimedOut,
+        Err(_) => Slept::Look,
     }
 }
 
 /// Wakes every sleeper on the word: a hostile peer can park threads of its own there, and would swallow a
 /// wake that is meant for one.
+#[inline]
 pub(crate) fn wake(word: &AtomicU32) {
+    const ALL: u32 = i32::MAX.unsigned_abs();
     // SAFETY: the word is a live, aligned address; a wake neither reads nor writes it.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
+    let _woken = unsafe { futex(word, libc::FUTEX_WAKE, ALL, std::ptr::null()) };
+}
+
+/// The system call, without the C library in between: of a call that comes after a pause each piece of code that lies elsewhere is
+/// a miss, and `errno` another.
+///
+/// # Safety
+/// What futex(2) says of the operation: the word is a live address, the timeout null or a live timespec.
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+#[inline]
+unsafe fn futex(
+    word: &AtomicU32,
+    operation: libc::c_int,
+    value: u32,
+    timeout: *const libc::timespec,
+) -> Result<(), Errno> {
+    let result: i64;
+    // SAFETY: the caller's promise; the kernel keeps all registers but those that are named here (syscall(2)), and what it writes
+    // is the word of nobody here.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") libc::SYS_futex => result,
+            in("rdi") word.as_ptr(),
+            in("rsi") operation,
+            in("rdx") value,
+            in("r10") timeout,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack)
+        );
+    }
+    if result < 0 {
+        let number = result
+            .checked_neg()
+            .and_then(|number| i32::try_from(number).ok());
+        return Err(number.map_or(Errno::UnknownErrno, Errno::from_raw));
+    }
+    Ok(())
+}
+
+/// The system call.
+///
+/// # Safety
+/// As on `x86_64`.
+#[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
+#[inline]
+unsafe fn futex(
+    word: &AtomicU32,
+    operation: libc::c_int,
+    value: u32,
+    timeout: *const libc::timespec,
+) -> Result<(), Errno> {
+    // SAFETY: the caller's promise.
+    let result =
+        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, value, timeout) };
+    Errno::result(result).map(drop)
 }

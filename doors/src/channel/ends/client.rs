@@ -4,6 +4,7 @@ use super::{CallHead, End, ReplyHead, low};
 use crate::channel::small::SmallReply;
 use crate::channel::state;
 use crate::primitive::AtomicU32;
+use crate::sys::cpu;
 use crate::wire::layout::{AWAY, SMALL_CALL_BYTES, SMALL_REPLY_BYTES, call, presence, reply};
 
 /// Whether a server thread is at the channel.
@@ -40,16 +41,17 @@ impl ClientEnd {
         }
         end.tell(call::CPU, cpu);
         let presence = state::publish(end.own(call::TURN), low(turn), end.peer(reply::PRESENCE));
-        self.rouse(presence)
+        self.rouse(presence, cpu)
     }
 
-    /// Wakes a server thread that says it sleeps.
+    /// Wakes a server thread that says it sleeps, from this processor.
     #[inline]
-    fn rouse(&self, presence: u32) -> Presence {
+    fn rouse(&self, presence: u32, cpu: u32) -> Presence {
         match presence {
             presence::AWAKE => Presence::Awake,
             presence::SLEEPING => {
-                self.0.wake(call::WOKE_AT, call::TURN);
+                let apart = self.peer_cpu() != cpu;
+                self.0.wake(call::WOKE_AT, call::TURN, apart);
                 Presence::Woken
             }
             // Quiet, or a value that means nothing: a ring too many is harmless.
@@ -59,7 +61,8 @@ impl ClientEnd {
 
     /// Whether no server thread has come since a turn was published; wakes one that sleeps.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.rouse(state::look(self.0.peer(reply::PRESENCE))) == Presence::Quiet
+        let presence = state::look(self.0.peer(reply::PRESENCE));
+        self.rouse(presence, cpu::current()) == Presence::Quiet
     }
 
     /// Whether the answer to a turn is there.

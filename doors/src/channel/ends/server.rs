@@ -72,11 +72,13 @@ impl ServerEnd {
         } else {
             end.tell(reply::PART_AT, head.part_at);
         }
+        let cpu = cpu::current() & !AWAY;
         let away = if away { AWAY } else { 0 };
-        end.tell(reply::CPU, (cpu::current() & !AWAY) | away);
+        end.tell(reply::CPU, cpu | away);
         let waits = state::publish(end.own(reply::TURN), low(turn), end.peer(call::WAITING)) != 0;
         if waits {
-            end.wake(reply::WOKE_AT, reply::TURN);
+            let apart = self.peer_cpu() != cpu;
+            end.wake(reply::WOKE_AT, reply::TURN, apart);
         }
         waits
     }
@@ -99,8 +101,9 @@ impl ServerEnd {
     }
 
     /// Says on which processor this thread is.
-    pub(crate) fn say_cpu(&self) {
-        self.0.tell(reply::CPU, cpu::current() & !AWAY);
+    #[inline]
+    pub(crate) fn say_cpu(&self, cpu: u32) {
+        self.0.tell(reply::CPU, cpu & !AWAY);
     }
 
     /// Says that a thread is here, where nothing has to be looked at afterwards.

@@ -1,15 +1,15 @@
 //! How a server thread waits for the next turn of its channel.
 
-use std::time::{Duration, Instant};
+use std::cell::Cell;
+use std::time::Duration;
 
 use super::Duty;
 use crate::channel::ends::low;
 use crate::channel::gear::Shift;
 use crate::channel::wait::{Peer, Spent};
-use crate::pool::Pool;
+use crate::pool::{Bed, Pool};
 use crate::server::footing::Footing;
-use crate::sys::clock::after;
-use crate::sys::{cpu, futex};
+use crate::sys::{clock, cpu, futex};
 use crate::wire::layout::presence;
 
 /// After a sleep that was not longer the next one has no timeout: the leader looks at it.
@@ -19,26 +19,44 @@ const BRISK: Duration = Duration::from_micros(500);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The client has published a turn.
-    Turn {
-        /// It came after a pause that may have been long.
-        late: bool,
-    },
+    Turn(Arrival),
     /// Nothing came for long, or the thread is needed elsewhere.
     Leave,
     /// The session is over.
     Dead,
 }
 
+/// When a turn has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Soon after the one before.
+    Soon,
+    /// After a pause that may have been long.
+    Late,
+    /// At this time of the monotonic clock.
+    At(u64),
+}
+
 impl Duty {
     /// Waits for the client's next turn.
     #[inline]
-    pub(crate) fn await_turn(&mut self, pool: &Pool, footing: &mut Footing) -> Event {
+    pub(crate) fn await_turn(
+        &mut self,
+        pool: &Pool,
+        bed: &mut Bed<'_>,
+        footing: &mut Footing,
+    ) -> Event {
         let channel = &self.channel;
         let (end, session) = (&channel.end, &channel.session);
         let last = low(self.turn);
         let stop = || pool.has_queue() || session.is_dead();
+        let here = Cell::new(None);
         let spent = self.patience.spend(
-            || (cpu::current(), end.peer_cpu()),
+            || {
+                let cpu = cpu::current();
+                here.set(Some(cpu));
+                (cpu, end.peer_cpu())
+            },
             || end.turn() != last,
             stop,
             Peer::Awake,
@@ -48,9 +66,14 @@ impl Duty {
             self.shift(shift, footing);
         }
         match spent {
-            Spent::Seen => Event::Turn { late: false },
-            Spent::Yielded { .. } => Event::Turn { late: true },
-            Spent::Blown | Spent::Nothing => self.sleep(pool, footing),
+            Spent::Seen => Event::Turn(Arrival::Soon),
+            Spent::Yielded { .. } => Event::Turn(Arrival::Late),
+            Spent::Blown | Spent::Nothing => {
+                // A look takes long enough to be moved meanwhile.
+                let seen = here.get().filter(|_| spent == Spent::Nothing);
+                let here = seen.unwrap_or_else(cpu::current);
+                self.sleep(pool, bed, footing, here)
+            }
         }
     }
 
@@ -67,15 +90,17 @@ impl Duty {
         }
     }
 
+    // Cold for calls that follow at once; of one that comes after a pause each line of code that lies elsewhere is a miss.
     #[cold]
-    fn sleep(&mut self, pool: &Pool, footing: &mut Footing) -> Event {
+    #[inline]
+    fn sleep(&mut self, pool: &Pool, bed: &mut Bed<'_>, footing: &mut Footing, here: u32) -> Event {
         let channel = &self.channel;
         let (end, last) = (&channel.end, low(self.turn));
         let leaf = self.last.as_ref().is_some_and(|last| last.core.is_leaf());
         // Holding the thread of a leaf door costs nothing: it is not widened for the call.
         let held = self.gear.holds(self.patience.peer_rests() && !leaf);
         // A client that sleeps is often woken on its waker's processor: the two would change places. Once it is awaited.
-        let (from, here) = (end.peer_cpu(), cpu::current());
+        let from = end.peer_cpu();
         self.recent.stayed = self.recent.woke && from != here && !self.recent.stayed;
         if held {
             footing.follow(if self.recent.stayed { here } else { from });
@@ -83,33 +108,42 @@ impl Duty {
             footing.widen();
         }
         if self.gear.follows() {
-            end.say_cpu();
+            end.say_cpu(if from == here { here } else { cpu::current() });
         }
-        let begun = Instant::now();
-        let until = after(begun, self.rests_after());
+        let begun = clock::now_ns();
+        let rests_after = self.rests_after();
         // The leader looks at the time of small channels only.
         let mut watched = self.recent.brisk && !self.has_large_area();
         loop {
             if channel.session.is_dead() {
                 return Event::Dead;
             }
-            let round = pool.enter_sleep(channel, watched);
+            let round = bed.enter(channel, begun);
             let mut slept = futex::Slept::Look;
+            // With the fence between the beginning of the sleep and the looks below.
             let alone = end.say_presence(presence::SLEEPING, self.turn);
             let wanted = channel.sleeper.is_evicted(round) || pool.has_queue();
             if alone && !wanted && !channel.session.is_dead() {
-                slept = futex::wait(end.sleep_word(), last, (!watched).then_some(until));
+                if watched && channel.sleeper.is_to_be_watched() {
+                    // The leader ends this sleep if it lasts.
+                    channel.session.runtime.watch(channel);
+                }
+                let slept_for = || clock::between(begun, clock::now_ns());
+                let left = (!watched).then(|| rests_after.saturating_sub(slept_for()));
+                slept = futex::wait_for(end.sleep_word(), last, left);
             }
-            let evicted = pool.leave_sleep(channel, round);
+            let evicted = channel.sleeper.end(round);
             end.say_awake();
             if end.turn() != last {
                 if evicted {
                     pool.pass_eviction_on();
                 }
-                if slept == futex::Slept::Woken {
-                    self.learn(begun.elapsed(), held, footing);
+                if slept != futex::Slept::Woken {
+                    return Event::Turn(Arrival::Late);
                 }
-                return Event::Turn { late: true };
+                let now = clock::now_ns();
+                self.learn(clock::between(begun, now), held, footing);
+                return Event::Turn(Arrival::At(now));
             }
             if channel.session.is_dead() {
                 return Event::Dead;
@@ -117,7 +151,8 @@ impl Duty {
             let wanted = evicted || pool.has_queue();
             if wanted || slept == futex::Slept::TimedOut {
                 // The leader calls away, too, who has slept for long.
-                let lasted = watched && until <= Instant::now() && !pool.has_queue();
+                let slept_for = clock::between(begun, clock::now_ns());
+                let lasted = watched && slept_for >= rests_after && !pool.has_queue();
                 self.has_rested = lasted || !wanted;
                 return Event::Leave;
             }
@@ -127,6 +162,7 @@ impl Duty {
     }
 
     /// A caller has woken the thread after this time.
+    #[inline]
     fn learn(&mut self, took: Duration, held: bool, footing: &mut Footing) {
         self.recent.brisk = took <= BRISK;
         let end = &self.channel.end;
