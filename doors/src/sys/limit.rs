@@ -10,10 +10,12 @@ const USUAL: u64 = 1024;
 
 /// The limit of descriptors (`RLIMIT_NOFILE`) at this moment. Anybody who may can change it at any time (prlimit(2)).
 pub(crate) fn descriptors() -> usize {
+    // Before: a thread that loses its processor in between must not pass an old limit for a new one.
+    let at = coarse_ns();
     let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(USUAL, |(soft, _)| soft);
     SEEN.store(soft, Ordering::Relaxed);
     // Release: who sees this time sees the limit of that time, or of a later one.
-    SEEN_AT.store(coarse_ns(), Ordering::Release);
+    SEEN_AT.store(at, Ordering::Release);
     usize::try_from(soft).unwrap_or(usize::MAX)
 }
 
