@@ -92,6 +92,10 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(
+        target_arch = "aarch64",
+        ignore = "qemu-user keeps this advice from the kernel"
+    )]
     fn much_memory_is_asked_for_in_large_pages_and_little_is_not() {
         let told = |bytes: usize| {
             let mut memory = Vec::new();
