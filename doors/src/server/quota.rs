@@ -38,12 +38,19 @@ impl Default for Held {
 }
 
 impl Held {
-    /// Whether there is room for so many descriptors. Nobody is refused for a limit that has been raised since.
+    /// Whether there is room for so many descriptors. Nobody is refused for a limit that has been raised
+    /// since, or for what was received since.
     fn has_room_for(&self, count: usize) -> bool {
-        let held = self.descriptors.saturating_add(self.closing.closing());
-        let held = held.saturating_add(self.closing.kept());
-        let held = held.saturating_add(count);
-        held <= share(limit::descriptors_lately()) || held <= most_descriptors()
+        let held = || {
+            let held = self.descriptors.saturating_add(self.closing.closing());
+            let held = held.saturating_add(self.closing.kept());
+            held.saturating_add(count)
+        };
+        if held() <= share(limit::descriptors_lately()) {
+            return true;
+        }
+        self.closing.look_at_kept();
+        held() <= most_descriptors()
     }
 
     fn is_nothing(&self) -> bool {
@@ -100,6 +107,9 @@ impl Quotas {
     /// Looks at the sockets that are kept since something is unread there; true if some still are.
     pub(crate) fn keep(&self) -> bool {
         let mut users = lock(&self.0);
+        for held in users.values() {
+            held.closing.look_at_kept();
+        }
         users.retain(|_, held| !held.is_nothing());
         users.values().any(|held| held.closing.kept() > 0)
     }

@@ -58,9 +58,14 @@ impl User {
         self.0.unread.forget(socket);
     }
 
-    /// How many sockets we keep because it leaves unread what was sent there.
+    /// How many sockets we keep because it leaves unread what was sent there, by the last look.
     pub(crate) fn kept(&self) -> usize {
         self.0.unread.kept()
+    }
+
+    /// Looks at them: those of which all is received are kept no longer.
+    pub(crate) fn look_at_kept(&self) {
+        self.0.unread.settle();
     }
 
     /// How many descriptors are not closed yet.

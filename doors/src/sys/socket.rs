@@ -160,14 +160,7 @@ pub(crate) fn has_something(socket: impl AsFd) -> bool {
 
 /// Whether the other end is closed.
 pub(crate) fn is_hung_up(socket: impl AsFd) -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
-    let ready = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0;
-    ready
-        && fds.iter().any(|fd| {
-            fd.revents()
-                .is_some_and(|at| at.contains(PollFlags::POLLHUP))
-        })
+    look(socket) == Seen::End
 }
 
 /// The next connection of a listener, non-blocking and close-on-exec. It names its senders as its listener did when it

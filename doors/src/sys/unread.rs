@@ -9,6 +9,7 @@
 //! socket of which something is unread is ended, and kept until that was received, or the other side has gone.
 #![expect(unsafe_code, reason = "the ioctl has no safe wrapper")]
 
+use std::collections::HashMap;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, OnceLock};
 
@@ -38,21 +39,24 @@ pub(crate) fn some_are_kept() -> bool {
 
 /// What was sent to one user.
 #[derive(Debug, Default)]
-pub(super) struct Unread(Mutex<Vec<Sent>>);
+pub(super) struct Unread(Mutex<All>);
 
-/// What was sent on one socket since all of it was received.
-#[derive(Debug)]
-struct Sent {
-    socket: Socket,
+/// By the number of each socket: a socket in use is taken out by its owner before it is closed, one that is kept is ours.
+#[derive(Debug, Default)]
+struct All {
+    sockets: HashMap<RawFd, Sent>,
+    /// The sum of their descriptors.
     descriptors: usize,
+    /// How many of them are kept.
+    kept: usize,
 }
 
-#[derive(Debug)]
-enum Socket {
-    /// Its owner takes it out of the list before it is closed: the number is its own until then.
-    InUse(RawFd),
-    /// Nobody else has it any more.
-    Left(Kept),
+/// What was sent on one socket since all of it was received.
+#[derive(Debug, Default)]
+struct Sent {
+    descriptors: usize,
+    /// Nobody else has the socket any more.
+    kept: Option<Kept>,
 }
 
 /// A socket that is kept.
@@ -85,17 +89,30 @@ impl Drop for Kept {
     }
 }
 
-impl Sent {
-    fn number(&self) -> Option<RawFd> {
-        match &self.socket {
-            Socket::InUse(number) => Some(*number),
-            Socket::Left(kept) => kept.socket.as_ref().map(AsRawFd::as_raw_fd),
-        }
+impl All {
+    fn has_room_for(&self, count: usize, most: usize) -> bool {
+        self.descriptors.saturating_add(count) <= most
     }
 
-    fn is_unread(&self) -> bool {
-        let bytes = self.number().map(unread_bytes);
-        bytes.is_some_and(|bytes| bytes.is_ok_and(|bytes| bytes > 0))
+    fn put(&mut self, number: RawFd, sent: Sent) {
+        self.descriptors = self.descriptors.saturating_add(sent.descriptors);
+        self.kept = self.kept.saturating_add(usize::from(sent.kept.is_some()));
+        self.sockets.insert(number, sent);
+    }
+
+    fn take(&mut self, number: RawFd) -> Option<Sent> {
+        let sent = self.sockets.remove(&number)?;
+        self.descriptors = self.descriptors.saturating_sub(sent.descriptors);
+        self.kept = self.kept.saturating_sub(usize::from(sent.kept.is_some()));
+        Some(sent)
+    }
+
+    /// Takes those out of which all is received, to be dropped outside the lock.
+    fn settle(&mut self) -> Vec<Sent> {
+        let numbers = self.sockets.keys().copied();
+        let received: Vec<RawFd> = numbers.filter(|number| !is_unread(*number)).collect();
+        let received = received.into_iter();
+        received.filter_map(|number| self.take(number)).collect()
     }
 }
 
@@ -103,15 +120,11 @@ impl Unread {
     /// Whether so many more are no more than `most`.
     pub(super) fn has_room_for(&self, count: usize, most: usize) -> bool {
         let mut all = lock(&self.0);
-        let sum = |all: &[Sent]| {
-            let counts = all.iter().map(|sent| sent.descriptors);
-            counts.fold(count, usize::saturating_add)
-        };
-        if sum(&all) <= most {
+        if all.has_room_for(count, most) {
             return true;
         }
-        let received = settle(&mut all);
-        let has_room = sum(&all) <= most;
+        let received = all.settle();
+        let has_room = all.has_room_for(count, most);
         drop(all);
         drop(received);
         has_room
@@ -121,29 +134,21 @@ impl Unread {
     pub(super) fn add(&self, socket: &OwnedFd, count: usize) {
         let mut all = lock(&self.0);
         let number = socket.as_raw_fd();
-        match all.iter_mut().find(|sent| sent.number() == Some(number)) {
-            Some(sent) => sent.descriptors = sent.descriptors.saturating_add(count),
-            None => all.push(Sent {
-                socket: Socket::InUse(number),
-                descriptors: count,
-            }),
-        }
+        let mut sent = all.take(number).unwrap_or_default();
+        sent.descriptors = sent.descriptors.saturating_add(count);
+        all.put(number, sent);
     }
 
     /// Nothing is sent on a socket any more. It comes back if all is received; else it is ended and kept.
     pub(super) fn leave(&self, socket: OwnedFd, account: &Account) -> Option<OwnedFd> {
         let mut all = lock(&self.0);
         let number = socket.as_raw_fd();
-        let place = all.iter().position(|sent| sent.number() == Some(number));
-        let Some(mut sent) = place.map(|place| all.swap_remove(place)) else {
+        let Some(mut sent) = all.take(number).filter(|_| is_unread(number)) else {
             return Some(socket);
         };
-        if !sent.is_unread() {
-            return Some(socket);
-        }
         socket::end(&socket);
-        sent.socket = Socket::Left(Kept::new(socket, account));
-        all.push(sent);
+        sent.kept = Some(Kept::new(socket, account));
+        all.put(number, sent);
         drop(all);
         if let Some(hears) = HEARS.get() {
             hears();
@@ -153,28 +158,29 @@ impl Unread {
 
     /// A socket goes on elsewhere: nobody can tell any more what is unread there.
     pub(super) fn forget(&self, socket: &OwnedFd) {
-        let number = socket.as_raw_fd();
-        lock(&self.0).retain(|sent| sent.number() != Some(number));
+        let _gone = lock(&self.0).take(socket.as_raw_fd());
     }
 
-    /// How many sockets are kept.
+    /// How many sockets are kept, as far as is known.
     pub(super) fn kept(&self) -> usize {
+        lock(&self.0).kept
+    }
+
+    /// Lets go of those that are kept no longer.
+    pub(super) fn settle(&self) {
         let mut all = lock(&self.0);
-        let is_left = |sent: &&Sent| matches!(sent.socket, Socket::Left(_));
-        if !all.iter().any(|sent| is_left(&sent)) {
-            return 0;
-        }
-        let received = settle(&mut all);
-        let kept = all.iter().filter(is_left).count();
+        let received = if all.kept > 0 {
+            all.settle()
+        } else {
+            Vec::new()
+        };
         drop(all);
         drop(received);
-        kept
     }
 }
 
-/// Takes those out of the list of which all is received, to be dropped outside the lock.
-fn settle(all: &mut Vec<Sent>) -> Vec<Sent> {
-    all.extract_if(.., |sent| !sent.is_unread()).collect()
+fn is_unread(socket: RawFd) -> bool {
+    unread_bytes(socket).is_ok_and(|bytes| bytes > 0)
 }
 
 /// What was sent on a socket and is not received, in bytes with the kernel's own overhead.
@@ -235,6 +241,8 @@ mod tests {
             } else {
                 drop(theirs);
             }
+            assert_eq!(unread.kept(), 1, "nobody has looked");
+            unread.settle();
             assert_eq!(unread.kept(), 0);
             assert!(unread.has_room_for(10, 10));
         }
