@@ -212,7 +212,8 @@ fn a_procedure_that_ends_its_process_may_have_executed_the_call() {
         let call = calling(&door, "exit 1".into());
         scene.wait("entered", 1);
         let led = scene.was_led();
-        scene.tell("raise leave");
+        // It may be gone before it can say that it was told.
+        scene.server.say("raise leave");
         let error = call.join().unwrap().unwrap_err();
         assert_eq!(error.condition, CallCondition::ServerDied { taken: true });
         assert_eq!(error.call_state(), CallState::MayHaveExecuted);
