@@ -14,6 +14,7 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
         "threads-server" => server::serve(arguments),
         "threads-client" => client::obey(arguments),
         "threads-crowd" => client::crowd(arguments),
+        "threads-meeting" => client::meeting(arguments),
         "threads-hammer" => client::hammer(arguments),
         "threads-steady" => client::steady(arguments),
         _ => return false,

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on ends"
 )]
 
+mod crowd;
 mod depletion;
 mod ends;
 mod lack;

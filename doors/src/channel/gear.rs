@@ -138,7 +138,7 @@ impl Gear {
         }
         self.blown = 0;
         self.quick = self.quick.saturating_add(1);
-        if self.quick < self.run || !self.may_part() {
+        if self.quick < self.run || !self.looks() {
             return Shift::None;
         }
         self.quick = 0;
@@ -153,7 +153,8 @@ impl Gear {
         self.run = LONGEST_RUN;
     }
 
-    fn may_part(&self) -> bool {
+    /// Whether looking is worth something in this way of waiting.
+    pub(crate) fn looks(&self) -> bool {
         matches!(self.waiting, Waiting::Auto | Waiting::Spin)
     }
 }

@@ -26,6 +26,7 @@ pub(super) struct Creation {
 impl Pool {
     /// Replaces the creation callback; returns the one before.
     pub(crate) fn replace_creator(&self, creator: Creator) -> Creator {
+        lock(&self.state).own_creator = false;
         std::mem::replace(&mut lock(&self.creator), creator)
     }
 
@@ -72,6 +73,19 @@ impl Pool {
         let started = thread::start("door-creator", move || pool.run_creator(place));
         if let Err(error) = started {
             self.creation_failed(&error);
+        }
+    }
+
+    /// Makes a thread for a call that waits although threads will come for it. A foreign callback is asked where nobody is parked, and not
+    /// for speed.
+    #[cold]
+    pub(super) fn create_for_speed(self: &Arc<Self>) {
+        let asked = {
+            let mut state = lock(&self.state);
+            state.own_creator && !state.queue.is_empty() && state.ask()
+        };
+        if asked {
+            start_default(ServerThread::asked(self, false));
         }
     }
 

@@ -38,6 +38,14 @@ pub(super) struct Parker {
     pub(super) unbound: AtomicBool,
 }
 
+impl Parker {
+    /// Gives it something to do. Whoever calls this has taken it out of the idle ones.
+    pub(super) fn give(&self, job: Job) {
+        *lock(&self.job) = Some(job);
+        self.thread.unpark();
+    }
+}
+
 /// What a server thread is, for good.
 struct Own {
     stays: bool,
@@ -110,6 +118,8 @@ impl Pool {
         if asks {
             self.create_thread(true);
         }
+        // It may have been counted on while others are idle.
+        self.rouse_if_queued();
     }
 
     /// Waits for something to do. The place of a new thread is given up only when the thread is parked: until then

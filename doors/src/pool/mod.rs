@@ -21,6 +21,7 @@
 //! | ... and the last thread of all has left since it was asked | owed: its answer was about another state |
 //! | the library's own callback found no thread to start | any that ends its call, or joins; owed, and the leader tries again while a call waits |
 //! | the first creation declined | whoever joins |
+//! | in a crowd, somebody is parked, but busy channels have enough threads | one that looks, or is called away; an idle one if none does (`crowd.rs`) |
 //! | the pool is closed | nobody: callers are told at once |
 //!
 //! Ordering: each thread says itself whether it is parked, in a word of its own, so that a call on a warm channel touches no
@@ -35,6 +36,7 @@
 //! has been taken out and has not looked yet: it looks after us, with its own call.
 
 mod creation;
+mod crowd;
 mod job;
 mod lent;
 mod life;
@@ -52,6 +54,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 pub(crate) use creation::Creator;
+use crowd::Crowd;
 pub(crate) use job::Job;
 pub(crate) use lent::Lent;
 pub use limits::PoolLimits;
@@ -84,6 +87,7 @@ pub(crate) struct Pool {
     desks: ArcSwap<Vec<Arc<Running>>>,
     /// Jobs in the queue; looked at by threads that wait on a channel.
     queued: AtomicUsize,
+    crowd: Crowd,
     state: Mutex<State>,
 }
 
@@ -98,6 +102,8 @@ struct State {
     next_listed: u64,
     threads: usize,
     creation: Creation,
+    /// The creation callback is the library's.
+    own_creator: bool,
     /// An idle thread above the floor ends after this time.
     retire_after: Duration,
     closed: bool,
@@ -107,6 +113,7 @@ struct State {
 
 impl Pool {
     pub(crate) fn new(id: u64, limits: PoolLimits, creator: Option<Creator>) -> Arc<Self> {
+        let own_creator = creator.is_none();
         Arc::new(Self {
             id,
             life: fork::life(),
@@ -114,6 +121,7 @@ impl Pool {
             idle: AtomicUsize::new(0),
             desks: ArcSwap::default(),
             queued: AtomicUsize::new(0),
+            crowd: Crowd::default(),
             state: Mutex::new(State {
                 limits,
                 queue: VecDeque::new(),
@@ -122,6 +130,7 @@ impl Pool {
                 next_listed: 0,
                 threads: 0,
                 creation: Creation::default(),
+                own_creator,
                 retire_after: life::RETIRE_AFTER,
                 closed: false,
                 relimited: false,

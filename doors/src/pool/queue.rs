@@ -3,34 +3,66 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Job, Pool};
+use super::crowd::room;
+use super::life::Parker;
+use super::{Job, Pool, State};
 use crate::lock::lock;
 use crate::primitive::Ordering;
 use crate::server::core::Core;
 
 impl Pool {
-    /// Gives a job to the thread that was parked last, or queues it and frees a thread that waits on some channel.
+    /// Gives a job to the thread that was parked last, or queues it and frees a thread that waits on some channel: in a crowd even
+    /// if one is idle (`crowd.rs`).
     pub(crate) fn dispatch(self: &Arc<Self>, job: Job) {
         let mut state = lock(&self.state);
         if state.closed {
             drop(state);
             return job.turn_away();
         }
-        if let Some(parker) = state.idle.pop() {
-            self.idle.store(state.idle.len(), Ordering::Relaxed);
-            *lock(&parker.job) = Some(job);
-            parker.thread.unpark();
+        let on_channel = matches!(job, Job::Channel(_));
+        let crowded = on_channel && self.crowd.is_full();
+        if !crowded && let Some(parker) = self.take_idle(&mut state) {
+            parker.give(job);
             return;
         }
         state.queue.push_back(job);
         self.queued.store(state.queue.len(), Ordering::SeqCst);
         let victim = state.evict();
+        let rouses = victim.is_none() && !state.idle.is_empty() && !self.somebody_looks();
         let owed = state.creation.owed;
+        let grows = on_channel && state.idle.is_empty() && state.threads < room();
         drop(state);
         if let Some((channel, round)) = victim {
             channel.call_away(round);
+        } else if rouses {
+            self.rouse();
         } else if owed {
             self.create_owed();
+        }
+        if grows {
+            self.create_for_speed();
+        }
+    }
+
+    /// Takes the thread that was parked last out of the idle ones. Whoever calls this has the lock of the state.
+    fn take_idle(&self, state: &mut State) -> Option<Arc<Parker>> {
+        let parker = state.idle.pop()?;
+        self.idle.store(state.idle.len(), Ordering::Relaxed);
+        Some(parker)
+    }
+
+    /// Has an idle thread take what waits in the queue, if both are there.
+    #[cold]
+    pub(super) fn rouse(&self) {
+        let mut state = lock(&self.state);
+        if state.queue.is_empty() {
+            return;
+        }
+        if let Some(parker) = self.take_idle(&mut state)
+            && let Some(job) = state.queue.pop_front()
+        {
+            self.queued.store(state.queue.len(), Ordering::SeqCst);
+            parker.give(job);
         }
     }
 

@@ -77,7 +77,8 @@ impl Pool {
         Some(sleepers.swap_remove(place))
     }
 
-    /// A thread that was called away has found a call on its own channel at that moment: another has to go instead.
+    /// A thread that was called away has found a call on its own channel at that moment: another has to go instead, of those that sleep
+    /// on channels or of those that are idle.
     #[cold]
     pub(crate) fn pass_eviction_on(&self) {
         let victim = {
@@ -89,6 +90,8 @@ impl Pool {
         };
         if let Some((channel, round)) = victim {
             channel.call_away(round);
+        } else {
+            self.rouse_if_queued();
         }
     }
 

@@ -106,6 +106,7 @@ impl Desk {
 
     /// Serves one channel until it falls quiet, is lost, or the thread is needed elsewhere.
     fn staff(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>) {
+        let _staffing = pool.staff(&self.running);
         duty.channel.end.say_awake();
         self.running.look_at_clock();
         let mut bed = Bed::new(pool);
@@ -236,6 +237,7 @@ impl Desk {
         if pool.is_depleted() {
             self.tell_depletion(pool);
         }
+        pool.rouse_if_queued();
         self.data.clear();
         let in_parts = u64::from(head.part) < head.total;
         let taken = if head.total <= SMALL_CALL_BYTES {
@@ -343,6 +345,10 @@ impl Desk {
             self.cool();
         }
         if self.line.is_some() {
+            // What a panic carries may block when it is dropped: nobody counts on this thread until its next channel.
+            if outcome.is_err() {
+                self.running.say_staffing(false);
+            }
             self.park();
         }
         let without = if outcome.is_ok() {

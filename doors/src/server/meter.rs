@@ -135,6 +135,8 @@ pub(crate) struct Running {
     since: AtomicU64,
     /// The thread waits for a call: idle in its pool, or on a channel.
     parked: AtomicBool,
+    /// The thread has a channel.
+    staffing: AtomicBool,
     /// The number of a call that is counted without a server thread, plus 1; 0 for none.
     held_as: AtomicU64,
 }
@@ -150,6 +152,16 @@ impl Running {
     /// Whether the thread waits.
     pub(crate) fn is_parked(&self) -> bool {
         self.parked.load(Ordering::Acquire)
+    }
+
+    /// The thread has a channel, or has none any more. Stored by that thread alone.
+    pub(crate) fn say_staffing(&self, staffing: bool) {
+        self.staffing.store(staffing, Ordering::Relaxed);
+    }
+
+    /// Whether the thread has a channel.
+    pub(crate) fn is_staffing(&self) -> bool {
+        self.staffing.load(Ordering::Relaxed)
     }
 
     /// What begins next on this thread begins about now. The coarse clock steps by some milliseconds, which is fine for

@@ -59,7 +59,7 @@ fn measure() -> u32 {
     u32::try_from(pauses).unwrap_or(u32::MAX).max(1)
 }
 
-/// What is known about the quota of the control group: 0 nothing yet, 1 more than one processor, 2 one.
+/// How many processors the quota of the control group leaves; 0 while nothing is known.
 static QUOTA: AtomicU32 = AtomicU32::new(0);
 
 /// Reads the quota of the process' control group, once.
@@ -73,9 +73,11 @@ pub(crate) fn read_quota() {
     }
     let pinned = affinity::allowed().is_ok_and(|cpus| affinity::count(&cpus) == 1);
     if !pinned {
-        let one =
-            std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
-        QUOTA.store(if one { 2 } else { 1 }, Ordering::Relaxed);
+        let many = std::thread::available_parallelism();
+        let many = many.map_or(u32::MAX, |many| {
+            u32::try_from(many.get()).unwrap_or(u32::MAX)
+        });
+        QUOTA.store(many, Ordering::Relaxed);
     }
 }
 
@@ -83,5 +85,11 @@ pub(crate) fn read_quota() {
 /// the peer what it needs to answer.
 #[inline]
 pub(crate) fn is_short() -> bool {
-    QUOTA.load(Ordering::Relaxed) == 2
+    QUOTA.load(Ordering::Relaxed) == 1
+}
+
+/// How many processors there are for this process, at least 2: one for each side.
+pub(crate) fn count() -> usize {
+    let known = QUOTA.load(Ordering::Relaxed);
+    usize::try_from(known).unwrap_or(usize::MAX).max(2)
 }

@@ -141,6 +141,30 @@ pub(super) fn crowd(arguments: &[&str]) {
     }
 }
 
+/// `threads-meeting PATH THREADS ROUNDS CALLS`: threads that make so many null calls, then one that waits for all the others, round by round.
+pub(super) fn meeting(arguments: &[&str]) {
+    let number = |at: usize| arguments[at].parse::<usize>().unwrap();
+    let (threads, rounds, calls) = (number(1), number(2), number(3));
+    let door = Door::open(arguments[0]).unwrap();
+    let callers: Vec<_> = (0..threads)
+        .map(|_| {
+            let door = door.clone();
+            std::thread::spawn(move || {
+                for _ in 0..rounds {
+                    for _ in 0..calls {
+                        door.call(b"", vec![]).unwrap();
+                    }
+                    door.call(b"m", vec![]).unwrap();
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.join().unwrap();
+    }
+    println!("all met");
+}
+
 /// `threads-hammer PATH THREADS CALLS PAUSE_US`: threads that make so many calls each with a pause around the given one in between.
 pub(super) fn hammer(arguments: &[&str]) {
     let number = |at: usize| arguments[at].parse::<u64>().unwrap();

@@ -2,7 +2,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers of the test")]
 
 use std::io::BufRead;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use doors::{
@@ -23,6 +23,7 @@ static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
 static CREATED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Places in the pool that the callback has put aside.
 static KEPT: Mutex<Vec<ServerThread>> = Mutex::new(Vec::new());
+static MEETING: OnceLock<Barrier> = OnceLock::new();
 static MINED: Mutex<Option<(Door, Attachment)>> = Mutex::new(None);
 
 fn gate() -> &'static Gate {
@@ -81,6 +82,9 @@ fn prepare(words: Words<'_>) {
             assert!(Door::create(procedure, DoorAttributes::empty()).is_err());
         }
         setrlimit(Resource::RLIMIT_NPROC, 4096, 4096).unwrap();
+    }
+    if let Some(callers) = words.number("meeting") {
+        MEETING.get_or_init(|| Barrier::new(callers));
     }
     if let Some(cpu) = words.number("cpu") {
         super::client::pin(cpu);
@@ -238,6 +242,11 @@ pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
             if super::forks::is_child() {
                 std::process::exit(7);
             }
+            call.door_return(tid.as_bytes(), vec![])
+        }
+        // Waits until so many calls do that the server was told of.
+        Some(b'm') => {
+            MEETING.get().unwrap().wait();
             call.door_return(tid.as_bytes(), vec![])
         }
         Some(b'p') => panic!("as told"),

@@ -23,6 +23,7 @@
 //! tried. Whoever changes [`state`] or a model tries them again.
 
 mod abandon;
+mod crowd;
 mod death;
 mod generations;
 mod parked;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::Duty;
+use super::{Duty, Progress};
 use crate::channel::ends::low;
 use crate::channel::gear::Shift;
 use crate::channel::wait::{Peer, Spent};
@@ -61,6 +61,16 @@ impl Duty {
             stop,
             Peer::Awake,
         );
+        let in_vain = matches!(spent, Spent::Blown | Spent::Nothing);
+        if in_vain && self.may_leave() && !stop() && pool.is_left_in_crowd() {
+            // It says nothing about the caller, who may have lost its processor.
+            let came = self.channel.end.turn() != last;
+            return if came {
+                Event::Turn(Arrival::Late)
+            } else {
+                Event::Leave
+            };
+        }
         let shift = self.gear.learn(spent);
         if shift != Shift::None {
             self.shift(shift, footing);
@@ -75,6 +85,11 @@ impl Duty {
                 self.sleep(pool, bed, footing, here)
             }
         }
+    }
+
+    /// Whether the channel can do without its thread between two calls that come soon.
+    fn may_leave(&self) -> bool {
+        self.gear.looks() && matches!(self.progress, Progress::Idle)
     }
 
     #[cold]
