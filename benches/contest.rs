@@ -168,6 +168,50 @@ pub(crate) fn run(
     setting: &Setting,
     peers: &[&'static dyn Peer],
 ) -> Result<Vec<Record>> {
+    records(setting, &measure(suite, setting, peers, suite.plan.rounds)?)
+}
+
+/// Measures several settings in turn, a few rounds of each at a time: a host that puts our processors far apart for half a minute, as some do,
+/// has a part of the rounds of each setting then, rather than one setting whole.
+pub(crate) fn run_in_passes(
+    suite: &Suite,
+    settings: &[Setting],
+    peers: &[&'static dyn Peer],
+) -> Result<Vec<Record>> {
+    let mut all: Vec<Vec<Measured>> = settings.iter().map(|_| Vec::new()).collect();
+    for rounds in suite.plan.passes {
+        for (setting, so_far) in settings.iter().zip(&mut all) {
+            let measured = measure(suite, setting, peers, *rounds)?;
+            if so_far.is_empty() {
+                *so_far = measured;
+            } else {
+                for (known, more) in so_far.iter_mut().zip(measured) {
+                    known.rounds.extend(more.rounds);
+                }
+            }
+        }
+    }
+    let mut all_records = Vec::new();
+    for (setting, measured) in settings.iter().zip(&all) {
+        all_records.extend(records(setting, measured)?);
+    }
+    Ok(all_records)
+}
+
+/// What was measured of one peer.
+#[derive(Debug)]
+struct Measured {
+    peer: &'static str,
+    rounds: Vec<Round>,
+}
+
+/// So many rounds of each of the peers.
+fn measure(
+    suite: &Suite,
+    setting: &Setting,
+    peers: &[&'static dyn Peer],
+    rounds: usize,
+) -> Result<Vec<Measured>> {
     let mut pairs = Vec::new();
     // Where ours do not spin others should not, either.
     let spins = peers.iter().any(|peer| peer.spins());
@@ -179,7 +223,7 @@ pub(crate) fn run(
         }
     }
     // One round more than counts: the first finds everything cold.
-    for number in 0..=suite.plan.rounds {
+    for number in 0..=rounds {
         for pair in &mut pairs {
             let round = pair.round();
             let round = round.map_err(|error| format!("{}: {error}", pair.peer))?;
@@ -188,17 +232,21 @@ pub(crate) fn run(
             }
         }
     }
-    records(setting, &pairs)
+    let measured = pairs.iter_mut().map(|pair| Measured {
+        peer: pair.peer,
+        rounds: std::mem::take(&mut pair.rounds),
+    });
+    Ok(measured.collect())
 }
 
 /// What came of it.
-pub(crate) fn records(setting: &Setting, pairs: &[Pair]) -> Result<Vec<Record>> {
-    let base = pairs.iter().find(|pair| pair.peer == BASE);
-    let base = base.map(|pair| pair.rounds.as_slice());
+fn records(setting: &Setting, measured: &[Measured]) -> Result<Vec<Record>> {
+    let base = measured.iter().find(|one| one.peer == BASE);
+    let base = base.map(|one| one.rounds.as_slice());
     let mut records = Vec::new();
-    for pair in pairs {
-        let mut record = setting.record(pair.peer, pair.rounds.len());
-        record.times = Some(Times::of(&pair.rounds, base)?);
+    for one in measured {
+        let mut record = setting.record(one.peer, one.rounds.len());
+        record.times = Some(Times::of(&one.rounds, base)?);
         records.push(record);
     }
     Ok(records)

@@ -21,6 +21,8 @@ const WATCHDOG: Duration = Duration::from_mins(20);
 pub struct Plan {
     /// Rounds that count.
     pub rounds: usize,
+    /// The rounds of what is measured in passes, a few of each setting in each.
+    pub passes: &'static [usize],
     /// How long one peer is measured in one round, as a rule.
     pub slice: Duration,
     /// A quick look rather than figures to rely on.
@@ -33,6 +35,7 @@ impl Plan {
     /// Figures to rely on.
     pub const FULL: Self = Self {
         rounds: 7,
+        passes: &[3; 4],
         slice: Duration::from_millis(400),
         quick: false,
         compared: false,
@@ -41,6 +44,7 @@ impl Plan {
     /// A quick look.
     pub const QUICK: Self = Self {
         rounds: 5,
+        passes: &[5],
         slice: Duration::from_millis(20),
         quick: true,
         compared: false,
@@ -54,8 +58,9 @@ impl Plan {
         } else {
             ""
         };
+        let (rounds, passes) = (self.passes.iter().sum::<usize>(), self.passes.len());
         format!(
-            "{} rounds, interleaved; medians (min - max){quick}",
+            "{} rounds, interleaved (mt: {rounds} in {passes} passes); medians (min - max){quick}",
             self.rounds
         )
     }

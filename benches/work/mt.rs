@@ -1,5 +1,7 @@
 //! Many clients at once.
 
+use std::time::Duration;
+
 use super::ASLEEP;
 use crate::Result;
 use crate::contest::{self, Setting};
@@ -7,7 +9,7 @@ use crate::record::Record;
 use crate::suite::Suite;
 
 pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
-    let mut records = Vec::new();
+    let mut settings = Vec::new();
     let counts: &[usize] = suite.plan.pick(&[1, 2, 4, 8, 16, 64], &[1, 2, 8, 64]);
     for as_processes in [false, true] {
         for count in counts {
@@ -16,14 +18,17 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
             } else {
                 (1, *count)
             };
-            let setting = Setting {
+            settings.push(Setting {
                 variant: if as_processes { "processes" } else { "threads" }.into(),
                 processes,
                 threads,
+                // Of half the length, since there are twice as many.
+                slice: suite
+                    .plan
+                    .pick(Duration::from_millis(200), suite.plan.slice),
                 ..Setting::new("mt", suite)
-            };
-            records.extend(contest::run(suite, &setting, ASLEEP)?);
+            });
         }
     }
-    Ok(records)
+    contest::run_in_passes(suite, &settings, ASLEEP)
 }
