@@ -48,7 +48,7 @@ loom:
 deny:
     if command -v cargo-deny; then cargo deny --locked check; else echo "skipped: cargo-deny is not installed"; fi
 
-# Measure everything, beside the floors; takes some 20 minutes, or one with --quick. Nothing else should be running.
+# Measure everything, beside the floors; takes some 15 minutes, or one with --quick. Nothing else should be running.
 bench *ARGUMENTS:
     cargo run --release --bin doors --locked -- bench {{ARGUMENTS}}
 
@@ -76,7 +76,7 @@ figures *works:
 peers *ARGUMENTS:
     cargo run --release --locked -- {{ARGUMENTS}}
 
-# The same, written to benches/RESULTS.md; takes some 40 minutes.
+# The same, written to benches/RESULTS.md; takes some 25 minutes.
 results *ARGUMENTS:
     just peers --markdown ../RESULTS.md {{ARGUMENTS}}
 

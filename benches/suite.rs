@@ -41,6 +41,15 @@ impl Plan {
         compared: false,
     };
 
+    /// Figures to rely on, beside so many peers that they would take too long otherwise.
+    pub const WIDE: Self = Self {
+        rounds: 5,
+        passes: &[3, 2],
+        slice: Duration::from_millis(250),
+        quick: false,
+        compared: false,
+    };
+
     /// A quick look.
     pub const QUICK: Self = Self {
         rounds: 5,

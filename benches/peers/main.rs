@@ -71,10 +71,10 @@ fn measure(arguments: Vec<OsString>) -> Result<bool> {
     }
     let plan = Plan {
         compared: wanted.limits,
-        ..if wanted.quick {
-            Plan::QUICK
-        } else {
-            Plan::FULL
+        ..match (wanted.quick, wanted.limits) {
+            (true, _) => Plan::QUICK,
+            (false, true) => Plan::FULL,
+            (false, false) => Plan::WIDE,
         }
     };
     // Files that cannot be written are found before minutes have passed.

@@ -238,7 +238,7 @@ pub(crate) struct Top {
 /// Each measurement has two processes. Peers take turns within a round, so that
 /// what disturbs the machine disturbs all of them; tables show medians of the
 /// rounds with the smallest and the largest, and the processor time per call of
-/// both sides. Everything takes some ten minutes; nothing else should be running
+/// both sides. Everything takes some 15 minutes; nothing else should be running
 /// then.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, after_help = works_and_examples())]
