@@ -1,5 +1,6 @@
 //! What a server thread does with a turn.
 
+mod counted;
 mod first;
 mod here;
 mod parts;
@@ -21,7 +22,6 @@ use crate::channel::small::unpack;
 use crate::foreign::{shielded, stay_out};
 use crate::invocation::Invocation;
 use crate::pool::{Bed, Job, Pool};
-use crate::primitive::{Ordering, fence};
 use crate::wire::code::{Failure, Move};
 use crate::wire::layout::{SMALL_CALL_BYTES, usize_of};
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
@@ -70,21 +70,6 @@ impl Desk {
             defers: false,
             without: Failure::Unanswered,
         }
-    }
-
-    /// Says that the thread is parked. On its way from one wait to another it stays so: else a call that is taken in
-    /// between would find the pool depleted.
-    #[inline]
-    pub(crate) fn park(&self) {
-        self.running.say_parked(true);
-    }
-
-    /// Says that the thread has something to do, or leaves. True: it was parked, and nobody is any more.
-    pub(crate) fn unpark(&self, pool: &Pool) -> bool {
-        let was = self.running.is_parked();
-        self.running.say_parked(false);
-        fence(Ordering::SeqCst);
-        was && pool.is_depleted()
     }
 
     /// The thread stops serving, by whatever way: what comes is none of the callers' business.
@@ -234,10 +219,7 @@ impl Desk {
             return Step::Stay(duty);
         }
         // That fence also orders what the thread said of itself before this look at the others.
-        if pool.is_depleted() {
-            self.tell_depletion(pool);
-        }
-        pool.rouse_if_queued();
+        self.tell_taken(pool);
         self.data.clear();
         let in_parts = u64::from(head.part) < head.total;
         let taken = if head.total <= SMALL_CALL_BYTES {
@@ -273,13 +255,6 @@ impl Desk {
         self.footing.widen();
         duty.channel.session.violated(found);
         Step::Stay(duty)
-    }
-
-    /// The creation callback is foreign, and its threads inherit the mask of this one.
-    #[cold]
-    fn tell_depletion(&mut self, pool: &Arc<Pool>) {
-        self.footing.widen();
-        pool.tell_depletion();
     }
 
     /// Runs the server procedure and publishes what it answered. The call is counted as active.

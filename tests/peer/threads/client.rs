@@ -150,11 +150,13 @@ pub(super) fn meeting(arguments: &[&str]) {
         .map(|_| {
             let door = door.clone();
             std::thread::spawn(move || {
-                for _ in 0..rounds {
+                for round in 0..rounds {
                     for _ in 0..calls {
                         door.call(b"", vec![]).unwrap();
                     }
-                    door.call(b"m", vec![]).unwrap();
+                    // Every second time the arguments come in parts.
+                    let data = vec![b'm'; 1 + round % 2 * 300_000];
+                    door.call(&data, vec![]).unwrap();
                 }
             })
         })

@@ -71,10 +71,8 @@ impl Desk {
             ..
         } = *call;
         fence(Ordering::SeqCst);
-        if pool.is_depleted() {
-            // Others may have taken the last parked threads since the first part came.
-            self.tell_depletion(pool);
-        }
+        // Others may have taken the last parked threads since the first part came.
+        self.tell_taken(pool);
         self.data = data;
         self.paid = Some(paid);
         // From here on the call is counted by hand, as one that came in a single part.
