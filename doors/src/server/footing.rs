@@ -34,6 +34,8 @@ pub(crate) struct Footing {
 #[derive(Debug)]
 struct Ground {
     whole: Cpus,
+    /// The mask of the processor that it followed to since that was read.
+    only: Option<Cpus>,
     has_choice: bool,
 }
 
@@ -55,11 +57,26 @@ impl Footing {
     pub(crate) fn follow(&mut self, cpu: u32) {
         if self.followed == cpu {
             self.restless = self.restless.saturating_sub(1);
-            if self.narrow {
+            if self.narrow || self.follow_again() {
                 return;
             }
         }
         self.follow_now(cpu);
+    }
+
+    /// Runs where the caller was before, unless it is time to read the mask: what is done at each call of one that pauses touches
+    /// as little as it can. False: it has not.
+    #[inline]
+    fn follow_again(&mut self) -> bool {
+        if self.reads.is_multiple_of(READ_EVERY) {
+            return false;
+        }
+        let only = self.ground.as_ref().and_then(|ground| ground.only.as_ref());
+        self.narrow = only.is_some_and(|only| affinity::narrow_again(only).is_ok());
+        if self.narrow {
+            self.reads = self.reads.wrapping_add(1);
+        }
+        self.narrow
     }
 
     #[cold]
@@ -74,9 +91,14 @@ impl Footing {
         if !self.narrow {
             self.read();
         }
-        let Some(ground) = &self.ground else { return };
-        let Some(only) = ground.only(cpu) else { return };
+        let Some(ground) = &mut self.ground else {
+            return;
+        };
+        let Some(only) = ground.holding(cpu) else {
+            return;
+        };
         if affinity::narrow(&only, &ground.whole).is_ok() {
+            ground.only = Some(only);
             self.narrow = true;
             self.followed = cpu;
         }
@@ -86,21 +108,18 @@ impl Footing {
     #[inline]
     pub(crate) fn widen(&mut self) {
         if self.narrow {
-            self.widen_now();
+            self.narrow = false;
+            let whole = self.ground.as_ref().map(|ground| &ground.whole);
+            if whole.is_none_or(|whole| affinity::widen(whole).is_err()) {
+                Self::widen_to_any();
+            }
         }
     }
 
+    /// The cpuset has changed and has none of those any more: the kernel leaves what it allows now.
     #[cold]
-    fn widen_now(&mut self) {
-        self.narrow = false;
-        let restored = self
-            .ground
-            .as_ref()
-            .map(|ground| affinity::widen(&ground.whole));
-        if !matches!(restored, Some(Ok(()))) {
-            // The cpuset has changed and has none of those any more: the kernel leaves what it allows now.
-            let _kept = affinity::allow(&affinity::all());
-        }
+    fn widen_to_any() {
+        let _kept = affinity::allow(&affinity::all());
     }
 
     /// Goes to another processor than the caller's, and may then run on any. False: there is none.
@@ -130,6 +149,7 @@ impl Footing {
                 .map(|whole| Ground {
                     has_choice: !cpu::is_short() && affinity::count(&whole) > 1,
                     whole,
+                    only: None,
                 });
         }
         self.reads = self.reads.wrapping_add(1);
@@ -138,7 +158,7 @@ impl Footing {
 
 impl Ground {
     /// The mask that holds only this processor, if the thread may run there and has a choice.
-    fn only(&self, cpu: u32) -> Option<Cpus> {
+    fn holding(&self, cpu: u32) -> Option<Cpus> {
         let cpu = usize::try_from(cpu).ok()?;
         if !self.whole.is_set(cpu).unwrap_or(false) {
             return None;
@@ -151,7 +171,7 @@ impl Ground {
 
 #[cfg(test)]
 mod tests {
-    use super::Footing;
+    use super::{Footing, READ_EVERY};
     use crate::sys::affinity::{self, Cpus};
 
     /// The processors of this thread, by number.
@@ -172,6 +192,20 @@ mod tests {
         }
         footing.widen();
         assert_eq!(processors(), before);
+    }
+
+    #[test]
+    fn one_that_follows_before_each_sleep_is_on_that_processor_each_time() {
+        let before = processors();
+        let mut footing = Footing::new(true);
+        for cpu in &before {
+            for _ in 0..2 * READ_EVERY {
+                footing.follow(*cpu);
+                assert_eq!(processors(), [*cpu]);
+                footing.widen();
+                assert_eq!(processors(), before);
+            }
+        }
     }
 
     #[test]

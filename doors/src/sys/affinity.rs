@@ -1,21 +1,27 @@
 //! The processors that the calling thread may run on.
-#![expect(unsafe_code, reason = "sched_getscheduler has no wrapper")]
+#![expect(
+    unsafe_code,
+    reason = "sched_getscheduler has no wrapper, and sched_setaffinity goes without one"
+)]
 
 use std::cell::Cell;
 
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
-use super::Result;
+use super::{Result, raw};
 
 /// The calling thread, to `sched_setaffinity(2)`.
 const THIS_THREAD: Pid = Pid::from_raw(0);
+const THIS_THREAD_NUMBER: usize = 0;
 
 /// Processors.
 pub(crate) type Cpus = CpuSet;
 
 thread_local! {
-    /// The mask that a narrowed thread had before.
+    /// The thread is narrowed.
+    static NARROWED: Cell<bool> = const { Cell::new(false) };
+    /// The mask that it had before it was last.
     static WHOLE: Cell<Option<Cpus>> = const { Cell::new(None) };
 }
 
@@ -29,26 +35,38 @@ pub(crate) fn allowed() -> Result<Cpus> {
 /// Lets the calling thread run on these only. The kernel moves it at once if it runs on another.
 ///
 /// EINVAL: none of them is left to this process (cpuset(7)).
+#[inline]
 pub(crate) fn allow(cpus: &Cpus) -> Result<()> {
-    sched_setaffinity(THIS_THREAD, cpus)
+    let mask = std::ptr::from_ref(cpus).expose_provenance();
+    let arguments = [THIS_THREAD_NUMBER, size_of::<Cpus>(), mask, 0];
+    // SAFETY: the kernel reads the mask, which is live and of that size (sched_setaffinity(2)).
+    unsafe { raw::call(libc::SYS_sched_setaffinity, arguments) }
 }
 
 /// Lets the calling thread run on these only, for a time: threads that it starts do not inherit that.
 pub(crate) fn narrow(cpus: &Cpus, whole: &Cpus) -> Result<()> {
-    allow(cpus)?;
     WHOLE.set(Some(*whole));
+    narrow_again(cpus)
+}
+
+/// As [`narrow`], with the whole mask of the last time.
+#[inline]
+pub(crate) fn narrow_again(cpus: &Cpus) -> Result<()> {
+    allow(cpus)?;
+    NARROWED.set(true);
     Ok(())
 }
 
 /// Ends what [`narrow`] began.
+#[inline]
 pub(crate) fn widen(whole: &Cpus) -> Result<()> {
-    WHOLE.set(None);
+    NARROWED.set(false);
     allow(whole)
 }
 
 /// The mask that the calling thread had before it was narrowed, if it is.
 pub(crate) fn narrowed_from() -> Option<Cpus> {
-    WHOLE.get()
+    WHOLE.get().filter(|_| NARROWED.get())
 }
 
 /// All processors that the kernel has numbers for; it leaves those that the cpuset allows.

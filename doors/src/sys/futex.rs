@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::{Result, raw};
 use crate::primitive::AtomicU32;
 
 /// How a sleep ended. None of them says that the word has changed: look again.
@@ -60,58 +61,23 @@ pub(crate) fn wake(word: &AtomicU32) {
     let _woken = unsafe { futex(word, libc::FUTEX_WAKE, ALL, std::ptr::null()) };
 }
 
-/// The system call, without the C library in between: of a call that comes after a pause each piece of code that lies elsewhere is
-/// a miss, and `errno` another.
-///
-/// # Safety
-/// What futex(2) says of the operation: the word is a live address, the timeout null or a live timespec.
-#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
-#[inline]
-unsafe fn futex(
-    word: &AtomicU32,
-    operation: libc::c_int,
-    value: u32,
-    timeout: *const libc::timespec,
-) -> Result<(), Errno> {
-    let result: i64;
-    // SAFETY: the caller's promise; the kernel keeps all registers but those that are named here (syscall(2)), and what it writes
-    // is the word of nobody here.
-    unsafe {
-        std::arch::asm!(
-            "syscall",
-            inlateout("rax") libc::SYS_futex => result,
-            in("rdi") word.as_ptr(),
-            in("rsi") operation,
-            in("rdx") value,
-            in("r10") timeout,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack)
-        );
-    }
-    if result < 0 {
-        let number = result
-            .checked_neg()
-            .and_then(|number| i32::try_from(number).ok());
-        return Err(number.map_or(Errno::UnknownErrno, Errno::from_raw));
-    }
-    Ok(())
-}
-
 /// The system call.
 ///
 /// # Safety
-/// As on `x86_64`.
-#[cfg(not(all(target_arch = "x86_64", target_pointer_width = "64")))]
+/// What futex(2) says of the operation: the word is a live address, the timeout null or a live timespec.
 #[inline]
 unsafe fn futex(
     word: &AtomicU32,
     operation: libc::c_int,
     value: u32,
     timeout: *const libc::timespec,
-) -> Result<(), Errno> {
+) -> Result<()> {
+    let arguments = [
+        word.as_ptr().expose_provenance(),
+        raw::number(operation.unsigned_abs()),
+        raw::number(value),
+        timeout.expose_provenance(),
+    ];
     // SAFETY: the caller's promise.
-    let result =
-        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, value, timeout) };
-    Errno::result(result).map(drop)
+    unsafe { raw::call(libc::SYS_futex, arguments) }
 }

@@ -29,6 +29,7 @@ mod patient;
 pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod random;
+mod raw;
 pub(crate) mod shared;
 pub(crate) mod socket;
 pub(crate) mod table;

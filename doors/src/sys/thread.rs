@@ -32,11 +32,18 @@ mod tests {
         let mut only = Cpus::new();
         let first = (0..Cpus::count()).find(|cpu| wide.is_set(*cpu).unwrap());
         only.set(first.unwrap()).unwrap();
-        affinity::narrow(&only, &wide).unwrap();
-        let seen = start("test", || affinity::allowed().unwrap());
-        assert_eq!(seen.unwrap().join().unwrap(), wide);
-        assert_eq!(affinity::allowed().unwrap(), only);
-        affinity::widen(&wide).unwrap();
-        assert_eq!(affinity::allowed().unwrap(), wide);
+        for again in [false, true] {
+            if again {
+                affinity::narrow_again(&only).unwrap();
+            } else {
+                affinity::narrow(&only, &wide).unwrap();
+            }
+            let seen = start("test", || affinity::allowed().unwrap());
+            assert_eq!(seen.unwrap().join().unwrap(), wide);
+            assert_eq!(affinity::allowed().unwrap(), only);
+            affinity::widen(&wide).unwrap();
+            assert_eq!(affinity::allowed().unwrap(), wide);
+            assert_eq!(affinity::narrowed_from(), None);
+        }
     }
 }
