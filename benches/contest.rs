@@ -10,7 +10,7 @@ use crate::client::monotonic;
 use crate::job::{Job, Kind, Pace};
 use crate::peer::Peer;
 use crate::pin::{Pin, to_processors};
-use crate::record::{Record, Times};
+use crate::record::{BesideFloor, Record, Times};
 use crate::role::Role;
 use crate::statistics::{Round, Sighting};
 use crate::suite::Suite;
@@ -36,6 +36,8 @@ pub(crate) struct Setting {
     pub(crate) threads: usize,
     /// A round of one peer.
     pub(crate) slice: Duration,
+    /// Peers, each with the floor that it is measured beside.
+    pub(crate) floors: &'static [(&'static str, &'static str)],
 }
 
 impl Setting {
@@ -51,6 +53,7 @@ impl Setting {
             processes: 1,
             threads: 1,
             slice: suite.plan.slice,
+            floors: &[],
         }
     }
 
@@ -246,7 +249,11 @@ fn records(setting: &Setting, measured: &[Measured]) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     for one in measured {
         let mut record = setting.record(one.peer, one.rounds.len());
-        record.times = Some(Times::of(&one.rounds, base)?);
+        let mut times = Times::of(&one.rounds, base)?;
+        let floor = setting.floors.iter().find(|(peer, _)| *peer == one.peer);
+        let floor = floor.and_then(|(_, floor)| measured.iter().find(|one| one.peer == *floor));
+        times.beside_floor = floor.map(|floor| BesideFloor::of(&one.rounds, &floor.rounds));
+        record.times = Some(times);
         records.push(record);
     }
     Ok(records)

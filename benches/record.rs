@@ -52,8 +52,32 @@ pub struct Times {
     pub ratio: Option<Spread>,
     /// p99 beside the unix stream's in the same round, if that took part.
     pub ratio_p99: Option<Spread>,
+    /// The same beside a floor, if one took part.
+    pub beside_floor: Option<BesideFloor>,
     /// All rounds together.
     pub all: Latencies,
+}
+
+/// Figures beside those of a floor in the same round: a host whose speed changes between rounds changes both.
+#[derive(Clone, Copy, Debug)]
+pub struct BesideFloor {
+    /// p50.
+    pub p50: Spread,
+    /// Processor time of the server per call.
+    pub server_cpu: Spread,
+}
+
+impl BesideFloor {
+    pub(crate) fn of(rounds: &[Round], floor: &[Round]) -> Self {
+        let beside = |pick: &dyn Fn(&Round) -> f64| {
+            let pairs = rounds.iter().zip(floor);
+            Spread::of(pairs.map(|(round, floor)| pick(round) / pick(floor).max(1.0)))
+        };
+        Self {
+            p50: beside(&|round| round.latencies.at(0.5)),
+            server_cpu: beside(&|round| round.per_call(round.server_busy)),
+        }
+    }
 }
 
 impl Times {
@@ -82,6 +106,7 @@ impl Times {
             server_cpu: Some(of(&|round| round.per_call(round.server_busy))),
             ratio: ratio(0.5),
             ratio_p99: ratio(0.99),
+            beside_floor: None,
             all,
         })
     }

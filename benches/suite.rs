@@ -35,7 +35,7 @@ impl Plan {
     /// Figures to rely on.
     pub const FULL: Self = Self {
         rounds: 7,
-        passes: &[3; 4],
+        passes: &[5; 4],
         slice: Duration::from_millis(400),
         quick: false,
         compared: false,

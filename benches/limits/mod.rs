@@ -30,6 +30,8 @@ pub struct Limit {
     /// What a program of this suite measured that does nothing but what stops us: a limit that it misses itself, with us
     /// close to it, is bound by it.
     floor: Option<f64>,
+    /// What was measured beside that floor in the same round, at the median.
+    beside_floor: Option<f64>,
     /// The measured value has to be at least the bound, not at most.
     at_least: bool,
 }
@@ -64,7 +66,8 @@ impl Limit {
         let (Some(measured), Some(floor)) = (self.measured, self.floor) else {
             return false;
         };
-        let close = !self.at_least && measured <= floor * FLOOR_AND;
+        let beside = self.beside_floor.unwrap_or(measured / floor);
+        let close = !self.at_least && beside <= FLOOR_AND;
         close && !self.is_held_by(measured) && !self.is_held_by(floor)
     }
 }
@@ -84,7 +87,11 @@ impl Limit {
             Some(_) => "held",
         };
         let bound = match self.floor {
-            Some(floor) => format!("{sign} {} (floor {floor:.3})", self.bound),
+            Some(floor) => {
+                let beside = self.beside_floor.map(|beside| format!(", {beside:.2} x"));
+                let beside = beside.unwrap_or_default();
+                format!("{sign} {} (floor {floor:.3}{beside})", self.bound)
+            }
             None => format!("{sign} {}", self.bound),
         };
         [self.what.clone(), measured, bound, verdict.into()]
@@ -94,7 +101,7 @@ impl Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [what, measured, bound, verdict] = self.cells();
-        write!(f, "{what:<58} {measured:>9} {bound:<24} {verdict}")
+        write!(f, "{what:<58} {measured:>9} {bound:<31} {verdict}")
     }
 }
 
@@ -125,6 +132,7 @@ mod tests {
             measured,
             bound: 1.0,
             floor: None,
+            beside_floor: None,
             at_least,
         }
     }

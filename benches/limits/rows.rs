@@ -3,7 +3,8 @@
 use super::{FAR, Limit};
 use crate::contest::BASE;
 use crate::pin::Pin;
-use crate::record::{Record, Times};
+use crate::record::{BesideFloor, Record, Times};
+use crate::statistics::Spread;
 
 /// The limits so far.
 #[derive(Debug)]
@@ -108,6 +109,7 @@ impl<'a> Rows<'a> {
             measured,
             bound,
             floor: None,
+            beside_floor: None,
             at_least: false,
         });
     }
@@ -119,11 +121,22 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// What the floor of the last limit measured.
-    fn floor(&mut self, measured: Option<f64>) {
+    /// What the floor of the last limit measured, and how that was beside it.
+    fn floor(&mut self, measured: Option<f64>, beside: Option<f64>) {
         if let Some(last) = self.limits.last_mut() {
             last.floor = measured;
+            last.beside_floor = beside;
         }
+    }
+
+    /// A figure beside that of the floor.
+    fn beside(
+        &self,
+        place: Place<'_>,
+        peer: &str,
+        figure: impl Fn(BesideFloor) -> Spread,
+    ) -> Option<f64> {
+        Some(figure(self.times(place, peer)?.beside_floor?).median)
     }
 
     /// Calls one after another.
@@ -154,8 +167,9 @@ impl<'a> Rows<'a> {
             };
             let [p50, _] = self.ratios(connect, "doors");
             let [floor, _] = self.ratios(connect, "first contact");
+            let beside = self.beside(connect, "doors", |beside| beside.p50);
             self.at_most(what, p50, bound);
-            self.floor(floor);
+            self.floor(floor, beside);
         }
     }
 
@@ -173,7 +187,8 @@ impl<'a> Rows<'a> {
                 p50,
                 p50_bound,
             );
-            self.floor(floor_p50);
+            let beside = self.beside(busy, peer, |beside| beside.p50);
+            self.floor(floor_p50, beside);
             self.at_most(
                 format!("sparse 300 us busy, {peer}, p99 / unix stream"),
                 p99,
@@ -189,7 +204,8 @@ impl<'a> Rows<'a> {
                 cpu,
                 cpu_bound,
             );
-            self.floor(floor_cpu);
+            let beside = self.beside(busy, peer, |beside| beside.server_cpu);
+            self.floor(floor_cpu, beside);
         }
         let asleep = place("sparse", "1.00 ms asleep");
         let [p50, p99] = self.ratios(asleep, "doors");

@@ -14,6 +14,7 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
         let setting = Setting {
             pace: Pace::Connect,
             pin,
+            floors: &[("doors", "first contact")],
             ..Setting::new("connect", suite)
         };
         records.extend(contest::run(

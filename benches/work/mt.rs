@@ -22,10 +22,10 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
                 variant: if as_processes { "processes" } else { "threads" }.into(),
                 processes,
                 threads,
-                // Of half the length, since there are twice as many.
+                // Shorter ones, since there are more.
                 slice: suite
                     .plan
-                    .pick(Duration::from_millis(200), suite.plan.slice),
+                    .pick(Duration::from_millis(150), suite.plan.slice),
                 ..Setting::new("mt", suite)
             });
         }
