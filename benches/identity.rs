@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
 
 use crate::Result;
@@ -15,33 +16,49 @@ use crate::Result;
 /// Supplementary groups that there is room for: whoever has more is not known to this floor.
 const GROUPS: usize = 64;
 
+/// What a connection says of who has made it, of the moment of connecting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noted {
+    /// In our namespace; it may be another process's by now.
+    pid: i32,
+}
+
+impl Noted {
+    /// By this socket.
+    pub(crate) fn at(socket: impl AsFd) -> Result<Self> {
+        let pid = getsockopt(&socket, sockopt::PeerCredentials)?.pid();
+        Ok(Self { pid })
+    }
+
+    pub(crate) fn pid(self) -> i32 {
+        self.pid
+    }
+}
+
 /// A caller as its server procedure may ask for it: none of this can be made up, nor become another process's meanwhile.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pid: i32,
-    /// As long as it is open, the pid is nobody else's.
-    _process: OwnedFd,
+    /// As long as it is open, and not over, the pid is nobody else's.
+    process: OwnedFd,
 }
 
 impl Identity {
     /// Whoever has connected this socket.
-    pub(crate) fn of(socket: impl AsFd) -> Result<Self> {
-        let noted = getsockopt(&socket, sockopt::PeerCredentials)?;
+    pub(crate) fn of(socket: impl AsFd, noted: Noted) -> Result<Self> {
         let process = getsockopt(&socket, sockopt::PeerPidfd)?;
         let pid = pid(&process)?;
-        if pid != noted.pid() {
+        if pid != noted.pid {
             return Err("the process is of another namespace".into());
         }
-        ask_groups(&socket)?;
-        Ok(Self {
-            pid,
-            _process: process,
-        })
+        Ok(Self { pid, process })
     }
 
-    /// In our namespace.
-    pub(crate) fn pid(&self) -> i32 {
-        self.pid
+    /// Whether this is who has made another connection later, of which something was received before this is asked.
+    pub(crate) fn is_still(&self, noted: Noted) -> bool {
+        // It becomes readable when the process exits (pidfd_open(2)).
+        let mut process = [PollFd::new(self.process.as_fd(), PollFlags::POLLIN)];
+        self.pid == noted.pid && poll(&mut process, PollTimeout::ZERO) == Ok(0)
     }
 }
 
@@ -58,7 +75,7 @@ fn pid(process: &OwnedFd) -> Result<i32> {
 }
 
 /// Asks for the supplementary groups of the moment of connecting.
-fn ask_groups(socket: impl AsFd) -> Result<()> {
+pub(crate) fn ask_groups(socket: impl AsFd) -> Result<()> {
     let mut groups = [0_u32; GROUPS];
     let mut len = libc::socklen_t::try_from(size_of_val(&groups))?;
     // SAFETY: `groups` has `len` writable bytes, and any bits are a u32; the kernel writes no more than it is offered. Both
@@ -87,8 +104,9 @@ mod tests {
         let (one, _other) = UnixStream::pair().unwrap();
         // An older kernel cannot tell.
         if getsockopt(&one, sockopt::PeerPidfd).is_ok_and(|process| pid(&process).is_ok()) {
-            let own = nix::unistd::getpid().as_raw();
-            assert_eq!(Identity::of(&one).unwrap().pid(), own);
+            let noted = Noted::at(&one).unwrap();
+            assert_eq!(noted.pid(), nix::unistd::getpid().as_raw());
+            assert!(Identity::of(&one, noted).unwrap().is_still(noted));
         }
     }
 }

@@ -1,39 +1,52 @@
 //! What a first contact costs at least: a unix seqpacket socket, a server that knows of each caller what a server of doors
-//! has to know, and nothing else.
+//! has to know, both sides as quick to wait as doors are, and nothing else.
 //!
-//! One thread serves all connections, so that a silent one holds up nobody. Each packet names its sender, and a call is
-//! answered only if that is who has connected. The caller does not wait for ever.
+//! | step | why it cannot be left out |
+//! |---|---|
+//! | *caller*: socket(2), connect(2), sendmsg(2), none of which waits | a server that stands still holds up nobody; a blocking connect(2) would wait for room in its backlog |
+//! | `sched_yield(2)`, then recvmsg(2) with room for all that can come along | what does not fit is closed in recvmsg(2), for as long as its owner likes |
+//! | only if the answer is not there within 50 us: `SO_PASSCRED`, `SO_RCVTIMEO`, `FIONBIO` and a recvmsg(2) that sleeps | an empty packet is told from an end by its sender; nobody waits for ever |
+//! | poll(2), close(2) | something that lies in the queue may take long to close, and is closed elsewhere |
+//! | *server*: `sched_yield(2)`, poll(2) | one look at the listener, the connection that was answered last, and all others (an epoll(7) of their own): a silent one holds up nobody |
+//! | recvmsg(2), close(2) of the connection before | poll(2) tells the end but not what lies before it: a call, or something slow to close |
+//! | accept4(2), `SO_PEERCRED`, recvmsg(2) | who has connected, and with which ids, is the kernel's word of that moment; each packet names its sender, which has to be the same |
+//! | `SO_PEERPIDFD` and `PIDFD_GET_INFO`, or poll(2) of the pidfd of who has called last | a pid may be another's by now: nobody gets a dead caller's name |
+//! | `SO_PEERGROUPS` | policies and procedures ask for groups; a process may change them between two connections |
+//! | the seat, in which the server lies while the procedure runs, and a thread that looks there | a procedure that takes long holds up nobody else |
+//! | sendmsg(2), which does not wait | a caller that does not listen holds up nobody |
+//!
+//! What doors do for nothing that can be seen here is left out: quotas, policies, deadlines for silent connections, and the look at the
+//! table of descriptors once a millisecond.
 
-use std::collections::BTreeMap;
-use std::io::IoSliceMut;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+mod look;
+mod packet;
+mod server;
+mod stand_in;
+
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::sockopt::{Timeout, set_socket_passcred, set_socket_timeout};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix,
-    SocketFlags, SocketType, accept_with, bind, connect, listen, recvmsg, send, socket_with,
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send,
+    socket_with,
 };
 
+use self::packet::{leave, receive};
+use self::server::Server;
+use self::stand_in::{Seat, start};
 use super::{Caller, Peer, Service};
 use crate::Result;
-use crate::identity::Identity;
+use crate::identity::{Identity, Noted};
 use crate::job::{Job, Kind, Pace};
 
 /// Longer messages do not fit a socket's buffer as it is by default (`net.core.wmem_default`).
 const LARGEST: usize = 128 * 1024;
 /// A caller waits no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What epoll(7) calls the listener; connections count from 1.
-const LISTENER: u64 = 0;
-/// Events of one look.
-const EVENTS: usize = 64;
-/// Room for who has sent a packet.
-const ROOM: usize = rustix::cmsg_space!(ScmCredentials(1));
 
 #[derive(Debug)]
 pub(crate) struct Contact;
@@ -51,20 +64,18 @@ impl Peer for Contact {
     }
 
     fn serve(&self, job: &Job) -> Result<Service> {
-        let mut server = Server::new(job)?;
-        // An error ends the listener, which clients notice.
-        std::thread::spawn(move || server.run());
+        let server = Server::new(job)?;
+        let seat = Arc::new(Seat::default());
+        start(&seat, None);
+        start(&seat, Some(server));
         Ok(Box::new(()))
     }
 
     fn connect(&self, job: &Job) -> Result<Vec<Box<dyn Caller>>> {
         let one = |_| -> Result<Box<dyn Caller>> {
-            let socket = fresh(SocketFlags::CLOEXEC)?;
+            let socket = fresh()?;
             connect(&socket, &address(job)?)?;
-            Ok(Box::new(Connection {
-                socket,
-                is_guarded: false,
-            }))
+            Ok(Box::new(Connection(Some(socket))))
         };
         (0..job.lines).map(one).collect()
     }
@@ -72,11 +83,13 @@ impl Peer for Contact {
 
 /// Whether this kernel tells what there is to know, and in this form.
 fn callers_can_be_known() -> bool {
-    UnixStream::pair().is_ok_and(|(one, _other)| Identity::of(one).is_ok())
+    let known = |one: &UnixStream| Identity::of(one, Noted::at(one)?);
+    UnixStream::pair().is_ok_and(|(one, _other)| known(&one).is_ok())
 }
 
-fn fresh(flags: SocketFlags) -> Result<OwnedFd> {
+fn fresh() -> Result<OwnedFd> {
     let kind = SocketType::SEQPACKET;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     Ok(socket_with(AddressFamily::UNIX, kind, flags, None)?)
 }
 
@@ -84,151 +97,43 @@ fn address(job: &Job) -> Result<SocketAddrUnix> {
     Ok(SocketAddrUnix::new(job.path("contact"))?)
 }
 
-/// One packet: its length, and who has sent it. An end has no sender.
-fn receive(
-    socket: impl AsFd,
-    data: &mut [u8],
-    flags: RecvFlags,
-) -> rustix::io::Result<(usize, Option<i32>)> {
-    let mut room = [MaybeUninit::uninit(); ROOM];
-    let mut control = RecvAncillaryBuffer::new(&mut room);
-    let received = recvmsg(
-        socket,
-        &mut [IoSliceMut::new(data)],
-        &mut control,
-        flags | RecvFlags::CMSG_CLOEXEC,
-    )?;
-    let sender = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmCredentials(sender) => Some(sender.pid.as_raw_nonzero().get()),
-        _ => None,
-    });
-    Ok((received.bytes, sender))
-}
-
-/// The thread that serves.
+/// The caller's side; only its end is without a socket.
 #[derive(Debug)]
-struct Server {
-    job: Job,
-    listener: OwnedFd,
-    epoll: Epoll,
-    connections: BTreeMap<u64, OwnedFd>,
-    /// The number of the newest connection.
-    newest: u64,
-    data: Vec<u8>,
-    scratch: Vec<u8>,
-}
-
-impl Server {
-    fn new(job: &Job) -> Result<Self> {
-        let listener = fresh(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
-        // Connections inherit it, so that even their first packets name their senders.
-        set_socket_passcred(&listener, true)?;
-        bind(&listener, &address(job)?)?;
-        listen(&listener, 4096)?;
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
-        Ok(Self {
-            job: job.clone(),
-            listener,
-            epoll,
-            connections: BTreeMap::new(),
-            newest: LISTENER,
-            data: vec![0; job.size],
-            scratch: Vec::new(),
-        })
-    }
-
-    fn run(&mut self) -> Result<()> {
-        let mut events = [EpollEvent::empty(); EVENTS];
-        loop {
-            let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
-                Err(nix::errno::Errno::EINTR) => continue,
-                count => count?,
-            };
-            for event in events.iter().take(count) {
-                match event.data() {
-                    LISTENER => self.accept()?,
-                    number if event.events().contains(EpollFlags::EPOLLHUP) => {
-                        self.connections.remove(&number);
-                    }
-                    number => self.go_on(number),
-                }
-            }
-        }
-    }
-
-    /// Takes a connection.
-    fn accept(&mut self) -> Result<()> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = match accept_with(&self.listener, flags) {
-            Err(Errno::AGAIN) => return Ok(()),
-            socket => socket?,
-        };
-        // Who connects has mostly called by now, and is answered before anything else is done.
-        if self.answer(&socket).is_ok() {
-            self.newest = self.newest.saturating_add(1);
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, self.newest);
-            self.epoll.add(&socket, event)?;
-            self.connections.insert(self.newest, socket);
-        }
-        Ok(())
-    }
-
-    /// Something came on a connection.
-    fn go_on(&mut self, number: u64) {
-        let Some(socket) = self.connections.remove(&number) else {
-            return;
-        };
-        if self.answer(&socket).is_ok() {
-            self.connections.insert(number, socket);
-        }
-    }
-
-    /// Answers a call if one is there. An error ends the connection.
-    fn answer(&mut self, socket: &OwnedFd) -> Result<()> {
-        let (bytes, sender) = match receive(socket, &mut self.data, RecvFlags::DONTWAIT) {
-            Err(Errno::AGAIN) => return Ok(()),
-            received => received?,
-        };
-        let sender = sender.ok_or("the client has gone")?;
-        let caller = Identity::of(socket)?;
-        if caller.pid() != sender {
-            return Err("a call of somebody else".into());
-        }
-        let data = self.data.get(..bytes).unwrap_or_default();
-        let results = self.job.answer(data, &mut self.scratch)?;
-        send(socket, results, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
-        Ok(())
-    }
-}
-
-/// The caller's side.
-#[derive(Debug)]
-struct Connection {
-    socket: OwnedFd,
-    /// Answers name their senders, and are not waited for for ever.
-    is_guarded: bool,
-}
+struct Connection(Option<OwnedFd>);
 
 impl Caller for Connection {
     fn call(&mut self, data: &[u8], results: &mut Vec<u8>) -> Result<()> {
-        send(
-            &self.socket,
-            data,
-            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-        )?;
-        // The server is at work meanwhile.
-        if !self.is_guarded {
-            set_socket_passcred(&self.socket, true)?;
-            set_socket_timeout(&self.socket, Timeout::Recv, Some(PATIENCE))?;
-            self.is_guarded = true;
-        }
+        let socket = self.0.as_ref().ok_or("no connection")?;
+        send(socket, data, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
         results.resize(data.len(), 0);
-        let (bytes, sender) = receive(&self.socket, results, RecvFlags::empty())?;
-        if sender.is_some() && bytes == data.len() {
+        let soon = look::look(|| match receive(socket, results, RecvFlags::DONTWAIT) {
+            Err(Errno::AGAIN) => None,
+            received => Some(received),
+        });
+        let (bytes, _) = match soon {
+            Some(received) => received?,
+            None => receive_late(socket, results)?,
+        };
+        if bytes == data.len() && bytes > 0 {
             Ok(())
         } else {
             Err("the connection has ended".into())
+        }
+    }
+}
+
+/// Sleeps for an answer.
+fn receive_late(socket: &OwnedFd, results: &mut [u8]) -> Result<(usize, Option<i32>)> {
+    set_socket_passcred(socket, true)?;
+    set_socket_timeout(socket, Timeout::Recv, Some(PATIENCE))?;
+    ioctl_fionbio(socket, false)?;
+    Ok(receive(socket, results, RecvFlags::empty())?)
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(socket) = self.0.take() {
+            leave(socket);
         }
     }
 }
@@ -238,21 +143,26 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::job::HANG;
     use crate::stage::Stage;
 
-    /// A server in this process, if the kernel can tell who calls.
-    fn served() -> Option<(Stage, Job)> {
-        let stage = Stage::new().unwrap();
-        let job = Job {
+    fn job(stage: &Stage, kind: Kind) -> Job {
+        Job {
             place: stage.path().to_owned(),
             peer: FIRST_CONTACT.name().to_owned(),
             size: 8,
-            kind: Kind::Echo,
+            kind,
             pace: Pace::Connect,
             first: 0,
             lines: 1,
             slice: Duration::ZERO,
-        };
+        }
+    }
+
+    /// A server in this process, if the kernel can tell who calls.
+    fn served() -> Option<(Stage, Job)> {
+        let stage = Stage::new().unwrap();
+        let job = job(&stage, Kind::Echo);
         if !FIRST_CONTACT.does(&job) {
             return None;
         }
@@ -288,16 +198,36 @@ mod tests {
         let Some((_stage, job)) = served() else {
             return;
         };
-        let socket = fresh(SocketFlags::CLOEXEC).unwrap();
+        let socket = fresh().unwrap();
         connect(&socket, &address(&job).unwrap()).unwrap();
         let lent = Stdio::from(socket.try_clone().unwrap());
         let status = Command::new("printf").arg("12345678").stdout(lent).status();
         assert!(status.unwrap().success());
-        set_socket_passcred(&socket, true).unwrap();
-        set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE)).unwrap();
         // Nothing was read but what came, so that this is an end and no reset.
-        let end = receive(&socket, &mut [0; 8], RecvFlags::empty());
-        assert_eq!(end, Ok((0, None)));
+        assert_eq!(receive_late(&socket, &mut [0; 8]).unwrap(), (0, None));
+    }
+
+    #[test]
+    fn a_call_that_takes_long_holds_up_nobody_else() {
+        let stage = Stage::new().unwrap();
+        if !callers_can_be_known() {
+            return;
+        }
+        let job = job(&stage, Kind::Hang);
+        FIRST_CONTACT.serve(&job).unwrap();
+        // Some quick ones first, so that somebody looks already.
+        let mut results = Vec::new();
+        for hangs in [false, false, true, false, true, false] {
+            let socket = fresh().unwrap();
+            connect(&socket, &address(&job).unwrap()).unwrap();
+            let data = if hangs { HANG } else { b"quick" };
+            send(&socket, data, SendFlags::DONTWAIT).unwrap();
+            if !hangs {
+                results.resize(data.len(), 0);
+                receive_late(&socket, &mut results).unwrap();
+                assert_eq!(results, data);
+            }
+        }
     }
 
     #[test]
