@@ -3,12 +3,13 @@
 //! Whoever asks the kernel whether something has come pays for a system call each time, so this is for waits at which a
 //! peer is expected at once: the answer to a first call, and the next caller after one. To be woken from a sleep takes
 //! longer than both. The peer may be on our own processor and need it, which nobody knows here: so the processor is
-//! offered to others between any two looks, which costs next to nothing when there are none. What does not pay shrinks,
-//! as in [`wait`](super::wait), and a processor on which a third thread computes is given away seldom.
+//! offered to others before each look, which costs next to nothing when there are none. Only where something had come
+//! already when it was tried, as with many callers, the first look is at once. What does not pay shrinks, as in
+//! [`wait`](super::wait), and a processor on which a third thread computes is given away seldom.
 
 use std::time::{Duration, Instant};
 
-use crate::primitive::{AtomicU32, Ordering};
+use crate::primitive::{AtomicBool, AtomicU32, Ordering};
 use crate::sys::cpu;
 use crate::waiting::Waiting;
 
@@ -18,6 +19,8 @@ const LONGEST_US: u32 = 50;
 const SHORTEST_US: u32 = 4;
 /// Every so many waits the longest looking is tried again.
 const RETRY_EVERY: u32 = 32;
+/// Every so many waits the first look is tried before the processor is offered.
+const AT_ONCE_EVERY: u32 = 16;
 /// The first waits sleep at once: a program that calls once is over by then, and need not know of any quota.
 const UNTRIED: u32 = 8;
 /// A processor that comes back later than this was a third thread's, for its whole time slice; the peer gives it back
@@ -39,6 +42,8 @@ pub(crate) struct Glance {
     barred: AtomicU32,
     /// How many there will be after the next one.
     next_barred: AtomicU32,
+    /// The last look that was made at once has found something.
+    at_once: AtomicBool,
 }
 
 impl Default for Glance {
@@ -54,6 +59,7 @@ impl Glance {
             budget_us: AtomicU32::new(LONGEST_US),
             barred: AtomicU32::new(0),
             next_barred: AtomicU32::new(BARRED),
+            at_once: AtomicBool::new(false),
         }
     }
 
@@ -63,9 +69,18 @@ impl Glance {
         let Some(budget) = self.budget(waits) else {
             return false;
         };
+        if self.at_once.load(Ordering::Relaxed) || waits.is_multiple_of(AT_ONCE_EVERY) {
+            let seen = there();
+            self.at_once.store(seen, Ordering::Relaxed);
+            if seen {
+                self.pay(waits);
+                return true;
+            }
+        }
         let begun = Instant::now();
         let mut before = begun;
         loop {
+            cpu::yield_now();
             let seen = there();
             let now = Instant::now();
             if now.saturating_duration_since(before) > TOO_LONG {
@@ -81,7 +96,6 @@ impl Glance {
                 return false;
             }
             before = now;
-            cpu::yield_now();
         }
     }
 

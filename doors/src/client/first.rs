@@ -136,15 +136,23 @@ impl First<'_, '_> {
         if within.is_zero() {
             return Ok(None);
         }
-        // If it has not come yet, it is waited for below.
-        let seen = ANSWERS.at(|| socket::has_something(self.connection));
-        let received = if seen && self.begun.elapsed() < SOON {
-            // The answer, or the end, so that its sender need not be named.
-            self.connection.receive(&mut self.buffer)
-        } else {
-            // What is not granted here is asked for again where it matters.
-            let _later = socket::number_senders(self.connection);
-            self.connection.receive_within(&mut self.buffer, within)
+        // The answer, or the end, so that its sender need not be named. What comes later may be something else.
+        let mut soon = None;
+        let _seen = ANSWERS.at(|| {
+            if self.begun.elapsed() >= SOON {
+                return socket::has_something(self.connection);
+            }
+            let received = self.connection.receive(&mut self.buffer);
+            soon = (!matches!(received, Err(Errno::EAGAIN))).then_some(received);
+            soon.is_some()
+        });
+        let received = match soon {
+            Some(received) => received,
+            None => {
+                // What is not granted here is asked for again where it matters.
+                let _later = socket::number_senders(self.connection);
+                self.connection.receive_within(&mut self.buffer, within)
+            }
         };
         let received = match received {
             Ok(Some(received)) => self.packet(received, out)?,
