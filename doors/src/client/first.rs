@@ -146,13 +146,12 @@ impl First<'_, '_> {
             soon = (!matches!(received, Err(Errno::EAGAIN))).then_some(received);
             soon.is_some()
         });
-        let received = match soon {
-            Some(received) => received,
-            None => {
-                // What is not granted here is asked for again where it matters.
-                let _later = socket::number_senders(self.connection);
-                self.connection.receive_within(&mut self.buffer, within)
-            }
+        let received = if let Some(received) = soon {
+            received
+        } else {
+            // What is not granted here is asked for again where it matters.
+            let _later = socket::number_senders(self.connection);
+            self.connection.receive_within(&mut self.buffer, within)
         };
         let received = match received {
             Ok(Some(received)) => self.packet(received, out)?,

@@ -37,8 +37,11 @@ impl Hangups {
 
     /// Those that are true by now.
     pub(super) fn come_true(&mut self) -> Vec<Arc<Token>> {
-        let now = Instant::now();
         let mut ended = Vec::new();
+        if self.0.is_empty() {
+            return ended;
+        }
+        let now = Instant::now();
         self.0.retain_mut(|faked| {
             if faked.at > now {
                 return true;

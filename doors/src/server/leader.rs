@@ -321,6 +321,9 @@ impl Leader {
     }
 
     fn listen_again(&mut self) {
+        if self.deaf.is_empty() {
+            return;
+        }
         let now = Instant::now();
         let runtime = &self.runtime;
         self.deaf.retain(|(attached, at)| {
@@ -334,12 +337,18 @@ impl Leader {
 
     /// Ends the sessions that nobody has finished in time.
     fn end_unfinished_sessions(&mut self) {
+        if !self.unfinished.has_sessions() {
+            return;
+        }
         for session in self.unfinished.sessions_over(Instant::now()) {
             self.end_session(session.id);
         }
     }
 
     fn end_silent_connections(&mut self) {
+        if !self.unfinished.sweeps() {
+            return;
+        }
         let now = Instant::now();
         for token in self.unfinished.connections_over(now) {
             // A word that has come at this very moment counts.

@@ -1,6 +1,6 @@
 //! What the clients of one user may hold in this server.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::core::lock;
@@ -10,7 +10,7 @@ use crate::wire::limits::{GIVEN_BACK_BYTES, USER_BYTES, USER_DESCRIPTORS_SHARE};
 
 /// What each user holds.
 #[derive(Debug, Default)]
-pub(crate) struct Quotas(Mutex<HashMap<u32, Held>>);
+pub(crate) struct Quotas(Mutex<BTreeMap<u32, Held>>);
 
 #[derive(Debug)]
 struct Held {

@@ -104,6 +104,9 @@ impl Leader {
 
     /// References that have rested are read again, or end.
     pub(super) fn wake_rested(&mut self) {
+        if self.resting.is_empty() {
+            return;
+        }
         for rested in self.resting.look(Instant::now()) {
             match rested {
                 Rested::Goes(token) => self.runtime.watch_again(token.key, &token.socket),

@@ -55,6 +55,11 @@ impl Resting {
         self.0.iter().map(|rest| rest.at).min()
     }
 
+    /// Whether nobody rests.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Looks at those whose time has come.
     pub(crate) fn look(&mut self, now: Instant) -> Vec<Rested> {
         let mut rested = Vec::new();

@@ -85,6 +85,16 @@ impl Unfinished {
         over
     }
 
+    /// Whether silent connections are looked at some time.
+    pub(crate) fn sweeps(&self) -> bool {
+        self.sweep.is_some()
+    }
+
+    /// Whether some session is not finished.
+    pub(crate) fn has_sessions(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+
     /// The connections that have been silent for too long, of users who have too many.
     pub(crate) fn connections_over(&mut self, now: Instant) -> Vec<Arc<Token>> {
         if self.sweep.is_none_or(|at| at > now) {

@@ -46,11 +46,12 @@ impl Untold {
 
     /// Tells those whose time has come.
     pub(super) fn tell(&mut self) {
+        self.0.retain(|waiting| !waiting.call.is_done());
+        if self.0.is_empty() {
+            return;
+        }
         let now = Instant::now();
         self.0.retain_mut(|waiting| {
-            if waiting.call.is_done() {
-                return false;
-            }
             if waiting.at > now {
                 return true;
             }

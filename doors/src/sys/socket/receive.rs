@@ -116,19 +116,23 @@ pub(crate) fn receive_past_reset(
     }
 }
 
+/// What comes with a packet, in words of eight bytes: its parts are aligned like that (cmsg(3)).
+#[repr(C, align(8))]
+struct Control<const WORDS: usize>([[u8; 8]; WORDS]);
+
 /// One recvmsg(2), with so many words for what comes with the packet, and whether anything did.
 pub(super) fn message<const WORDS: usize>(
     socket: impl AsFd,
     buffer: &mut [u8],
     flags: i32,
 ) -> Result<(Received, bool)> {
-    let mut control = [0_u64; WORDS];
+    let mut control = Control([[0; 8]; WORDS]);
     let mut slices = [IoSliceMut::new(buffer)];
     // SAFETY: msghdr is plain data for which all zero bytes are a valid value.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = slices.as_mut_ptr().cast();
     message.msg_iovlen = 1;
-    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control);
     let len = loop {
         // SAFETY: the header points at a live buffer and a live control buffer, and states their sizes.
@@ -147,8 +151,7 @@ pub(super) fn message<const WORDS: usize>(
         pidfd: None,
     };
     // What the kernel has written of it.
-    let written = control.iter().flat_map(|word| word.to_ne_bytes());
-    let written: Vec<u8> = written.take(message.msg_controllen).collect();
-    let any = control::read(&written, &mut received);
+    let written = control.0.as_flattened().get(..message.msg_controllen);
+    let any = control::read(written.unwrap_or_default(), &mut received);
     Ok((received, any))
 }

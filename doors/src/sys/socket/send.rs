@@ -6,13 +6,48 @@ use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
+use nix::sys::socket::MsgFlags;
 
 use super::DESCRIPTORS_PER_PACKET;
 use super::control::HEADER;
 use crate::sys::Result;
 
+/// A packet up to this size is put together here: that takes less than to have the kernel read a list of its parts.
+const SMALL_BYTES: usize = 256;
+
 /// Sends one packet, all or nothing; never blocks (`EAGAIN` when the queue is full) and never raises SIGPIPE.
 pub(crate) fn send(socket: impl AsFd, parts: &[&[u8]], fds: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut small = [0; SMALL_BYTES];
+    if fds.is_empty()
+        && let Some(len) = put_together(parts, &mut small)
+    {
+        return send_bytes(&socket, small.get(..len).unwrap_or_default());
+    }
+    send_message(&socket, parts, fds)
+}
+
+/// Copies the parts one behind the other; how many bytes they are, if there is room for them.
+fn put_together(parts: &[&[u8]], small: &mut [u8]) -> Option<usize> {
+    let mut len = 0_usize;
+    for part in parts {
+        let end = len.checked_add(part.len())?;
+        small.get_mut(len..end)?.copy_from_slice(part);
+        len = end;
+    }
+    Some(len)
+}
+
+fn send_bytes(socket: &impl AsFd, bytes: &[u8]) -> Result<()> {
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    loop {
+        match nix::sys::socket::send(socket.as_fd().as_raw_fd(), bytes, flags) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+fn send_message(socket: &impl AsFd, parts: &[&[u8]], fds: &[BorrowedFd<'_>]) -> Result<()> {
     let slices: [IoSlice<'_>; 3] =
         std::array::from_fn(|at| IoSlice::new(parts.get(at).copied().unwrap_or_default()));
     let mut control = Vec::new();
