@@ -88,11 +88,19 @@ fn a_name_is_never_wider_than_asked_for_not_even_for_an_instant() {
         let (stop, stopped) = channel();
         let looked_at = path.clone();
         let seen = std::thread::spawn(move || {
-            let mut seen = BTreeSet::new();
+            let look = || {
+                let found = std::fs::symlink_metadata(&looked_at).ok()?;
+                Some((found.uid(), found.gid(), found.mode() & 0o777))
+            };
+            let (mut seen, mut last) = (BTreeSet::new(), None);
             while stopped.try_recv() == Err(TryRecvError::Empty) {
-                if let Ok(found) = std::fs::symlink_metadata(&looked_at) {
-                    seen.insert((found.uid(), found.gid(), found.mode() & 0o777));
+                // The kernel reads the owner and the mode one after another (`generic_fillattr`), and may be kept in between: what is there
+                // is what two looks see.
+                let found = look();
+                if found == last {
+                    seen.extend(found);
                 }
+                last = found;
             }
             seen
         });

@@ -60,15 +60,16 @@ fn send_nothing() {
         jf,
         k,
     };
+    let sends = |call: libc::c_long, jt: u8, jf: u8| {
+        let number = u32::try_from(call).unwrap();
+        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number, jt, jf)
+    };
     let mut filter = [
         // The number of the system call is the first word of what a filter sees (seccomp(2)).
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        statement(
-            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            u32::try_from(libc::SYS_sendmsg).unwrap(),
-            0,
-            1,
-        ),
+        // send(2) is the second of them.
+        sends(libc::SYS_sendmsg, 1, 0),
+        sends(libc::SYS_sendto, 0, 1),
         statement(
             libc::BPF_RET | libc::BPF_K,
             libc::SECCOMP_RET_ERRNO | u32::try_from(libc::ENOBUFS).unwrap(),
