@@ -53,8 +53,11 @@ impl Watched {
 
     /// Looks if it is time; those that are not watched any more, to be dropped outside all locks.
     pub(crate) fn look(&mut self) -> Vec<Watch> {
+        let Some(due) = self.due else {
+            return Vec::new();
+        };
         let now = Instant::now();
-        if self.due.is_none_or(|due| due > now) {
+        if due > now {
             return Vec::new();
         }
         let is_over = |one: &mut Watch| one.look() != Look::Changes;

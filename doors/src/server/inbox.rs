@@ -143,9 +143,12 @@ impl Inbox {
 
     /// Sessions that are to be asked for their areas that rest.
     pub(super) fn spare(&self) -> Vec<Arc<Session>> {
-        let now = Instant::now();
         let mut spare = lock(&self.spare);
-        if spare.due.is_none_or(|due| due > now) {
+        let Some(due) = spare.due else {
+            return Vec::new();
+        };
+        let now = Instant::now();
+        if due > now {
             return Vec::new();
         }
         let rested = |_: &u128, (_, from): &mut (Arc<Session>, Instant)| *from <= now;

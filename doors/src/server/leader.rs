@@ -23,6 +23,8 @@
 //! What cannot be kept away is the program's allocator, its panic hook in case of a mistake of ours, and its signal
 //! handlers, which the kernel may run on any thread that does not block them.
 
+mod ends;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,14 +34,12 @@ use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::timerfd::TimerFd;
 
 use super::brief::Brief;
-use super::core::lock;
 use super::hangup::Hangups;
 use super::kept::{self, Kept};
 use super::names::Taken;
 use super::resting::Resting;
 use super::runtime::{Attached, Runtime, Source};
 use super::seat::{Here, Seat, Watch, deputize};
-use super::token::Token;
 use super::unfinished::Unfinished;
 use super::untold::Untold;
 use crate::event;
@@ -333,65 +333,6 @@ impl Leader {
             runtime.watch_again(attached.key, &attached.listener);
             false
         });
-    }
-
-    /// Ends the sessions that nobody has finished in time.
-    fn end_unfinished_sessions(&mut self) {
-        if !self.unfinished.has_sessions() {
-            return;
-        }
-        for session in self.unfinished.sessions_over(Instant::now()) {
-            self.end_session(session.id);
-        }
-    }
-
-    fn end_silent_connections(&mut self) {
-        if !self.unfinished.sweeps() {
-            return;
-        }
-        let now = Instant::now();
-        for token in self.unfinished.connections_over(now) {
-            // A word that has come at this very moment counts.
-            self.token(&token, EpollFlags::empty());
-            if !token.has_spoken() {
-                token.turn_away();
-                self.end_token(&token);
-            }
-        }
-    }
-
-    pub(super) fn end_token(&self, token: &Token) {
-        if self.runtime.unwatch(token.key, &token.socket).is_some() {
-            token.end();
-        }
-    }
-
-    pub(super) fn hung_up(&mut self, token: &Arc<Token>) {
-        if token.is_gone() {
-            return self.end_token(token);
-        }
-        // Somebody called shutdown(2). The hang-up would be reported for ever (epoll is level-triggered), so the
-        // socket leaves epoll, though not the table of sources, and is looked at now and then.
-        let _gone = self.runtime.epoll.delete(&token.socket);
-        self.hangups.faked(token);
-    }
-
-    pub(super) fn end_session(&self, id: u128) {
-        let session = self.runtime.sessions().remove(&id);
-        if let Some(session) = session {
-            for key in std::mem::take(&mut *lock(&session.keys)) {
-                match self.runtime.source(key) {
-                    Some(Source::Session(session)) => {
-                        self.runtime.unwatch(key, &session.socket);
-                    }
-                    Some(Source::Client(session)) => {
-                        self.runtime.unwatch(key, &session.client);
-                    }
-                    _ => {}
-                }
-            }
-            session.end();
-        }
     }
 
     /// A name was removed or replaced by somebody.
