@@ -174,7 +174,7 @@ pub(crate) fn run(
     records(setting, &measure(suite, setting, peers, suite.plan.rounds)?)
 }
 
-/// Measures several settings in turn, a few rounds of each at a time: a host that puts our processors far apart for half a minute, as some do,
+/// Measures several settings in turn, a round or a few of each at a time: a host that puts our processors far apart for half a minute, as some do,
 /// has a part of the rounds of each setting then, rather than one setting whole.
 pub(crate) fn run_in_passes(
     suite: &Suite,
@@ -185,11 +185,10 @@ pub(crate) fn run_in_passes(
     for rounds in suite.plan.passes {
         for (setting, so_far) in settings.iter().zip(&mut all) {
             let measured = measure(suite, setting, peers, *rounds)?;
-            if so_far.is_empty() {
-                *so_far = measured;
-            } else {
-                for (known, more) in so_far.iter_mut().zip(measured) {
-                    known.rounds.extend(more.rounds);
+            for more in measured {
+                match so_far.iter_mut().find(|known| known.peer == more.peer) {
+                    Some(known) => known.rounds.extend(more.rounds),
+                    None => so_far.push(more),
                 }
             }
         }

@@ -35,7 +35,7 @@ impl Plan {
     /// Figures to rely on.
     pub const FULL: Self = Self {
         rounds: 7,
-        passes: &[5; 4],
+        passes: &[1; 12],
         slice: Duration::from_millis(400),
         quick: false,
         compared: false,
@@ -69,7 +69,7 @@ impl Plan {
         };
         let (rounds, passes) = (self.passes.iter().sum::<usize>(), self.passes.len());
         format!(
-            "{} rounds, interleaved (mt: {rounds} in {passes} passes); medians (min - max){quick}",
+            "{} rounds, interleaved (many clients, and short pauses: {rounds} in {passes} passes); medians (min - max){quick}",
             self.rounds
         )
     }

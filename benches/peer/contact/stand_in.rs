@@ -80,7 +80,7 @@ pub(super) fn start(seat: &Arc<Seat>, server: Option<Server>) {
     thread::spawn(move || live(&seat, server));
 }
 
-/// The life of either thread. An error ends the listener, which clients notice.
+/// The life of either thread: it serves until another had to. An error ends the listener, which clients notice.
 fn live(seat: &Arc<Seat>, mut server: Option<Server>) {
     loop {
         let mut serving = server.take().unwrap_or_else(|| {
@@ -96,7 +96,9 @@ fn live(seat: &Arc<Seat>, mut server: Option<Server>) {
                 call.run();
                 let mut back = seat.take();
                 let answered = call.answer();
-                if let (Some(server), Ok(())) = (&mut back, answered) {
+                // Another serves, and has started one that stands by.
+                let Some(server) = &mut back else { return };
+                if answered.is_ok() {
                     server.go_on(call);
                 }
                 back
