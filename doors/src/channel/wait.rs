@@ -154,6 +154,11 @@ impl Patience {
         self.yields > 0
     }
 
+    /// Whether yields take too long here to be made.
+    pub(crate) fn is_barred(&self) -> bool {
+        self.barred > 0
+    }
+
     /// Whether the next wait is likely to begin with looking away until the peer's word is there.
     #[inline]
     pub(crate) fn looks_away(&self) -> bool {

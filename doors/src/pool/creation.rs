@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::crowd::room;
 use super::{Pool, ServerThread, State};
 use crate::event;
 use crate::foreign::{shielded, stay_out};
@@ -26,7 +27,7 @@ pub(super) struct Creation {
 impl Pool {
     /// Replaces the creation callback; returns the one before.
     pub(crate) fn replace_creator(&self, creator: Creator) -> Creator {
-        lock(&self.state).own_creator = false;
+        lock(&self.state).own_creator = Arc::ptr_eq(&creator, &self.own_creator);
         std::mem::replace(&mut lock(&self.creator), creator)
     }
 
@@ -76,13 +77,22 @@ impl Pool {
         }
     }
 
-    /// Makes a thread for a call that waits although threads will come for it. A foreign callback is asked where nobody is parked, and not
-    /// for speed.
+    /// Has the leader make a thread for a call that waits although threads will come for it: threads inherit the processors and the
+    /// priority of whoever starts them, and the calling one may be the program's.
     #[cold]
-    pub(super) fn create_for_speed(self: &Arc<Self>) {
+    pub(super) fn want_for_speed(self: &Arc<Self>) {
+        if let Some(runtime) = Runtime::existing()
+            && runtime.starved.want(self)
+        {
+            runtime.wake();
+        }
+    }
+
+    /// Makes the thread that was wanted for speed.
+    pub(crate) fn create_for_speed(self: &Arc<Self>) {
         let asked = {
             let mut state = lock(&self.state);
-            state.own_creator && !state.queue.is_empty() && state.ask()
+            state.grows() && state.ask()
         };
         if asked {
             start_default(ServerThread::asked(self, false));
@@ -122,6 +132,17 @@ impl Pool {
 }
 
 impl State {
+    /// Whether a call that waits is to have a further thread although threads will come for it. A foreign callback is asked where nobody is
+    /// parked, and not for speed.
+    pub(super) fn grows(&self) -> bool {
+        let creation = &self.creation;
+        self.own_creator
+            && self.idle.is_empty()
+            && !creation.under_way
+            && !creation.lacking
+            && self.threads < room().min(self.limits.ceiling)
+    }
+
     /// Whether the callback is to be asked now; it then has to be.
     fn ask(&mut self) -> bool {
         if self.closed || self.creation.under_way {

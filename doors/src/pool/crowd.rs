@@ -16,16 +16,16 @@
 //! | a thread that is about to sleep on its channel, beyond the room, processors short | leaves the channel |
 //!
 //! Processors are short while threads that give theirs away before they sleep come back late: somebody else had it. Callers that pause
-//! leave processors idle, however many they are, and each keeps its thread.
+//! on processors that are idle otherwise keep their threads, however many they are.
 //!
 //! # A call that waits while threads are idle
 //!
 //! Nobody may count on a thread that is busy, perhaps for ever. Whoever queues such a call has queued it before it looks for a thread that
 //! has a channel and is parked, with a `SeqCst` fence between; whoever takes a call says that it is not parked, passes a fence, and looks
 //! at the queue. So one of them sees the other: either nobody is counted on who is busy, or he finds the queue and
-//! [rouses](Pool::rouse_if_queued) an idle thread. The others come to the queue by themselves: a thread that looks stops for it, one that
-//! goes to sleep looks at it after a fence, one that leaves its channel takes from it what there is, and passes on out of
-//! which sleep it was called if it stays.
+//! [rouses](Pool::rouse_if_queued) an idle thread. The others come to the queue by themselves: a thread that looks stops for it, one between
+//! two parts rouses somebody as well, one that goes to sleep looks at it after a fence, one that leaves its channel takes from
+//! it what there is, and passes on out of which sleep it was called if it stays.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,9 +69,8 @@ impl Crowd {
         self.short_until.load(Ordering::Relaxed) >= period
     }
 
-    /// Whether no further channel is to have a thread while processors are short.
-    pub(super) fn is_full(&self) -> bool {
-        self.staffed.load(Ordering::Relaxed) >= room() && self.is_short(period())
+    fn staffed(&self) -> usize {
+        self.staffed.load(Ordering::Relaxed)
     }
 }
 
@@ -86,14 +85,21 @@ impl Pool {
         }
     }
 
-    /// Whether a thread that is about to sleep on its channel had better leave it. It gives the processor away to find out.
+    /// Whether a thread that is about to sleep on its channel had better leave it. It gives the processor away to find out, unless that is
+    /// barred.
     #[inline]
-    pub(crate) fn is_left_in_crowd(&self) -> bool {
-        self.crowd.staffed.load(Ordering::Relaxed) > room() && self.is_short_now()
+    pub(crate) fn is_left_in_crowd(&self, barred: bool) -> bool {
+        self.crowd.staffed() > room() && self.is_too_many(barred)
     }
 
     #[cold]
-    fn is_short_now(&self) -> bool {
+    fn is_too_many(&self, barred: bool) -> bool {
+        if self.at_work() <= room() {
+            return false;
+        }
+        if barred {
+            return self.crowd.is_short(period());
+        }
         let begun = clock::now_ns();
         cpu::yield_now();
         let short = clock::between(begun, clock::now_ns()) >= LATE;
@@ -103,14 +109,32 @@ impl Pool {
         short
     }
 
+    /// Whether no further channel is to have a thread, since processors are short.
+    pub(super) fn is_crowded(&self) -> bool {
+        let crowd = &self.crowd;
+        crowd.staffed() >= room() && crowd.is_short(period()) && self.at_work() >= room()
+    }
+
+    /// How many threads have channels on which calls come and go. Who is in a procedure for longer needs no processor, for all we know.
+    fn at_work(&self) -> usize {
+        let now = clock::coarse_ns();
+        let is_recent = |since| now.saturating_sub(since) < PERIOD_NS;
+        let desks = self.desks.load();
+        let at_work = desks
+            .iter()
+            .filter(|desk| desk.is_staffing() && (desk.is_parked() || is_recent(desk.since())));
+        at_work.count()
+    }
+
     /// Whether a thread has a channel and looks for calls: it looks at the queue, too. The caller has queued a call and has the lock of the
     /// state, so that nobody who leaves his channel meanwhile overlooks it.
     pub(super) fn somebody_looks(&self) -> bool {
         fence(Ordering::SeqCst);
         let desks = self.desks.load();
+        // In this order: who parks for the last time before he is not counted on has said that before.
         desks
             .iter()
-            .any(|desk| desk.is_staffing() && desk.is_parked())
+            .any(|desk| desk.is_parked() && desk.is_staffing())
     }
 
     /// The calling thread has taken a call and may be counted on for another: an idle one goes instead, if there is one. It has said that it

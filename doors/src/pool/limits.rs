@@ -6,8 +6,8 @@
 pub struct PoolLimits {
     /// Idle threads that never end by themselves.
     pub floor: usize,
-    /// Threads at most; calls beyond it wait for one. Where calls come often on many channels the library's own creation callback makes
-    /// up to eight threads for each processor before any call has to; never more than this.
+    /// Threads at most; calls beyond it wait for one. Where calls find all threads at other channels, none of them idle, the
+    /// library's own creation callback makes more, up to eight for each processor and never more than this.
     #[doc(alias = "DOOR_NO_DEPLETION_CB")]
     pub ceiling: usize,
 }

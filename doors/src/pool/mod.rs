@@ -81,6 +81,8 @@ pub(crate) struct Pool {
     /// The life of the process that made it (`sys::fork::life`).
     life: u64,
     creator: Mutex<Creator>,
+    /// The library's own.
+    own_creator: Creator,
     /// Length of the list of idle threads.
     idle: AtomicUsize,
     /// What each of the threads does.
@@ -113,11 +115,13 @@ struct State {
 
 impl Pool {
     pub(crate) fn new(id: u64, limits: PoolLimits, creator: Option<Creator>) -> Arc<Self> {
-        let own_creator = creator.is_none();
+        let own: Creator = Arc::new(creation::start_default);
+        let is_own = creator.is_none();
         Arc::new(Self {
             id,
             life: fork::life(),
-            creator: Mutex::new(creator.unwrap_or_else(|| Arc::new(creation::start_default))),
+            creator: Mutex::new(creator.unwrap_or_else(|| Arc::clone(&own))),
+            own_creator: own,
             idle: AtomicUsize::new(0),
             desks: ArcSwap::default(),
             queued: AtomicUsize::new(0),
@@ -130,7 +134,7 @@ impl Pool {
                 next_listed: 0,
                 threads: 0,
                 creation: Creation::default(),
-                own_creator,
+                own_creator: is_own,
                 retire_after: life::RETIRE_AFTER,
                 closed: false,
                 relimited: false,

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::crowd::room;
 use super::life::Parker;
 use super::{Job, Pool, State};
 use crate::lock::lock;
@@ -20,7 +19,7 @@ impl Pool {
             return job.turn_away();
         }
         let on_channel = matches!(job, Job::Channel(_));
-        let crowded = on_channel && self.crowd.is_full();
+        let crowded = on_channel && self.is_crowded();
         if !crowded && let Some(parker) = self.take_idle(&mut state) {
             parker.give(job);
             return;
@@ -30,7 +29,7 @@ impl Pool {
         let victim = state.evict();
         let rouses = victim.is_none() && !state.idle.is_empty() && !self.somebody_looks();
         let owed = state.creation.owed;
-        let grows = on_channel && state.idle.is_empty() && state.threads < room();
+        let grows = on_channel && state.grows();
         drop(state);
         if let Some((channel, round)) = victim {
             channel.call_away(round);
@@ -40,7 +39,7 @@ impl Pool {
             self.create_owed();
         }
         if grows {
-            self.create_for_speed();
+            self.want_for_speed();
         }
     }
 

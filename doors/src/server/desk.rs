@@ -22,6 +22,7 @@ use crate::channel::small::unpack;
 use crate::foreign::{shielded, stay_out};
 use crate::invocation::Invocation;
 use crate::pool::{Bed, Job, Pool};
+use crate::primitive::{Ordering, fence};
 use crate::wire::code::{Failure, Move};
 use crate::wire::layout::{SMALL_CALL_BYTES, usize_of};
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
@@ -118,7 +119,11 @@ impl Desk {
                     }
                     // Somebody else has no thread: a channel that is never idle must not keep this one. It waits
                     // behind the others.
-                    let gives_way = pool.has_queue() && matches!(duty.progress, Progress::Idle);
+                    let between_calls = matches!(duty.progress, Progress::Idle);
+                    if !between_calls {
+                        pool.rouse_if_queued();
+                    }
+                    let gives_way = between_calls && pool.has_queue();
                     if gives_way || crate::pool::leaves() {
                         // The thread goes; the channel waits for another.
                         if let Some(same) = duty.go_quiet() {
@@ -148,7 +153,7 @@ impl Desk {
     fn turn(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>) -> Step {
         let next = duty.turn.wrapping_add(1);
         if duty.channel.end.turn() != low(next) {
-            return self.violation(duty, Violation::Turn);
+            return self.violation(pool, duty, Violation::Turn);
         }
         let head = duty.channel.end.read();
         match Move::from_number(head.step) {
@@ -156,9 +161,9 @@ impl Desk {
             Some(Move::Arguments) => self.arguments(pool, duty, &head),
             Some(Move::Next) => match duty.send_next(&head) {
                 Ok(()) => Step::Stay(duty),
-                Err(found) => self.violation(duty, found),
+                Err(found) => self.violation(pool, duty, found),
             },
-            None => self.violation(duty, Violation::Value),
+            None => self.violation(pool, duty, Violation::Value),
         }
     }
 
@@ -166,11 +171,11 @@ impl Desk {
     #[inline]
     fn call(&mut self, pool: &Arc<Pool>, mut duty: Box<Duty>, head: &CallHead) -> Step {
         if head.generation != duty.turn.wrapping_add(1) || !duty.choose_area(head) {
-            return self.violation(duty, Violation::Value);
+            return self.violation(pool, duty, Violation::Value);
         }
         let part = usize_of(head.part);
         if !duty.holds(head) || u64::from(head.part) > head.total {
-            return self.violation(duty, Violation::Value);
+            return self.violation(pool, duty, Violation::Value);
         }
         duty.generation = head.generation;
         duty.progress = Progress::Idle;
@@ -251,8 +256,10 @@ impl Desk {
 
     /// The peer broke the protocol: its session ends. Who hears of that event is foreign, too.
     #[cold]
-    fn violation(&mut self, duty: Box<Duty>, found: Violation) -> Step {
+    fn violation(&mut self, pool: &Pool, duty: Box<Duty>, found: Violation) -> Step {
         self.footing.widen();
+        fence(Ordering::SeqCst);
+        pool.rouse_if_queued();
         duty.channel.session.violated(found);
         Step::Stay(duty)
     }

@@ -59,7 +59,7 @@ fn measure() -> u32 {
     u32::try_from(pauses).unwrap_or(u32::MAX).max(1)
 }
 
-/// How many processors the quota of the control group leaves; 0 while nothing is known.
+/// How many processors the quota of the control group leaves, and the mask of the thread that asked first; 0 while nothing is known.
 static QUOTA: AtomicU32 = AtomicU32::new(0);
 
 /// Reads the quota of the process' control group, once.
@@ -72,11 +72,8 @@ pub(crate) fn read_quota() {
         return;
     }
     let pinned = affinity::allowed().is_ok_and(|cpus| affinity::count(&cpus) == 1);
-    if !pinned {
-        let many = std::thread::available_parallelism();
-        let many = many.map_or(u32::MAX, |many| {
-            u32::try_from(many.get()).unwrap_or(u32::MAX)
-        });
+    if !pinned && let Ok(many) = std::thread::available_parallelism() {
+        let many = u32::try_from(many.get()).unwrap_or(u32::MAX);
         QUOTA.store(many, Ordering::Relaxed);
     }
 }
@@ -88,7 +85,7 @@ pub(crate) fn is_short() -> bool {
     QUOTA.load(Ordering::Relaxed) == 1
 }
 
-/// How many processors there are for this process, at least 2: one for each side.
+/// How many processors there are for this process, as far as is known; at least 2, one for each side.
 pub(crate) fn count() -> usize {
     let known = QUOTA.load(Ordering::Relaxed);
     usize::try_from(known).unwrap_or(usize::MAX).max(2)

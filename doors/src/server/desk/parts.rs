@@ -38,7 +38,7 @@ impl Desk {
         }
         let Progress::Collecting(mut call) = std::mem::replace(&mut duty.progress, Progress::Idle)
         else {
-            return self.violation(duty, Violation::Turn);
+            return self.violation(pool, duty, Violation::Turn);
         };
         let part = usize_of(head.part);
         let have = u64::try_from(call.data.len()).unwrap_or(u64::MAX);
@@ -49,7 +49,7 @@ impl Desk {
             && duty.choose_area(head)
             && duty.holds(head);
         if !sound {
-            return self.violation(duty, Violation::Value);
+            return self.violation(pool, duty, Violation::Value);
         }
         let have = call.data.len().saturating_add(part);
         let room = call.paid.cover(huge::held(have));

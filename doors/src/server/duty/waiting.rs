@@ -62,7 +62,11 @@ impl Duty {
             Peer::Awake,
         );
         let in_vain = matches!(spent, Spent::Blown | Spent::Nothing);
-        if in_vain && self.may_leave() && !stop() && pool.is_left_in_crowd() {
+        if in_vain
+            && self.may_leave()
+            && !stop()
+            && pool.is_left_in_crowd(self.patience.is_barred())
+        {
             // It says nothing about the caller, who may have lost its processor.
             let came = self.channel.end.turn() != last;
             return if came {
