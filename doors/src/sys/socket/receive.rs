@@ -151,7 +151,9 @@ pub(super) fn message<const WORDS: usize>(
         pidfd: None,
     };
     // What the kernel has written of it.
-    let written = control.0.as_flattened().get(..message.msg_controllen);
-    let any = control::read(written.unwrap_or_default(), &mut received);
+    let control = control.0.as_flattened();
+    // All of it, should it claim to be more: no descriptor in it is left without an owner.
+    let written = control.get(..message.msg_controllen).unwrap_or(control);
+    let any = control::read(written, &mut received);
     Ok((received, any))
 }
