@@ -27,7 +27,6 @@ pub(super) struct Creation {
 impl Pool {
     /// Replaces the creation callback; returns the one before.
     pub(crate) fn replace_creator(&self, creator: Creator) -> Creator {
-        lock(&self.state).own_creator = Arc::ptr_eq(&creator, &self.own_creator);
         std::mem::replace(&mut lock(&self.creator), creator)
     }
 
@@ -92,11 +91,22 @@ impl Pool {
     pub(crate) fn create_for_speed(self: &Arc<Self>) {
         let asked = {
             let mut state = lock(&self.state);
-            state.grows() && state.ask()
+            self.grows(&state) && state.ask()
         };
         if asked {
             start_default(ServerThread::asked(self, false));
         }
+    }
+
+    /// Whether a call that waits is to have a further thread although threads will come for it. A foreign callback is asked where nobody is
+    /// parked, and not for speed.
+    pub(super) fn grows(&self, state: &State) -> bool {
+        let creation = &state.creation;
+        state.idle.is_empty()
+            && !creation.under_way
+            && !creation.lacking
+            && state.threads < room().min(state.limits.ceiling)
+            && Arc::ptr_eq(&lock(&self.creator), &self.own_creator)
     }
 
     /// The callback is foreign, run on a thread that may have somebody's call in its hands: one that panics has
@@ -132,17 +142,6 @@ impl Pool {
 }
 
 impl State {
-    /// Whether a call that waits is to have a further thread although threads will come for it. A foreign callback is asked where nobody is
-    /// parked, and not for speed.
-    pub(super) fn grows(&self) -> bool {
-        let creation = &self.creation;
-        self.own_creator
-            && self.idle.is_empty()
-            && !creation.under_way
-            && !creation.lacking
-            && self.threads < room().min(self.limits.ceiling)
-    }
-
     /// Whether the callback is to be asked now; it then has to be.
     fn ask(&mut self) -> bool {
         if self.closed || self.creation.under_way {

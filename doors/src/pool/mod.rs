@@ -104,8 +104,6 @@ struct State {
     next_listed: u64,
     threads: usize,
     creation: Creation,
-    /// The creation callback is the library's.
-    own_creator: bool,
     /// An idle thread above the floor ends after this time.
     retire_after: Duration,
     closed: bool,
@@ -116,7 +114,6 @@ struct State {
 impl Pool {
     pub(crate) fn new(id: u64, limits: PoolLimits, creator: Option<Creator>) -> Arc<Self> {
         let own: Creator = Arc::new(creation::start_default);
-        let is_own = creator.is_none();
         Arc::new(Self {
             id,
             life: fork::life(),
@@ -134,7 +131,6 @@ impl Pool {
                 next_listed: 0,
                 threads: 0,
                 creation: Creation::default(),
-                own_creator: is_own,
                 retire_after: life::RETIRE_AFTER,
                 closed: false,
                 relimited: false,

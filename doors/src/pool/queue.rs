@@ -29,7 +29,7 @@ impl Pool {
         let victim = state.evict();
         let rouses = victim.is_none() && !state.idle.is_empty() && !self.somebody_looks();
         let owed = state.creation.owed;
-        let grows = on_channel && state.grows();
+        let grows = on_channel && self.grows(&state);
         drop(state);
         if let Some((channel, round)) = victim {
             channel.call_away(round);
