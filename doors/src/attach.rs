@@ -11,6 +11,7 @@ use crate::name::{Name, NameError};
 use crate::primitive::{AtomicBool, Ordering};
 use crate::server::core::Core;
 use crate::server::runtime::{Attached, Runtime};
+use crate::sys::dense::Dense;
 use crate::sys::{self, fork};
 
 /// A name under which a door can be opened.
@@ -135,7 +136,7 @@ impl Door {
         let (name, listener) = Name::bind(path, mode, owned.then_some((owner, group)))?;
         let attached = Attached {
             key: runtime.next_key(),
-            core: Arc::clone(own),
+            core: own.clone(),
             path: Some(name.path().to_path_buf()),
             watch: runtime.watch_name(&name),
             name: Some(name),
@@ -152,7 +153,7 @@ impl Door {
         Ok(attachment)
     }
 
-    pub(crate) fn attachable(&self) -> Result<(Arc<Runtime>, &Arc<Core>), DoorCondition> {
+    pub(crate) fn attachable(&self) -> Result<(Arc<Runtime>, &Dense<Core>), DoorCondition> {
         let Inner::Own(own) = &*self.inner else {
             return Err(DoorCondition::NotCreator);
         };

@@ -15,6 +15,7 @@ use crate::invocation::{Invocation, Returned};
 use crate::pool::{Pool, PoolLimits, ServerThread};
 use crate::server::core::{Core, Notice, Parts, Procedure};
 use crate::server::runtime::Runtime;
+use crate::sys::dense::Dense;
 
 /// What runs when a door has become unreferenced: no handed-out descriptor, no connection through a name and no name
 /// is left, after there has been one. Asking for the attribute is giving the closure.
@@ -255,7 +256,7 @@ impl Door {
     }
 }
 
-fn core(id: Option<u64>, procedure: Procedure, options: Options) -> Result<Arc<Core>, DoorError> {
+fn core(id: Option<u64>, procedure: Procedure, options: Options) -> Result<Dense<Core>, DoorError> {
     let Options {
         attributes,
         unreferenced,

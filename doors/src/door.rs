@@ -6,7 +6,6 @@ mod remote;
 
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::time::Instant;
 
 pub(crate) use self::own::Own;
@@ -16,6 +15,7 @@ use crate::client::petition::system;
 use crate::desc::DoorDesc;
 use crate::error::{CallCondition, CallError, DoorCondition, DoorError, DoorLabel};
 use crate::server::core::{Core, Kind};
+use crate::sys::dense::{Dense, Shelf, Shelved};
 use crate::sys::{fork, socket};
 
 /// A reference to a door.
@@ -25,7 +25,7 @@ use crate::sys::{fork, socket};
 /// passed on, given a name, asked and revoked.
 #[derive(Clone, Debug)]
 pub struct Door {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) inner: Dense<Inner>,
 }
 
 #[repr(align(64))]
@@ -35,7 +35,7 @@ pub(crate) enum Inner {
     /// A token, or a connection through a name.
     Remote(Remote),
     /// No transport: calls run on the calling thread.
-    InProcess(Arc<Core>),
+    InProcess(Dense<Core>),
 }
 
 /// What a call brought back.
@@ -56,21 +56,21 @@ pub struct Reply {
 }
 
 impl Door {
-    pub(crate) fn own(core: Arc<Core>) -> Self {
+    pub(crate) fn own(core: Dense<Core>) -> Self {
         Self {
-            inner: Arc::new(Inner::Own(Own::new(core))),
+            inner: Dense::new(Inner::Own(Own::new(core))),
         }
     }
 
-    pub(crate) fn in_process_of(core: Arc<Core>) -> Self {
+    pub(crate) fn in_process_of(core: Dense<Core>) -> Self {
         Self {
-            inner: Arc::new(Inner::InProcess(core)),
+            inner: Dense::new(Inner::InProcess(core)),
         }
     }
 
     pub(crate) fn remote(remote: Remote) -> Self {
         Self {
-            inner: Arc::new(Inner::Remote(remote)),
+            inner: Dense::new(Inner::Remote(remote)),
         }
     }
 
@@ -314,6 +314,13 @@ impl Door {
             },
             Inner::Remote(remote) => remote.label(),
         }
+    }
+}
+
+impl Shelved for Inner {
+    fn shelf() -> &'static Shelf<Self> {
+        static SHELF: Shelf<Inner> = Shelf::new();
+        &SHELF
     }
 }
 

@@ -61,7 +61,7 @@ impl Door {
         let name = Name::of_listener(&listener.socket);
         let attached = Attached {
             key: runtime.next_key(),
-            core: Arc::clone(own),
+            core: own.clone(),
             path: name.as_ref().map(|name| name.path().to_path_buf()),
             watch: name.as_ref().and_then(|name| runtime.watch_name(name)),
             name,

@@ -14,6 +14,7 @@ use crate::server::core::Core;
 use crate::server::duty::Active;
 use crate::server::line::Line;
 use crate::server::meter::Running;
+use crate::sys::dense::Dense;
 use crate::wire::code::Failure;
 
 /// One call as its server procedure sees it.
@@ -30,7 +31,7 @@ pub struct Invocation<'call> {
     line: &'call mut Option<Line>,
     data: &'call [u8],
     descriptors: Vec<OwnedFd>,
-    core: &'call Arc<Core>,
+    core: &'call Dense<Core>,
     running: &'call Running,
 }
 
@@ -44,7 +45,7 @@ impl<'call> Invocation<'call> {
         line: &'call mut Option<Line>,
         data: &'call [u8],
         descriptors: Vec<OwnedFd>,
-        core: &'call Arc<Core>,
+        core: &'call Dense<Core>,
         running: &'call Running,
     ) -> Self {
         Self {

@@ -46,14 +46,13 @@ impl Drop for Link {
     }
 }
 
-/// Makes a token callable. `known` is the way that somebody else has found while this thread waited for its turn, if
-/// there is one.
+/// Makes a token callable. `known` says whether somebody else has found a way while this thread waited for its turn.
 pub(crate) fn establish(
     token: BorrowedFd<'_>,
     until: Option<Instant>,
-    known: impl FnOnce() -> Option<Arc<Link>>,
-    found: impl FnOnce(&Arc<Link>),
-) -> Result<Arc<Link>, DoorCondition> {
+    known: impl FnOnce() -> bool,
+    found: impl FnOnce(Link),
+) -> Result<(), DoorCondition> {
     let process = ClientProcess::current().map_err(|e| system("set up the client's side", e))?;
     // Only a hint: it names whoever made the socket, which may be a service manager, or long gone.
     let maker = peer_cred(token).map_or(0, |maker| maker.pid);
@@ -69,13 +68,11 @@ pub(crate) fn establish(
     let protocol = deadline(PROTOCOL_DEADLINE);
     let patient = until.map_or(protocol, |until| until.min(protocol));
     let _turn = gate.enter(patient);
-    if let Some(link) = known() {
-        return Ok(link);
+    if !known() {
+        // Before the next thread has its turn.
+        found(reach(token, until, (maker, lives), &process)?);
     }
-    let link = Arc::new(reach(token, until, (maker, lives), &process)?);
-    // Before the next thread has its turn.
-    found(&link);
-    Ok(link)
+    Ok(())
 }
 
 /// Through the session that there is, or a new one.

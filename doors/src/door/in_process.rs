@@ -10,12 +10,13 @@ use crate::error::CallCondition;
 use crate::local::{LocalCall, Mailbox};
 use crate::server::core::Core;
 use crate::server::line::Line;
+use crate::sys::dense::Dense;
 use crate::wire::code::Failure;
 use crate::wire::limits::DESCRIPTORS;
 
 /// Runs the procedure on the calling thread.
 pub(super) fn call(
-    core: &Arc<Core>,
+    core: &Dense<Core>,
     arguments: &Arguments<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, CallCondition> {

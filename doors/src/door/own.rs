@@ -11,17 +11,18 @@ use crate::client::petition::system;
 use crate::error::{CallCondition, DoorCondition};
 use crate::server::core::{Core, Kind};
 use crate::server::runtime::Runtime;
+use crate::sys::dense::Dense;
 use crate::sys::fork;
 
 /// A door of this process.
 pub(crate) struct Own {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Dense<Core>,
     /// A token to ourselves, made at the first call from this process.
     to_self: ArcSwapOption<Remote>,
 }
 
 impl Own {
-    pub(super) fn new(core: Arc<Core>) -> Self {
+    pub(super) fn new(core: Dense<Core>) -> Self {
         Self {
             core,
             to_self: ArcSwapOption::const_empty(),

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::client::arguments::Arguments;
 use crate::client::call;
-use crate::client::establish::{Link, establish};
+use crate::client::establish::establish;
 use crate::client::first;
 use crate::client::petition::{Petition, system};
 use crate::client::ways::Ways;
@@ -87,19 +87,20 @@ impl Remote {
             let link = self.connect(arguments.until);
             link.map_err(|error| arguments.not_begun(not_connected(error)))
         };
-        let mut link = connect()?;
-        if !link.is_live() {
+        connect()?;
+        if self.ways.live().is_none() {
             // Closed as unused at the moment when it was found.
-            link = connect()?;
+            connect()?;
         }
+        let link = self.ways.latest().ok_or(CallCondition::NoDoor)?;
         call::call(&link, arguments, out)
     }
 
-    /// The way to call: the one we have, or a new one.
-    pub(crate) fn connect(&self, until: Option<Instant>) -> Result<Arc<Link>, DoorCondition> {
-        let known = || self.ways.live();
-        if let Some(link) = known() {
-            return Ok(link);
+    /// Finds a way to call, unless we have one.
+    fn connect(&self, until: Option<Instant>) -> Result<(), DoorCondition> {
+        let known = || self.ways.live().is_some();
+        if known() {
+            return Ok(());
         }
         establish(self.to_petition(), until, known, |link| {
             self.id.store(link.door, Ordering::Relaxed);

@@ -1,10 +1,9 @@
 //! What a thread is given to do.
 
-use std::sync::Arc;
-
 use crate::server::core::Core;
 use crate::server::duty::{Duty, Progress};
 use crate::server::packet::PacketCall;
+use crate::sys::dense::Dense;
 
 /// What a thread is given to do.
 pub(crate) enum Job {
@@ -17,19 +16,16 @@ pub(crate) enum Job {
 impl Job {
     /// Whether it is a call on this door that cannot begin any more. Of one that has run, the rest of the results may be
     /// wanted; one that was taken, and whose arguments have not all come, still runs in a door that only drains.
-    pub(super) fn begins_on(&self, core: &Arc<Core>) -> bool {
+    pub(super) fn begins_on(&self, core: &Dense<Core>) -> bool {
         match self {
-            Self::Packet(call) => Arc::ptr_eq(call.core(), core),
+            Self::Packet(call) => call.core().is(core),
             Self::Channel(duty) => {
                 let can_begin = match duty.progress {
                     Progress::Idle => true,
                     Progress::Collecting(_) => core.is_revoked(),
                     Progress::Sending(_) => false,
                 };
-                can_begin
-                    && duty
-                        .calls()
-                        .is_some_and(|found| Arc::ptr_eq(&found.core, core))
+                can_begin && duty.calls().is_some_and(|found| found.core.is(core))
             }
         }
     }

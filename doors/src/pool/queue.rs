@@ -8,6 +8,7 @@ use super::{Job, Pool, State};
 use crate::lock::lock;
 use crate::primitive::Ordering;
 use crate::server::core::Core;
+use crate::sys::dense::Dense;
 
 impl Pool {
     /// Gives a job to the thread that was parked last, or queues it and frees a thread that waits on some channel: in a crowd even
@@ -102,7 +103,7 @@ impl Pool {
     ///
     /// Whoever queues a call looks at the door again afterwards and comes here if it takes no calls: the mark is stored
     /// before this lock is taken, so either the call is found here or the mark is seen there.
-    pub(crate) fn turn_away(&self, core: &Arc<Core>) {
+    pub(crate) fn turn_away(&self, core: &Dense<Core>) {
         for job in self.take_out(|job| job.begins_on(core)) {
             job.turn_away();
         }

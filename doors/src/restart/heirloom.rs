@@ -19,6 +19,7 @@ use crate::server::core::{Core, Kind};
 use crate::server::packet::turn_away;
 use crate::server::runtime::{Attached, Runtime, Source};
 use crate::server::token::{Origin, Token};
+use crate::sys::dense::Dense;
 use crate::sys::peer::peer_cred;
 use crate::sys::shared::Shared;
 use crate::wire::code::Failure;
@@ -111,7 +112,7 @@ impl Heirloom {
         let door = Door::create_as(Some(self.id), procedure, options)?;
         door.set_params(self.params)?;
         let (runtime, core) = door.attachable()?;
-        let core = &Arc::clone(core);
+        let core = &Dense::clone(core);
         let _pass = runtime.may_refer_to(core)?;
         // Some of the references may be over already: the door is weighed when all of them are known.
         let _whole = Whole::new(core, self.has_references());
@@ -121,7 +122,7 @@ impl Heirloom {
             let name = Name::of_listener(&listener);
             let attached = Arc::new(Attached {
                 key: runtime.next_key(),
-                core: Arc::clone(core),
+                core: Dense::clone(core),
                 path: name.as_ref().map(|name| name.path().to_path_buf()),
                 watch: name.as_ref().and_then(|name| runtime.watch_name(name)),
                 name,
@@ -171,10 +172,10 @@ impl Heirloom {
 }
 
 /// A reference that stands for all that are still to be adopted, if there are any.
-struct Whole<'a>(Option<&'a Arc<Core>>);
+struct Whole<'a>(Option<&'a Dense<Core>>);
 
 impl<'a> Whole<'a> {
-    fn new(core: &'a Arc<Core>, any: bool) -> Self {
+    fn new(core: &'a Dense<Core>, any: bool) -> Self {
         if any {
             core.refer(Kind::Token);
         }
@@ -192,7 +193,7 @@ impl Drop for Whole<'_> {
 
 fn adopt(
     runtime: &Arc<Runtime>,
-    core: &Arc<Core>,
+    core: &Dense<Core>,
     socket: Shared,
     origin: Origin,
     access: Option<Arc<Access>>,

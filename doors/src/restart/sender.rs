@@ -11,6 +11,7 @@ use crate::server::core::Core;
 use crate::server::runtime::Runtime;
 use crate::server::standstill::Still;
 use crate::server::token::Origin;
+use crate::sys::dense::Dense;
 use crate::wire::message::Message;
 
 impl Drained {
@@ -46,7 +47,7 @@ impl Drained {
     pub fn hand_over(self, to: impl AsFd) -> Result<usize, DoorError> {
         let mut wire = Wire::new(to.as_fd())?;
         let still = Still::begin(&self.runtime, WITHIN)?;
-        let mut doors: Vec<Arc<Core>> = self.runtime.doors().values().cloned().collect();
+        let mut doors: Vec<Dense<Core>> = self.runtime.doors().values().cloned().collect();
         doors.retain(|core| !core.is_revoked());
         let offered = offer(&mut wire, &doors, &still);
         if offered.is_err() {
@@ -61,7 +62,7 @@ impl Drained {
 }
 
 /// Sends everything and makes sure that the successor has it. Once this has succeeded it serves.
-fn offer(wire: &mut Wire<'_>, doors: &[Arc<Core>], still: &Still) -> Result<(), DoorCondition> {
+fn offer(wire: &mut Wire<'_>, doors: &[Dense<Core>], still: &Still) -> Result<(), DoorCondition> {
     for core in doors {
         send_door(wire, core, still)?;
     }
@@ -82,7 +83,7 @@ fn offer(wire: &mut Wire<'_>, doors: &[Arc<Core>], still: &Still) -> Result<(), 
     wire.send(&Message::HandDone {}, None)
 }
 
-fn send_door(wire: &Wire<'_>, core: &Arc<Core>, still: &Still) -> Result<(), DoorCondition> {
+fn send_door(wire: &Wire<'_>, core: &Dense<Core>, still: &Still) -> Result<(), DoorCondition> {
     let limits = &core.limits;
     let door = Message::HandDoor {
         door: core.id,
@@ -92,16 +93,12 @@ fn send_door(wire: &Wire<'_>, core: &Arc<Core>, still: &Still) -> Result<(), Doo
         data_max: limits.data_max.load(Ordering::Relaxed),
     };
     wire.send(&door, None)?;
-    for attached in still
-        .listeners
-        .iter()
-        .filter(|a| Arc::ptr_eq(&a.core, core))
-    {
+    for attached in still.listeners.iter().filter(|a| a.core.is(core)) {
         let restricted = u32::from(attached.access.is_some());
         let message = Message::HandListener { restricted };
         wire.send(&message, Some(attached.listener.as_fd()))?;
     }
-    for token in still.tokens.iter().filter(|t| Arc::ptr_eq(&t.core, core)) {
+    for token in still.tokens.iter().filter(|t| t.core.is(core)) {
         let restricted = u32::from(token.access.is_some());
         let message = match token.origin {
             Origin::Handed { holder, .. } => Message::HandToken { holder, restricted },
@@ -117,7 +114,7 @@ fn send_door(wire: &Wire<'_>, core: &Arc<Core>, still: &Still) -> Result<(), Doo
 ///
 /// In this order: whoever finds a door or a registration gone finds its door marked or its session over, and says that
 /// the call was not executed and may be tried again.
-fn let_go(runtime: &Arc<Runtime>, doors: &[Arc<Core>], still: &Still) {
+fn let_go(runtime: &Arc<Runtime>, doors: &[Dense<Core>], still: &Still) {
     for core in doors {
         core.mark_handed_over();
     }

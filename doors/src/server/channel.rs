@@ -15,6 +15,7 @@ use crate::channel::wait::Patience;
 use crate::foreign;
 use crate::pool::Sleeper;
 use crate::primitive::{AtomicU64, Ordering};
+use crate::sys::dense::Dense;
 use crate::sys::futex;
 use crate::waiting::Waiting;
 use crate::wire::code::Move;
@@ -132,7 +133,7 @@ impl Channel {
 
     /// Promises the call that is published now that it will run, if it is one on this registration, which has died.
     /// A promise that was made before comes back, to be dropped outside all locks.
-    pub(super) fn promise(&self, dead: &Arc<Registration>) -> Option<Promise> {
+    pub(super) fn promise(&self, dead: &Dense<Registration>) -> Option<Promise> {
         let mut slot = lock(&self.slot);
         let settled = self.settled.last();
         let turn = self.end.turn();
@@ -150,14 +151,14 @@ impl Channel {
     }
 
     /// The dead registration whose call was promised to run, if it is the call of this turn.
-    pub(super) fn promised(&self, turn: u64, number: u64) -> Option<Arc<Registration>> {
+    pub(super) fn promised(&self, turn: u64, number: u64) -> Option<Dense<Registration>> {
         let slot = lock(&self.slot);
         let promise = slot.promise.as_ref()?;
         promise.registration(turn, number)
     }
 
     /// The dead registration to whose call something is owed here.
-    pub(super) fn owes(&self) -> Option<Arc<Registration>> {
+    pub(super) fn owes(&self) -> Option<Dense<Registration>> {
         let slot = lock(&self.slot);
         slot.promise.as_ref().and_then(Promise::owed)
     }

@@ -18,6 +18,7 @@ use crate::invocation::{Invocation, Returned};
 pub(super) use crate::lock::lock;
 use crate::pool::Pool;
 use crate::primitive::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
+use crate::sys::dense::{Dense, Shelf, Shelved};
 use crate::sys::{barrier, fork};
 use crate::wire::code::Failure;
 
@@ -31,9 +32,9 @@ const JURORS: usize = 8;
 
 /// A door.
 ///
-/// What a call reads and writes comes first, in two cache lines that processors fetch as a pair: of ten thousand doors that are
-/// called in turn each comes from far away.
-#[repr(C, align(128))]
+/// What a call reads and writes comes first, in two cache lines, and doors lie side by side: of ten thousand that are called in turn
+/// each comes from far away.
+#[repr(C, align(64))]
 pub(crate) struct Core {
     /// The procedure.
     pub(crate) procedure: Procedure,
@@ -73,6 +74,13 @@ const _: () = assert!(
     "too much for two lines"
 );
 
+impl Shelved for Core {
+    fn shelf() -> &'static Shelf<Self> {
+        static SHELF: Shelf<Core> = Shelf::new();
+        &SHELF
+    }
+}
+
 /// What a new door is made of.
 pub(crate) struct Parts {
     pub(crate) procedure: Procedure,
@@ -85,8 +93,8 @@ pub(crate) struct Parts {
 
 impl Core {
     /// Makes a door with one owner and enters it in the runtime's table.
-    pub(crate) fn create(runtime: &Arc<Runtime>, id: u64, parts: Parts) -> Arc<Self> {
-        let core = Arc::new(Self {
+    pub(crate) fn create(runtime: &Arc<Runtime>, id: u64, parts: Parts) -> Dense<Self> {
+        let core = Dense::new(Self {
             id,
             life: fork::life(),
             procedure: parts.procedure,
@@ -108,7 +116,7 @@ impl Core {
                 ..References::default()
             }),
         });
-        runtime.doors().insert(id, Arc::clone(&core));
+        runtime.doors().insert(id, Dense::clone(&core));
         core
     }
 

@@ -23,6 +23,7 @@ use crate::foreign::{shielded, stay_out};
 use crate::invocation::Invocation;
 use crate::pool::{Bed, Job, Pool};
 use crate::primitive::{Ordering, fence};
+use crate::sys::dense::Dense;
 use crate::wire::code::{Failure, Move};
 use crate::wire::layout::{SMALL_CALL_BYTES, usize_of};
 use crate::wire::limits::{DESCRIPTORS, LARGEST_CALL_BYTES};
@@ -243,7 +244,7 @@ impl Desk {
             let collecting = Collecting {
                 paid,
                 active: Active::begun(core),
-                registration: Arc::clone(&registration),
+                registration: Dense::clone(&registration),
                 total: head.total,
                 data: std::mem::take(&mut self.data),
                 descriptors: head.descriptors,
@@ -270,7 +271,7 @@ impl Desk {
         &mut self,
         pool: &Pool,
         mut duty: Box<Duty>,
-        registration: Arc<Registration>,
+        registration: Dense<Registration>,
         descriptors: u32,
     ) -> Step {
         let core = &registration.core;
@@ -308,7 +309,7 @@ impl Desk {
     ///
     /// The thread counts as parked again before the caller hears of the end: what it calls next finds no depletion.
     #[inline]
-    fn invoke(&mut self, pool: Option<&Pool>, core: &Arc<Core>, fds: Vec<std::os::fd::OwnedFd>) {
+    fn invoke(&mut self, pool: Option<&Pool>, core: &Dense<Core>, fds: Vec<std::os::fd::OwnedFd>) {
         let timed = core.meter.call();
         self.running.begin(core.id);
         let invocation = Invocation::new(&mut self.line, &self.data, fds, core, &self.running);

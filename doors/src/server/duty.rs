@@ -23,6 +23,7 @@ use crate::channel::pair::Pair;
 use crate::channel::parts::Cursor;
 use crate::channel::wait::Patience;
 use crate::primitive::{Ordering, fence};
+use crate::sys::dense::Dense;
 use crate::wire::code::{Answer, Failure};
 use crate::wire::message::Violation;
 
@@ -42,7 +43,7 @@ pub(crate) struct Duty {
     /// The last sleep and the last answer.
     pub(crate) recent: Recent,
     /// The registration that was called last: most callers call one door.
-    pub(crate) last: Option<Arc<Registration>>,
+    pub(crate) last: Option<Dense<Registration>>,
     /// The pair whose area the current turn uses.
     pub(crate) area: Arc<Pair>,
     /// Where the next part of the results goes in it.
@@ -84,7 +85,7 @@ pub(crate) enum Progress {
 /// A call whose arguments have not all come.
 pub(crate) struct Collecting {
     pub(crate) active: Active,
-    pub(crate) registration: Arc<Registration>,
+    pub(crate) registration: Dense<Registration>,
     pub(crate) total: u64,
     pub(crate) data: Vec<u8>,
     pub(crate) paid: Paid,
@@ -126,15 +127,15 @@ impl Drop for Unsent {
 }
 
 /// A call counted as active, until dropped.
-pub(crate) struct Active(Arc<Core>);
+pub(crate) struct Active(Dense<Core>);
 
 impl Active {
     /// For a call that `Core::begin` has counted.
-    pub(crate) fn begun(core: &Arc<Core>) -> Self {
-        Self(Arc::clone(core))
+    pub(crate) fn begun(core: &Dense<Core>) -> Self {
+        Self(Dense::clone(core))
     }
 
-    pub(crate) fn core(&self) -> &Arc<Core> {
+    pub(crate) fn core(&self) -> &Dense<Core> {
         &self.0
     }
 }
@@ -281,7 +282,7 @@ impl Duty {
 
     /// The registration that the waiting call names: a hint which pool to use, checked by the thread that takes the
     /// call.
-    pub(crate) fn calls(&self) -> Option<Arc<Registration>> {
+    pub(crate) fn calls(&self) -> Option<Dense<Registration>> {
         let number = self.channel.registration_hint();
         self.channel
             .session

@@ -12,6 +12,7 @@ use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::local::LocalCall;
+use crate::sys::dense::Dense;
 use crate::wire::code::{Answer, Failure};
 use crate::wire::limits::DESCRIPTORS;
 
@@ -167,7 +168,7 @@ impl Duty {
     /// The registration of this number in the channel's session; a dead one if its call is promised to run. It is the
     /// duty's last one no more: whoever has served the call puts it back, so that a call counts no reference.
     #[inline]
-    pub(crate) fn registration(&mut self, number: u64) -> Option<Arc<Registration>> {
+    pub(crate) fn registration(&mut self, number: u64) -> Option<Dense<Registration>> {
         let last = self.last.take();
         if let Some(last) = last
             && last.number == number

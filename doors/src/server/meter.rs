@@ -21,6 +21,12 @@ const TIMED_EVERY: u64 = 64;
 pub(crate) struct Meter {
     /// Beside what else a call writes of its door.
     calls: AtomicU64,
+    /// What few calls write: doors lie closer without it.
+    rest: Box<Rest>,
+}
+
+#[derive(Debug)]
+struct Rest {
     refused: AtomicU64,
     classes: [AtomicU64; CLASSES],
     followed: AtomicU64,
@@ -39,19 +45,21 @@ impl Meter {
     pub(crate) fn new() -> Self {
         Self {
             calls: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            classes: std::array::from_fn(|_| AtomicU64::new(0)),
-            followed: AtomicU64::new(0),
-            parted: AtomicU64::new(0),
-            held: Mutex::new(Held::default()),
+            rest: Box::new(Rest {
+                refused: AtomicU64::new(0),
+                classes: std::array::from_fn(|_| AtomicU64::new(0)),
+                followed: AtomicU64::new(0),
+                parted: AtomicU64::new(0),
+                held: Mutex::new(Held::default()),
+            }),
         }
     }
 
     /// A thread has changed its gear.
     pub(crate) fn shifted(&self, shift: Shift) {
         let count = match shift {
-            Shift::Follow => &self.followed,
-            Shift::Part => &self.parted,
+            Shift::Follow => &self.rest.followed,
+            Shift::Part => &self.rest.parted,
             Shift::None => return,
         };
         count.fetch_add(1, Ordering::Relaxed);
@@ -59,7 +67,7 @@ impl Meter {
 
     /// A call that began at `since` goes on without a server thread; its number.
     pub(crate) fn hold(&self, since: u64) -> u64 {
-        let mut held = lock(&self.held);
+        let mut held = lock(&self.rest.held);
         let number = held.next;
         held.next = number.wrapping_add(1);
         held.since.insert(number, since);
@@ -68,12 +76,12 @@ impl Meter {
 
     /// The call of this number is over.
     pub(crate) fn let_go(&self, number: u64) {
-        lock(&self.held).since.remove(&number);
+        lock(&self.rest.held).since.remove(&number);
     }
 
     /// Adds these calls to those that run.
     pub(crate) fn tell_held(&self, oldest: &mut Oldest) {
-        for since in lock(&self.held).since.values() {
+        for since in lock(&self.rest.held).since.values() {
             oldest.add(*since);
         }
     }
@@ -92,14 +100,14 @@ impl Meter {
         let class = usize::try_from(class)
             .unwrap_or(CLASSES)
             .min(CLASSES.saturating_sub(1));
-        if let Some(count) = self.classes.get(class) {
+        if let Some(count) = self.rest.classes.get(class) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// A call was refused by the access policy.
     pub(crate) fn refuse(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.rest.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn calls(&self) -> u64 {
@@ -109,17 +117,18 @@ impl Meter {
     /// How often a thread began to follow its caller, and how often one parted from it.
     pub(crate) fn shifts(&self) -> (u64, u64) {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (read(&self.followed), read(&self.parted))
+        (read(&self.rest.followed), read(&self.rest.parted))
     }
 
     pub(crate) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.rest.refused.load(Ordering::Relaxed)
     }
 
     /// The histogram: counts per class of the timed calls.
     pub(crate) fn classes(&self) -> [u64; CLASSES] {
         std::array::from_fn(|class| {
-            self.classes
+            self.rest
+                .classes
                 .get(class)
                 .map_or(0, |count| count.load(Ordering::Relaxed))
         })

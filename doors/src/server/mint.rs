@@ -10,6 +10,7 @@ use super::runtime::{Runtime, Source};
 use super::token::{Origin, Token};
 use crate::access::Access;
 use crate::sys::account::Account;
+use crate::sys::dense::Dense;
 use crate::sys::shared::Shared;
 use crate::sys::{self, socket};
 
@@ -19,7 +20,7 @@ impl Runtime {
     /// `access` is what the holder's callers must satisfy besides what the door demands.
     pub(crate) fn mint(
         &self,
-        core: &Arc<Core>,
+        core: &Dense<Core>,
         own: bool,
         access: Option<Arc<Access>>,
     ) -> sys::Result<OwnedFd> {
@@ -29,7 +30,7 @@ impl Runtime {
     /// As [`Self::mint`], at the cost of the user who asked for it.
     pub(crate) fn mint_for(
         &self,
-        core: &Arc<Core>,
+        core: &Dense<Core>,
         access: Option<Arc<Access>>,
         charge: Charge,
     ) -> sys::Result<OwnedFd> {
@@ -43,7 +44,7 @@ impl Runtime {
 
     fn mint_as(
         &self,
-        core: &Arc<Core>,
+        core: &Dense<Core>,
         own: bool,
         access: Option<Arc<Access>>,
         charge: Option<Charge>,

@@ -167,7 +167,7 @@ fn turned_down(
 }
 
 fn dispatch(call: Box<PacketCall>) {
-    let core = Arc::clone(call.core());
+    let core = call.core().clone();
     core.pool.dispatch(Job::Packet(call));
     if core.closed().is_some() {
         core.pool.turn_away(&core);

@@ -16,6 +16,7 @@ use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::foreign;
 use crate::primitive::{AtomicBool, AtomicU32, Ordering};
+use crate::sys::dense::Dense;
 use crate::sys::shared::Shared;
 use crate::sys::unclaimed::Unclaimed;
 use crate::sys::{memfd, socket};
@@ -99,7 +100,7 @@ impl PacketCall {
     }
 
     /// The door that is called.
-    pub(crate) fn core(&self) -> &Arc<Core> {
+    pub(crate) fn core(&self) -> &Dense<Core> {
         &self.token.core
     }
 
@@ -132,8 +133,8 @@ impl PacketCall {
 
     /// The procedure is about to begin; the door, counted as active. `None` if the call was given up or the door
     /// takes no calls any more: the opener has then been told.
-    pub(crate) fn take(&mut self) -> Option<Arc<Core>> {
-        let core = Arc::clone(&self.token.core);
+    pub(crate) fn take(&mut self) -> Option<Dense<Core>> {
+        let core = Dense::clone(&self.token.core);
         core.begin();
         // A swap is a full read-modify-write: either we see GIVEN_UP, or the leader sees TAKEN.
         let taken = self.progress.stage.compare_exchange(

@@ -20,6 +20,7 @@ use super::token::Token;
 use crate::access::Refusal;
 use crate::event;
 use crate::primitive::Ordering;
+use crate::sys::dense::Dense;
 use crate::sys::socket::Received;
 use crate::sys::{random, socket};
 use crate::wire::code::Failure;
@@ -191,7 +192,7 @@ impl Leader {
         let _gone = petitioner.answer(&registered(&session, &registration));
     }
 
-    fn describe(&self, core: &Arc<Core>, petitioner: &Petitioner) {
+    fn describe(&self, core: &Dense<Core>, petitioner: &Petitioner) {
         let references = core.references();
         let limits = &core.limits;
         let ages = core.ages_ns();

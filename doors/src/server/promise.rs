@@ -18,12 +18,11 @@
 //! Whatever else a client may do to its words (they say which call is promised), a promise is dropped at the latest when
 //! its channel falls quiet without that call or its session ends. A client keeps a door no longer by it than by a token.
 
-use std::sync::Arc;
-
 use super::duty::Active;
 use super::session::Registration;
 use crate::channel::ends::low;
 use crate::primitive::{AtomicU32, Ordering};
+use crate::sys::dense::Dense;
 
 /// The last turn of a channel that was taken and counted as active, or was answered without that; its low half. For
 /// this process only: the words of our own window are never loaded.
@@ -50,7 +49,7 @@ pub(crate) struct Promise {
     /// The registration that the call must name.
     pub(super) number: u64,
     /// For a call that did not count itself in time.
-    kept: Option<(Arc<Registration>, Active)>,
+    kept: Option<(Dense<Registration>, Active)>,
 }
 
 impl Promise {
@@ -64,12 +63,12 @@ impl Promise {
     }
 
     /// To a call that nobody has taken: it counts as active from here on.
-    pub(super) fn counted(turn: u32, dead: &Arc<Registration>) -> Self {
+    pub(super) fn counted(turn: u32, dead: &Dense<Registration>) -> Self {
         dead.core.begin();
         Self {
             turn,
             number: dead.number,
-            kept: Some((Arc::clone(dead), Active::begun(&dead.core))),
+            kept: Some((Dense::clone(dead), Active::begun(&dead.core))),
         }
     }
 
@@ -79,14 +78,14 @@ impl Promise {
     }
 
     /// The registration, if the call has not been taken.
-    pub(super) fn owed(&self) -> Option<Arc<Registration>> {
+    pub(super) fn owed(&self) -> Option<Dense<Registration>> {
         self.kept
             .as_ref()
-            .map(|(registration, _)| Arc::clone(registration))
+            .map(|(registration, _)| Dense::clone(registration))
     }
 
     /// The registration, if the call of this turn names it and has not been taken.
-    pub(super) fn registration(&self, turn: u64, number: u64) -> Option<Arc<Registration>> {
+    pub(super) fn registration(&self, turn: u64, number: u64) -> Option<Dense<Registration>> {
         let calls = self.is_for(turn) && self.number == number;
         calls.then(|| self.owed()).flatten()
     }

@@ -26,6 +26,7 @@ use crate::name::Name;
 use crate::pool::{PROCESS_POOL, Pool, PoolLimits};
 use crate::primitive::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::account::Account;
+use crate::sys::dense::Dense;
 use crate::sys::{self, closer, fork, random};
 use crate::unref;
 
@@ -52,7 +53,7 @@ pub(crate) enum Source {
 #[derive(Debug)]
 pub(crate) struct Attached {
     pub(crate) key: u64,
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Dense<Core>,
     pub(crate) listener: OwnedFd,
     /// The name; an inherited listener may have none that is ours to remove.
     pub(crate) name: Option<Name>,
@@ -98,7 +99,7 @@ pub(crate) struct Runtime {
     next_door: AtomicU64,
     next_key: AtomicU64,
     pub(super) sources: Mutex<HashMap<u64, Source>>,
-    doors: Mutex<HashMap<u64, Arc<Core>>>,
+    doors: Mutex<HashMap<u64, Dense<Core>>>,
     sessions: Mutex<HashMap<u128, Arc<Session>>>,
     /// What others have put down for the leader.
     pub(super) inbox: Inbox,
@@ -205,7 +206,7 @@ impl Runtime {
         self.next_door.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) fn doors(&self) -> MutexGuard<'_, HashMap<u64, Arc<Core>>> {
+    pub(crate) fn doors(&self) -> MutexGuard<'_, HashMap<u64, Dense<Core>>> {
         lock(&self.doors)
     }
 

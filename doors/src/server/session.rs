@@ -23,6 +23,7 @@ use crate::cred::Caller;
 use crate::event;
 use crate::pool::{Job, Pool};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::sys::dense::{Dense, Shelf, Shelved};
 use crate::sys::process::Process;
 use crate::sys::shared::Shared;
 use crate::wire::code::Failure;
@@ -34,8 +35,15 @@ use crate::wire::message::{Message, Violation};
 pub(crate) struct Registration {
     /// Never reused in its session.
     pub(crate) number: u64,
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Dense<Core>,
     live: AtomicBool,
+}
+
+impl Shelved for Registration {
+    fn shelf() -> &'static Shelf<Self> {
+        static SHELF: Shelf<Registration> = Shelf::new();
+        &SHELF
+    }
 }
 
 impl Registration {
@@ -59,7 +67,7 @@ pub(crate) struct Session {
     caller: ArcSwap<Caller>,
     dead: AtomicBool,
     next_registration: AtomicU64,
-    registrations: Mutex<ByNumber<Arc<Registration>>>,
+    registrations: Mutex<ByNumber<Dense<Registration>>>,
     windows: Mutex<Windows>,
     charge: Mutex<Charge>,
 }
@@ -170,20 +178,20 @@ impl Session {
     }
 
     /// Makes a door callable in this session.
-    pub(crate) fn register(&self, core: &Arc<Core>) -> Arc<Registration> {
+    pub(crate) fn register(&self, core: &Dense<Core>) -> Dense<Registration> {
         let number = self.next_registration.fetch_add(1, Ordering::Relaxed);
-        let registration = Arc::new(Registration {
+        let registration = Dense::new(Registration {
             number,
-            core: Arc::clone(core),
+            core: Dense::clone(core),
             live: AtomicBool::new(true),
         });
-        lock(&self.registrations).insert(number, Arc::clone(&registration));
+        lock(&self.registrations).insert(number, Dense::clone(&registration));
         registration
     }
 
     /// The token of a registration is gone. A call that was published before runs (`server/promise.rs`); the door is
     /// not weighed before it is over.
-    pub(crate) fn unregister(&self, registration: &Arc<Registration>) {
+    pub(crate) fn unregister(&self, registration: &Dense<Registration>) {
         let channels = lock(&self.windows).channels.clone();
         let mut outdated = Vec::new();
         let mut registrations = lock(&self.registrations);
@@ -213,7 +221,7 @@ impl Session {
         channel.redeem(turn, number).is_some()
     }
 
-    pub(crate) fn registration(&self, number: u64) -> Option<Arc<Registration>> {
+    pub(crate) fn registration(&self, number: u64) -> Option<Dense<Registration>> {
         lock(&self.registrations).get(&number).cloned()
     }
 

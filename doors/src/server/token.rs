@@ -12,6 +12,7 @@ use crate::cred::Caller;
 use crate::foreign;
 use crate::pool::Job;
 use crate::primitive::{AtomicBool, Ordering};
+use crate::sys::dense::Dense;
 use crate::sys::diag;
 use crate::sys::peer::PeerCred;
 use crate::sys::shared::Shared;
@@ -44,12 +45,12 @@ pub(crate) enum Origin {
 pub(crate) struct Token {
     /// Its key in the leader's table.
     pub(crate) key: u64,
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Dense<Core>,
     pub(crate) socket: Shared,
     pub(crate) origin: Origin,
     /// The policy of the name by which the holder came.
     pub(crate) access: Option<Arc<Access>>,
-    registrations: Mutex<Vec<(Weak<Session>, Arc<Registration>)>>,
+    registrations: Mutex<Vec<(Weak<Session>, Dense<Registration>)>>,
     /// The first call that is going on here.
     pub(crate) call: Mutex<Option<Arc<Progress>>>,
     /// Something sensible has come here.
@@ -59,14 +60,14 @@ pub(crate) struct Token {
 impl Token {
     pub(crate) fn new(
         key: u64,
-        core: &Arc<Core>,
+        core: &Dense<Core>,
         socket: Shared,
         origin: Origin,
         access: Option<Arc<Access>>,
     ) -> Arc<Self> {
         let token = Self {
             key,
-            core: Arc::clone(core),
+            core: Dense::clone(core),
             socket,
             origin,
             access,
@@ -116,12 +117,12 @@ impl Token {
 
     /// Registers the door in a session for as long as this reference lives. A session has one registration for each
     /// reference, however often it asks; those of sessions that have ended are forgotten.
-    pub(crate) fn register(&self, session: &Arc<Session>) -> Arc<Registration> {
+    pub(crate) fn register(&self, session: &Arc<Session>) -> Dense<Registration> {
         let mut registrations = lock(&self.registrations);
         let mut own = None;
         registrations.retain(|(other, registration)| match other.upgrade() {
             Some(other) if Arc::ptr_eq(&other, session) => {
-                own = Some(Arc::clone(registration));
+                own = Some(Dense::clone(registration));
                 true
             }
             Some(other) => !other.is_dead(),
@@ -129,7 +130,7 @@ impl Token {
         });
         own.unwrap_or_else(|| {
             let registration = session.register(&self.core);
-            registrations.push((Arc::downgrade(session), Arc::clone(&registration)));
+            registrations.push((Arc::downgrade(session), Dense::clone(&registration)));
             registration
         })
     }

@@ -16,6 +16,7 @@ pub(crate) mod clock;
 pub(crate) mod closer;
 mod copy;
 pub(crate) mod cpu;
+pub(crate) mod dense;
 pub(crate) mod diag;
 pub(crate) mod fork;
 pub(crate) mod futex;

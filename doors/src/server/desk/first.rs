@@ -9,6 +9,7 @@ use crate::server::footing::Footing;
 use crate::server::line::Line;
 use crate::server::meter::Running;
 use crate::server::packet::PacketCall;
+use crate::sys::dense::Dense;
 use crate::wire::code::Failure;
 
 impl Desk {
@@ -45,7 +46,7 @@ impl Desk {
         &mut self,
         pool: &Arc<Pool>,
         mut call: Box<PacketCall>,
-    ) -> Option<Arc<Core>> {
+    ) -> Option<Dense<Core>> {
         let depleted = self.unpark(pool);
         self.running.look_at_clock();
         let core = call.take()?;
@@ -63,7 +64,7 @@ impl Desk {
 /// An answer that is there and, if it is small, not published yet; to be dropped.
 pub(crate) struct Unsent {
     line: Line,
-    core: Arc<Core>,
+    core: Dense<Core>,
     without: Failure,
 }
 

@@ -9,9 +9,10 @@ use crate::server::footing::Footing;
 use crate::server::line::Line;
 use crate::server::meter::Running;
 use crate::sys::clock::coarse_ns;
+use crate::sys::dense::Dense;
 
 /// Runs a procedure on the calling thread, for a door without a transport.
-pub(crate) fn run_here(core: &Arc<Core>, line: Line, data: &[u8], fds: Vec<OwnedFd>) {
+pub(crate) fn run_here(core: &Dense<Core>, line: Line, data: &[u8], fds: Vec<OwnedFd>) {
     core.begin();
     let running = Arc::new(Running::default());
     let mut desk = Desk::new(Arc::clone(&running), Footing::new(false));
