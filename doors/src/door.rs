@@ -28,7 +28,6 @@ pub struct Door {
     pub(crate) inner: Dense<Inner>,
 }
 
-#[repr(align(64))]
 pub(crate) enum Inner {
     /// Created by this process.
     Own(Own),

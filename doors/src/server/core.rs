@@ -34,7 +34,7 @@ const JURORS: usize = 8;
 ///
 /// What a call reads and writes comes first, in two cache lines, and doors lie side by side: of ten thousand that are called in turn
 /// each comes from far away.
-#[repr(C, align(64))]
+#[repr(C)]
 pub(crate) struct Core {
     /// The procedure.
     pub(crate) procedure: Procedure,

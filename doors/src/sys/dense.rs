@@ -39,8 +39,9 @@ pub(crate) trait Shelved: Send + Sync + Sized + 'static {
     fn shelf() -> &'static Shelf<Self>;
 }
 
-/// The value comes first: its own alignment says what it shares a cache line with.
-#[repr(C)]
+/// The value comes first, at the beginning of a cache line. No two values share one: threads of different callers would take it from
+/// each other.
+#[repr(C, align(64))]
 struct Place<T> {
     value: T,
     count: AtomicUsize,
@@ -249,7 +250,6 @@ impl<T: Shelved + fmt::Debug> fmt::Debug for Dense<T> {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "small numbers of the test")]
 mod tests {
     use std::thread;
 
