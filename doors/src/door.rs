@@ -213,7 +213,6 @@ impl Door {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias = "door_call")]
-    #[inline]
     pub fn call_into(
         &self,
         data: &[u8],

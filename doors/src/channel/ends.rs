@@ -55,6 +55,13 @@ pub(crate) fn low(turn: u64) -> u32 {
     u32::from_le_bytes([b0, b1, b2, b3])
 }
 
+/// The low half of the time in microseconds.
+#[cold]
+#[inline(never)]
+fn micros_now() -> u32 {
+    clock::micros(clock::now_ns())
+}
+
 /// The words of one channel in one pair.
 #[derive(Clone, Debug)]
 pub(crate) struct End {
@@ -131,14 +138,9 @@ impl End {
     }
 
     /// Wakes the peer. One that sleeps on another processor is told when: it learns how long that takes.
-    #[cold]
     #[inline]
     fn wake(&self, woke_at: usize, turn: usize, apart: bool) {
-        let at = if apart {
-            clock::micros(clock::now_ns())
-        } else {
-            0
-        };
+        let at = if apart { micros_now() } else { 0 };
         self.tell(woke_at, at);
         futex::wake(self.own(turn));
     }

@@ -33,7 +33,8 @@ pub(crate) fn pack<const WORDS: usize>(data: &[u8]) -> [u64; WORDS] {
 }
 
 /// Appends `len` bytes out of the words. False (nothing appended) if they do not hold so many, or memory is short.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "one run of code: `server/desk.rs`")]
 #[must_use]
 pub(crate) fn unpack<const WORDS: usize>(
     words: &[u64; WORDS],
@@ -42,13 +43,12 @@ pub(crate) fn unpack<const WORDS: usize>(
 ) -> bool {
     // All are appended and those beyond `len` taken off again: a copy whose size is known takes a few instructions.
     let all = size_of_val(words);
-    if len > all || into.try_reserve(all).is_err() {
+    let room = into.capacity().wrapping_sub(into.len());
+    if len > all || (room < all && into.try_reserve(all).is_err()) {
         return false;
     }
     let end = into.len().saturating_add(len);
-    for word in words {
-        into.extend_from_slice(&word.to_ne_bytes());
-    }
+    into.extend(words.map(u64::to_ne_bytes).as_flattened());
     into.truncate(end);
     true
 }

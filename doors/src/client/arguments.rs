@@ -18,6 +18,7 @@ pub(crate) struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
+    #[inline]
     pub(crate) fn new(
         data: &'a [u8],
         descriptors: Vec<DoorDesc<'a>>,
@@ -61,6 +62,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// Whether the deadline has passed.
+    #[inline]
     pub(crate) fn is_over(&self) -> bool {
         self.until.is_some_and(|until| until <= Instant::now())
     }

@@ -4,8 +4,10 @@ use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use try_lock::Locked;
+
 use super::arguments::Arguments;
-use super::channel::Channel;
+use super::channel::{Channel, State};
 use super::establish::Link;
 use super::exchange::run;
 use super::petition::deadline;
@@ -59,6 +61,28 @@ pub(crate) fn call(
     result
 }
 
+/// As [`call`], where its code must not lie between that of a call which finds everything in place.
+#[inline(never)]
+pub(crate) fn call_apart(
+    link: &Link,
+    arguments: &Arguments<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Vec<OwnedFd>, CallCondition> {
+    call(link, arguments, out)
+}
+
+/// As [`run`], for the same reason.
+#[inline(never)]
+fn run_apart<'a>(
+    link: &'a Link,
+    channel: &'a Channel,
+    state: Locked<'a, State>,
+    arguments: &Arguments<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Vec<OwnedFd>, CallCondition> {
+    run(link, channel, state, arguments, out)
+}
+
 /// Finds a free channel, asks for more, or waits for one.
 #[cold]
 fn slow(
@@ -74,7 +98,7 @@ fn slow(
             for (place, channel) in channels.iter().enumerate() {
                 if let Some(state) = take(channel, link.pool) {
                     LAST.set(place);
-                    return run(link, channel, state, arguments, out);
+                    return run_apart(link, channel, state, arguments, out);
                 }
             }
         }
@@ -94,7 +118,7 @@ fn slow(
             if let Some(state) = channel.try_take_any() {
                 channel.move_to(link.pool);
                 LAST.set(place);
-                return run(link, channel, state, arguments, out);
+                return run_apart(link, channel, state, arguments, out);
             }
         }
         wait_for_channel(session, before, arguments.until)?;

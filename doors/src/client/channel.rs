@@ -130,6 +130,7 @@ impl Channel {
     ///
     /// A server thread of that pool may still be there: it gives the channel to the pool of the door that is called,
     /// which is slower and nothing else.
+    #[inline]
     pub(crate) fn try_take_any(&self) -> Option<Locked<'_, State>> {
         let state = self.state.try_lock().or_else(|| self.try_without_visit())?;
         self.end.answered(state.turn).then_some(state)

@@ -92,6 +92,7 @@ pub(super) fn run<'a>(
 }
 
 impl Exchange<'_> {
+    #[inline]
     fn run(
         &mut self,
         arguments: &Arguments<'_>,
@@ -269,14 +270,14 @@ impl Exchange<'_> {
     }
 
     /// Copies a part of the results out, once.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "one run of code: `server/desk.rs`")]
     fn take_part(&mut self, reply: &ReplyHead, out: &mut Vec<u8>) -> Result<(), CallCondition> {
         let part = usize_of(reply.part);
         let taken = if reply.total <= SMALL_REPLY_BYTES {
             unpack(&reply.small, part, out)
         } else {
-            let at = self.area_at().saturating_add(usize_of(reply.part_at));
-            self.state.area.theirs.load(at, part, out)
+            self.load_part(reply, out)
         };
         self.state.moved = self.state.moved.saturating_add(part);
         if taken {
@@ -284,6 +285,13 @@ impl Exchange<'_> {
         } else {
             Err(CallCondition::ReplyTooLarge { len: reply.total })
         }
+    }
+
+    /// Apart from the way of small results, which is short.
+    #[inline(never)]
+    fn load_part(&self, reply: &ReplyHead, out: &mut Vec<u8>) -> bool {
+        let at = self.area_at().saturating_add(usize_of(reply.part_at));
+        self.state.area.theirs.load(at, usize_of(reply.part), out)
     }
 
     /// Results come in parts: memory for all of them.
@@ -330,6 +338,7 @@ impl Exchange<'_> {
     }
 
     /// The descriptors of the reply.
+    #[inline]
     fn take_descriptors(&self, count: usize) -> Result<Vec<OwnedFd>, CallCondition> {
         if count == 0 {
             return Ok(Vec::new());

@@ -75,7 +75,7 @@ impl Remote {
         out: &mut Vec<u8>,
     ) -> Result<Vec<OwnedFd>, CallCondition> {
         if let Some(link) = self.ways.live() {
-            return call::call(&link, arguments, out);
+            return call::call_apart(&link, arguments, out);
         }
         let fresh = self.fresh.swap(false, Ordering::AcqRel)
             && !self.shared.load(Ordering::Relaxed)
@@ -93,7 +93,7 @@ impl Remote {
             connect()?;
         }
         let link = self.ways.latest().ok_or(CallCondition::NoDoor)?;
-        call::call(&link, arguments, out)
+        call::call_apart(&link, arguments, out)
     }
 
     /// Finds a way to call, unless we have one.

@@ -130,7 +130,8 @@ impl Core {
     }
 
     /// Whether the door is that of the process which forked this one.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "one run of code: `server/desk.rs`")]
     pub(crate) fn is_inherited(&self) -> bool {
         self.life != fork::life()
     }
@@ -196,7 +197,8 @@ impl Core {
     }
 
     /// The call is over in every respect.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "one run of code: `server/desk.rs`")]
     pub(crate) fn end(&self) {
         let before = self.active.fetch_sub(1, Ordering::AcqRel);
         if before == 1 {

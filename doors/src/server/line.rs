@@ -57,20 +57,41 @@ impl Line {
         }
         match self {
             Self::Channel(duty) => duty.put_reply(data, &descriptors),
+            other => other.put_reply_apart(data, descriptors),
+        }
+    }
+
+    /// As [`Self::finish_apart`].
+    #[cold]
+    fn put_reply_apart(
+        &mut self,
+        data: &[u8],
+        descriptors: Vec<DoorDesc<'_>>,
+    ) -> Result<(), ReturnError> {
+        match self {
             Self::Packet(call) => call.put_reply(data, &descriptors),
             Self::Local(call) => call.put_reply(data, descriptors),
-            Self::Inherited => Ok(()),
+            Self::Channel(_) | Self::Inherited => Ok(()),
         }
     }
 
     /// Lets the caller go: with the reply that was handed over, else with the code.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "one run of code: `server/desk.rs`")]
     pub(crate) fn finish(&mut self, without: Failure) {
         match self {
             Self::Channel(duty) => duty.finish(without),
+            other => other.finish_apart(without),
+        }
+    }
+
+    /// The same by other ways than a channel. A table of jumps would be one more line of data, and a jump that is guessed wrong.
+    #[cold]
+    fn finish_apart(&mut self, without: Failure) {
+        match self {
             Self::Packet(call) => call.finish(without),
             Self::Local(call) => call.finish(without),
-            Self::Inherited => {}
+            Self::Channel(_) | Self::Inherited => {}
         }
     }
 

@@ -233,7 +233,8 @@ impl Duty {
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "one run of code: `server/desk.rs`")]
     pub(super) fn finish(&mut self, without: Failure) {
         if self.callback_set {
             self.callback_set = false;

@@ -58,7 +58,8 @@ impl ServerEnd {
     }
 
     /// Publishes the answer to a turn; says whether we look away now. True: the client slept, and was woken.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "one run of code: `server/desk.rs`")]
     pub(crate) fn publish(&self, head: &ReplyHead, turn: u64, away: bool) -> bool {
         let end = &self.0;
         end.tell(reply::ANSWER, head.answer);
@@ -77,10 +78,16 @@ impl ServerEnd {
         end.tell(reply::CPU, cpu | away);
         let waits = state::publish(end.own(reply::TURN), low(turn), end.peer(call::WAITING)) != 0;
         if waits {
-            let apart = self.peer_cpu() != cpu;
-            end.wake(reply::WOKE_AT, reply::TURN, apart);
+            self.wake(cpu);
         }
         waits
+    }
+
+    /// Wakes a client that sleeps, from this processor.
+    #[cold]
+    fn wake(&self, cpu: u32) {
+        let apart = self.peer_cpu() != cpu;
+        self.0.wake(reply::WOKE_AT, reply::TURN, apart);
     }
 
     /// Says whether a thread is here. True: the client's turn is still `last`.

@@ -23,7 +23,8 @@ impl Desk {
     }
 
     /// The thread has taken a call: it is not parked, has said so, and has passed a fence. Whoever counted on it is seen to.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "one run of code: `server/desk.rs`")]
     pub(super) fn tell_taken(&mut self, pool: &Arc<Pool>) {
         pool.rouse_if_queued();
         if pool.is_depleted() {

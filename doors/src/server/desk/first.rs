@@ -56,7 +56,7 @@ impl Desk {
         let (data, fds) = call.take_brought();
         self.data = data;
         self.line = Some(Line::Packet(call));
-        self.invoke(Some(pool), &core, fds);
+        self.invoke_apart(Some(pool), &core, fds);
         Some(core)
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn run_here(core: &Dense<Core>, line: Line, data: &[u8], fds: Vec<Own
     running.look_at_clock();
     // No pool knows of this thread.
     running.count_as(core.meter.hold(coarse_ns()));
-    desk.invoke(None, core, fds);
+    desk.invoke_apart(None, core, fds);
     if let Some(number) = running.take_count() {
         core.meter.let_go(number);
     }

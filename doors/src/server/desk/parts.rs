@@ -78,6 +78,6 @@ impl Desk {
         // From here on the call is counted by hand, as one that came in a single part.
         active.core().begin();
         drop(active);
-        self.run(pool, duty, registration, descriptors)
+        self.run_apart(pool, duty, registration, descriptors)
     }
 }

@@ -109,9 +109,9 @@ impl Duty {
         }
     }
 
-    // Cold for calls that follow at once; of one that comes after a pause each line of code that lies elsewhere is a miss.
-    #[cold]
-    #[inline]
+    // Of a call that comes after a pause each line of code that lies elsewhere is a miss.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "one run of code: `server/desk.rs`")]
     fn sleep(&mut self, pool: &Pool, bed: &mut Bed<'_>, footing: &mut Footing, here: u32) -> Event {
         let channel = &self.channel;
         let (end, last) = (&channel.end, low(self.turn));
