@@ -19,6 +19,7 @@
 //!
 //! The time at which a sleep began is stored before the sleep is counted (release), and loaded after the count (acquire): it is that of
 //! the sleep with this number, or of a later one, which is younger. So no sleep is taken for one that has lasted longer.
+//! (Where the thread spares a look at the clock it is the time of the call before, `server/duty/waiting.rs`: no call has come since.)
 
 use crate::primitive::{Count, Mark, Ordering, fence};
 

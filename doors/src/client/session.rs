@@ -25,25 +25,26 @@ use crate::wire::code::Failure;
 use crate::wire::layout::{Shape, usize_of};
 use crate::wire::message::{Message, Violation};
 
-/// A conversation with one server process.
+/// A conversation with one server process. What each call reads comes first, in one cache line.
+#[repr(C, align(64))]
 pub(crate) struct Session {
-    pub(crate) id: u128,
     pub(crate) life: u64,
+    /// The channels that may be used. Grows only.
+    pub(crate) channels: Channels,
+    /// Threads that wait until some channel is free.
+    pub(crate) starved: AtomicUsize,
+    dead: AtomicBool,
+    pub(crate) id: u128,
     /// The kernel's handle of the server's process.
     pub(crate) server: Process,
     /// Our end of the private pair. Any thread sends; only the watcher receives.
     pub(crate) socket: Arc<Shared>,
-    /// The channels that may be used. Grows only.
-    pub(crate) channels: Channels,
-    dead: AtomicBool,
     /// Doors that are called through this session, or are about to be.
     pub(crate) holds: AtomicUsize,
     /// Another session with the same server is in its place: nobody finds this one any more.
     pub(super) replaced: AtomicBool,
     next_wanted: AtomicU64,
     pub(super) pools: Pools,
-    /// Threads that wait until some channel is free.
-    pub(crate) starved: AtomicUsize,
     inbox: Mutex<Inbox>,
     arrived: Condvar,
 }

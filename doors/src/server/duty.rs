@@ -70,6 +70,10 @@ pub(crate) struct Recent {
     woke: bool,
     /// The thread has not followed although its caller was elsewhere.
     stayed: bool,
+    /// When the caller has ended it, on the monotonic clock.
+    at: u64,
+    /// Sleeps still to come whose beginning nobody looks at the clock for.
+    untimed: u32,
 }
 
 /// How far a call has got between two turns.

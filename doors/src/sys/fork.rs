@@ -7,7 +7,8 @@
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-use crate::primitive::{AtomicPtr, AtomicU64, Ordering};
+use super::found::FOUND;
+use crate::primitive::{AtomicU64, Ordering};
 
 /// The page that is all zero again in a forked child (madvise(2), `MADV_WIPEONFORK`, Linux 4.14).
 struct WipedPage(NonNull<AtomicU64>);
@@ -26,8 +27,6 @@ unsafe impl Send for SharedPage {}
 unsafe impl Sync for SharedPage {}
 
 static PAGE: OnceLock<Option<WipedPage>> = OnceLock::new();
-/// The same page, once it is there: each call looks at it.
-static MADE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 /// The page that forked children go on sharing with their parent (mmap(2), `MAP_SHARED`).
 static KIN: OnceLock<Option<SharedPage>> = OnceLock::new();
 /// How many lives this process image has had: 1, plus one for each fork that led here.
@@ -87,7 +86,7 @@ pub(crate) fn is_marked() -> bool {
 #[inline]
 pub(crate) fn life() -> u64 {
     // SAFETY: null, or the page, which is mapped for ever and aligned; what the kernel has put there needs no acquire.
-    let page = unsafe { MADE.load(Ordering::Relaxed).as_ref() };
+    let page = unsafe { FOUND.life.load(Ordering::Relaxed).as_ref() };
     match page.map(|word| word.load(Ordering::Relaxed)) {
         None | Some(0) => begin_life(),
         Some(life) => life,
@@ -100,7 +99,7 @@ fn begin_life() -> u64 {
         // No such page (an old kernel): the pid tells as well, at the price of a system call.
         return u64::from(std::process::id());
     };
-    MADE.store(page.0.as_ptr(), Ordering::Relaxed);
+    FOUND.life.store(page.0.as_ptr(), Ordering::Relaxed);
     // SAFETY: the page is mapped for ever, aligned to a page, zero or a life number.
     let word = unsafe { page.0.as_ref() };
     let life = word.load(Ordering::Relaxed);
