@@ -51,6 +51,56 @@ fn one_that_stays_holds_up_nobody() {
     scene.others_are_served();
 }
 
+/// What is over at once so often that nobody is asked to stand by for each call any more.
+#[test]
+fn one_that_stays_after_many_that_did_not_holds_up_nobody() {
+    const QUICK: usize = 300;
+    let mut scene = Scene::new("one_that_stays_after_many_that_did_not_holds_up_nobody");
+    let mut led = 0;
+    for times in 1.. {
+        for _ in 0..QUICK {
+            scene.first(b"anothing").unwrap();
+        }
+        let staying = scene.stays(times);
+        scene.wait("entered", times);
+        scene.others_are_served();
+        scene.tell("raise leave");
+        led += usize::from(leads(&staying.join().unwrap().unwrap()));
+        if led >= 10 {
+            break;
+        }
+    }
+    scene.others_are_served();
+}
+
+/// Others are served soon, and not when it is over. A machine that stands still for so long meanwhile is forgiven twice.
+#[test]
+fn one_that_takes_a_while_after_many_that_did_not_is_not_waited_for() {
+    const QUICK: usize = 300;
+    const LED: usize = 10;
+    const FORGIVEN: usize = 2;
+    let mut scene = Scene::new("one_that_takes_a_while_after_many_that_did_not");
+    let (mut led, mut waited) = (0, 0);
+    for times in 1.. {
+        for _ in 0..QUICK {
+            scene.first(b"anothing").unwrap();
+        }
+        let path = scene.plain();
+        let takes = std::thread::spawn(move || Door::open(path).unwrap().call(b"t", vec![]));
+        scene.wait("begun", times);
+        scene.others_are_served();
+        let over: usize = scene.ask("count over").parse().unwrap();
+        if leads(&takes.join().unwrap().unwrap()) {
+            led += 1;
+            waited += usize::from(over == times);
+        }
+        if led == LED {
+            break;
+        }
+    }
+    assert!(waited <= FORGIVEN, "waited for {waited} of {LED} times");
+}
+
 /// One of them on the thread that led: its deputy leads, without one, and the pool has a thread for each of the others.
 #[test]
 fn many_that_stay_hold_up_nobody() {

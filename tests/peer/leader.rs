@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "a policy that forks is under test")]
 
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use doors::{
     Access, AttachOptions, Attachment, Door, DoorAttributes, Invocation, Options, Returned,
@@ -164,6 +165,13 @@ fn procedure(mut call: Invocation<'_>) -> Returned {
             let times = str::from_utf8(&data[1..]).unwrap().parse().unwrap();
             board::raise("entered");
             board::wait("leave", times);
+            call.door_return(thread_name().as_bytes(), vec![])
+        }
+        // Takes a while.
+        Some(b't') => {
+            board::raise("begun");
+            std::thread::sleep(Duration::from_millis(60));
+            board::raise("over");
             call.door_return(thread_name().as_bytes(), vec![])
         }
         Some(b'a') => {

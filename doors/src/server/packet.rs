@@ -109,6 +109,11 @@ impl PacketCall {
         &self.token
     }
 
+    /// When it was read.
+    pub(super) fn begun(&self) -> Instant {
+        self.progress.since
+    }
+
     pub(crate) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
     }

@@ -15,14 +15,31 @@
 //! The state is in one place, under a lock that is held for the move only. The bell is an epoll of its own that holds the
 //! leader's: it costs a system call to set it and one to silence it, and a wake only if something happens. What falls due
 //! meanwhile is an event, too: an alarm, which is set only if none is set that goes off before.
+//!
+//! Where first calls come one upon the other and are over at once, those two system calls are a twentieth of each. There nobody
+//! sets the bell for a call that begins: the deputy looks at the seat every millisecond, and sets it *for the call that it
+//! finds there*. So
+//!
+//! * a call that is over before the next look has held up others for less than that millisecond;
+//! * any other has the bell from the next look on, and who sets it is told at once of what has happened before
+//!   (`EPOLL_CTL_MOD` looks at what it is set for). Nobody is held up by one call for longer than a millisecond, and the time
+//!   in which the deputy comes to its processor;
+//! * one that was not over at once costs what comes after it the bell for many times as long: holding up others so is not for
+//!   anybody to repeat.
+//!
+//! The deputy begins to look when the bell rings that was left set between two calls, and ends when nobody has called since its last look, when
+//! a call stays from one look to the next, and when one has turned out not to be quick (`seat/left.rs`).
+
+mod left;
 
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
+use self::left::{Bell, Left, Task};
 use super::core::lock;
 use super::desk::Unsent;
 use super::known::Known;
@@ -39,10 +56,19 @@ use crate::sys::{self, thread};
 /// If no deputy could be had at the start, one is sought at every so manieth first call.
 const SOUGHT_EVERY: u32 = 64;
 
+/// How often the deputy looks at the seat where nobody sets the bell, in milliseconds.
+const LOOKS_EVERY: u8 = 1;
+/// A call that is over within this time, of which what is done around it is a part, holds up nobody.
+const QUICK: Duration = Duration::from_micros(100);
+/// So many in a row are believed.
+const QUICK_RUNS: u32 = 16;
+/// One that was not makes as many not count as this time is contained in the time for which it may have held up others.
+const LOST_BY: Duration = Duration::from_micros(4);
+
 /// What the thread that leads leaves to its deputy.
 #[derive(Default)]
 pub(super) struct Seat {
-    left: Mutex<Option<Box<Leader>>>,
+    left: Mutex<Left<Box<Leader>>>,
     post: OnceLock<Post>,
     /// A deputy was started.
     started: AtomicBool,
@@ -101,6 +127,16 @@ impl Post {
         runtime.watch_at(runtime.next_key(), &post.alarm, Source::Alarm)?;
         Ok(post)
     }
+
+    /// Has the bell ring at the next event, or at once if there is one; false if that cannot be.
+    fn set(&self, runtime: &Runtime) -> bool {
+        let mut rung = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, 0);
+        self.bell.modify(&runtime.epoll.0, &mut rung).is_ok()
+    }
+
+    fn silence(&self, runtime: &Runtime) {
+        let _silenced = self.bell.modify(&runtime.epoll.0, &mut silent());
+    }
 }
 
 fn silent() -> EpollEvent {
@@ -126,18 +162,44 @@ impl Seat {
     /// Waits until there is a state to lead with.
     pub(super) fn stand_by(&self) -> Box<Leader> {
         self.deputy.store(true, Ordering::Release);
+        let mut wait = EpollTimeout::NONE;
         loop {
+            let mut rung = false;
             if let Some(post) = self.post.get() {
                 let mut events = [EpollEvent::empty()];
-                let _woken = post.bell.wait(&mut events, EpollTimeout::NONE);
+                rung = post
+                    .bell
+                    .wait(&mut events, wait)
+                    .is_ok_and(|events| events > 0);
             }
             // Under the lock: whoever led finds the seat empty after that, and says that it is the deputy.
             let mut left = lock(&self.left);
-            if let Some(leader) = left.take() {
+            let leader = match left.look(rung) {
+                Task::Lead(leader) => Some(leader),
+                // Under the lock, too: whoever has run the call silences the bell after that.
+                Task::Set if !self.rings_for(&left) => left.lead(),
+                Task::Set | Task::Look => {
+                    wait = EpollTimeout::from(LOOKS_EVERY);
+                    None
+                }
+                Task::Sleep => {
+                    wait = EpollTimeout::NONE;
+                    None
+                }
+            };
+            if let Some(mut leader) = leader {
                 self.deputy.store(false, Ordering::Release);
+                leader.watch.credit.lose(longest());
                 return leader;
             }
         }
+    }
+
+    /// Sets the bell for the call in the seat, on the deputy's thread.
+    fn rings_for(&self, left: &Left<Box<Leader>>) -> bool {
+        let runtime = left.leader().map(|leader| &leader.runtime);
+        let post = self.post.get().zip(runtime);
+        post.is_some_and(|(post, runtime)| post.set(runtime))
     }
 
     /// Runs a call while the deputy looks after everything else; the state, unless that leads now.
@@ -147,20 +209,26 @@ impl Seat {
             return Some(leader);
         };
         let runtime = Arc::clone(&leader.runtime);
-        let rings = leader.set_alarm(&post.alarm).is_ok();
-        *lock(&self.left) = Some(leader);
-        let mut rung = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, 0);
-        let unsent = if rings && post.bell.modify(&runtime.epoll.0, &mut rung).is_ok() {
+        let is_keen = std::mem::replace(&mut leader.brief.is_keen, true);
+        let mut credit = leader.watch.credit;
+        let begun = here.call.begun();
+        let has_alarm = leader.set_alarm(&post.alarm).is_ok();
+        let wants_bell = lock(&self.left).put(leader);
+        let unsent = if has_alarm && (!wants_bell || post.set(&runtime)) {
             here.serve()
         } else {
             here.leave();
             None
         };
-        let mut left = lock(&self.left).take();
-        if let Some(leader) = &mut left {
-            leader.brief.is_keen = true;
-            let _silenced = post.bell.modify(&runtime.epoll.0, &mut silent());
-        }
+        let is_quick = credit.ran(is_keen, begun.elapsed());
+        let back = lock(&self.left).take_back(is_quick);
+        let left = back.map(|(mut leader, bell)| {
+            leader.watch.credit = credit;
+            if bell == Bell::Silence {
+                post.silence(&runtime);
+            }
+            leader
+        });
         // Now, since the caller goes on with it: what it does next, be it only to close the connection, would call the
         // deputy. The lead must not be lost with it.
         let _sent = foreign::shielded(|| drop(unsent));
@@ -186,6 +254,43 @@ pub(super) fn deputize(seat: &Arc<Seat>, runtime: &Runtime) {
     }
 }
 
+/// The longest that a call holds up others for which nobody sets the bell.
+fn longest() -> Duration {
+    Duration::from_millis(u64::from(LOOKS_EVERY))
+}
+
+/// How many quick calls there were, one upon the other.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Credit {
+    runs: u32,
+    /// So many that do not count yet.
+    owed: u128,
+}
+
+impl Credit {
+    /// A call has taken so long. Whether the next one can be expected to be quick.
+    fn ran(&mut self, is_keen: bool, took: Duration) -> bool {
+        if took > QUICK {
+            self.lose(took);
+        } else if !is_keen {
+            self.runs = 0;
+        } else if let Some(owed) = self.owed.checked_sub(1) {
+            self.owed = owed;
+        } else {
+            self.runs = self.runs.saturating_add(1);
+        }
+        self.runs >= QUICK_RUNS
+    }
+
+    /// A call was not quick.
+    fn lose(&mut self, took: Duration) {
+        let parts = took.min(longest()).as_nanos();
+        let parts = parts.checked_div(LOST_BY.as_nanos()).unwrap_or(parts);
+        self.owed = self.owed.max(parts);
+        self.runs = 0;
+    }
+}
+
 /// What a leader knows of its alarm, and of its deputy.
 #[derive(Default)]
 pub(super) struct Watch {
@@ -194,6 +299,8 @@ pub(super) struct Watch {
     first_calls: u32,
     /// Who has called last, until the alarm.
     last: Option<Known>,
+    /// Whether calls can be expected to be quick.
+    credit: Credit,
 }
 
 impl Watch {
@@ -233,12 +340,50 @@ impl Watch {
         }
         let left = due.saturating_duration_since(Instant::now());
         // A time of zero would never come (timerfd_settime(2)).
-        let left = left.max(std::time::Duration::from_nanos(1));
+        let left = left.max(Duration::from_nanos(1));
         alarm.set(
             Expiration::OneShot(TimeSpec::from_duration(left)),
             TimerSetTimeFlags::empty(),
         )?;
         self.at = Some(due);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_micros(5);
+
+    /// So many quick calls until the next one can be expected to be.
+    fn earned(credit: &mut Credit) -> u32 {
+        let mut runs = 1;
+        while !credit.ran(true, SOON) {
+            runs += 1;
+        }
+        runs
+    }
+
+    #[test]
+    fn calls_are_quick_after_some_that_were() {
+        let mut credit = Credit::default();
+        assert_eq!(earned(&mut credit), QUICK_RUNS);
+        assert!(credit.ran(true, SOON));
+        // The next one came after a pause.
+        assert!(!credit.ran(false, SOON));
+        assert_eq!(earned(&mut credit), QUICK_RUNS);
+    }
+
+    #[test]
+    fn one_that_was_not_quick_has_to_be_earned_by_many_that_are() {
+        let mut credit = Credit::default();
+        assert!(!credit.ran(true, Duration::from_hours(1)));
+        // Nor does a pause let it be forgotten.
+        assert!(!credit.ran(false, SOON));
+        let runs = earned(&mut credit);
+        assert!(SOON * runs >= longest(), "{runs}");
+        assert!(!credit.ran(true, QUICK * 2));
+        assert!(earned(&mut credit) < runs);
     }
 }
