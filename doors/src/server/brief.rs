@@ -7,6 +7,7 @@
 //! A call that takes long is not cut off by that: what comes on its connection meanwhile is heard when the alarm goes
 //! off that is set for each of them (`seat.rs`), after 5 ms, if nothing else calls the deputy before.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
@@ -25,7 +26,7 @@ pub(super) struct Brief {
     /// A first call was run here, and something has come at once since, each time.
     pub(super) is_keen: bool,
     /// Connections that are not in epoll yet.
-    connections: Vec<Arc<Token>>,
+    connections: VecDeque<Arc<Token>>,
     /// What was learned about waiting for the next one.
     arrivals: Glance,
 }
@@ -63,22 +64,31 @@ impl Leader {
         if !briefly || self.brief.connections.len() >= MOST {
             return self.runtime.watch_taken(token);
         }
-        self.brief.connections.push(Arc::clone(token));
+        self.brief.connections.push_back(Arc::clone(token));
         true
     }
 
-    /// Ends those connections that are over.
-    pub(super) fn look_at_brief(&mut self) {
-        for token in std::mem::take(&mut self.brief.connections) {
-            if self.runtime.source(token.key).is_none() {
+    /// Ends those connections that are over; false if that was not all that was there.
+    pub(super) fn look_at_brief(&mut self) -> bool {
+        let mut is_all = true;
+        let looked_at = self.brief.connections.len();
+        for _ in 0..looked_at {
+            let Some(token) = self.brief.connections.pop_front() else {
+                break;
+            };
+            if !self.runtime.has_source(token.key) {
                 continue;
             }
             match socket::look(&token.socket) {
-                Seen::Nothing => self.brief.connections.push(token),
-                Seen::Something => drop(self.runtime.watch_taken(&token)),
-                Seen::End => self.take_leave(&token),
+                Seen::Nothing => self.brief.connections.push_back(token),
+                Seen::Something => {
+                    let _watched = self.runtime.watch_taken(&token);
+                    is_all = false;
+                }
+                Seen::End => is_all &= self.take_leave(&token),
             }
         }
+        is_all
     }
 
     /// Has epoll watch them, unless references stand still: then it is done after that, of which the leader is told.
@@ -95,15 +105,16 @@ impl Leader {
         }
     }
 
-    /// The other side has hung up. If that is all, nobody needs to know; anything else comes the usual way.
-    fn take_leave(&mut self, token: &Arc<Token>) {
+    /// The other side has hung up. If that is all, nobody needs to know; anything else comes the usual way, and this is false.
+    fn take_leave(&mut self, token: &Arc<Token>) -> bool {
         if token.socket.account().is_over() || self.table.might_hold_up(&token.socket) {
             let _watched = self.runtime.watch_taken(token);
-            return;
+            return false;
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         let received = token.socket.receive_after_hang_up(&mut buffer);
-        if matches!(received, Ok(None)) {
+        let is_all = matches!(received, Ok(None));
+        if is_all {
             if self.runtime.forget(token.key).is_some() {
                 token.end();
             }
@@ -111,5 +122,6 @@ impl Leader {
             self.token_received(token, EpollFlags::EPOLLHUP, &buffer, received);
         }
         self.buffer = buffer;
+        is_all
     }
 }

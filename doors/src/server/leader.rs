@@ -149,17 +149,31 @@ impl Leader {
         let runtime = Arc::clone(&self.runtime);
         let pass = runtime.standstill.pass();
         self.stands_still = pass.is_none();
+        let mut is_plain = self.watch.is_good && count == 1 && !self.stands_still;
         if self.stands_still {
             self.brief.is_keen = false;
         } else {
-            self.look_at_brief();
+            is_plain &= self.look_at_brief();
         }
         for event in events.iter().take(count) {
             // A source that was forgotten between the wait and now meets nobody.
             if let Some(source) = self.runtime.source(event.data()) {
+                is_plain &= matches!(source, Source::Listener(_));
                 self.event(source, event.events());
             }
         }
+        self.untold.forget_told();
+        self.watch.is_good = is_plain && self.here.is_some();
+        if !self.watch.is_good {
+            self.look_after_the_rest(pass.is_some());
+        }
+    }
+
+    /// What falls due, or was put down by others. In a turn that has brought a first call and nothing else it is left to a later one:
+    /// whoever puts something down wakes the leader, which is an event, and so is the alarm, which is set whenever a
+    /// first call is run, and goes off after 5 ms at the latest.
+    fn look_after_the_rest(&mut self, has_pass: bool) {
+        let runtime = Arc::clone(&self.runtime);
         let inbox = &runtime.inbox;
         for session in inbox.unseen() {
             session.scan();
@@ -175,7 +189,7 @@ impl Leader {
         self.untold.tell();
         self.end_unfinished_sessions();
         self.kept.look(&runtime.quotas);
-        if pass.is_some() {
+        if has_pass {
             self.look_after_references();
         }
         self.seek_threads();
@@ -226,8 +240,13 @@ impl Leader {
 
     /// Has the alarm go off when something is due.
     pub(super) fn set_alarm(&mut self, alarm: &TimerFd) -> sys::Result<()> {
-        let due = self.due();
-        self.watch.set(alarm, due)
+        if !(self.watch.is_good && self.watch.is_set()) {
+            // Of the call that is about to run it is told after 5 ms, and of each that comes later no earlier than that.
+            let due = self.due();
+            self.watch.set(alarm, due)?;
+            self.watch.is_good = self.watch.is_set();
+        }
+        Ok(())
     }
 
     /// Sleeps for ever unless something wants another look at some time.

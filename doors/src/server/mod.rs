@@ -12,6 +12,7 @@ pub(crate) mod footing;
 mod hangup;
 mod inbox;
 mod kept;
+mod keys;
 mod known;
 pub(crate) mod leader;
 pub(crate) mod line;

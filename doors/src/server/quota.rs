@@ -87,21 +87,28 @@ fn most_closing() -> usize {
 impl Quotas {
     /// Charges something that costs so many descriptors to a user; `None` if it has too many.
     pub(crate) fn charge(self: &Arc<Self>, uid: u32, descriptors: usize) -> Option<Charge> {
-        let mut charge = Charge {
-            quotas: Arc::clone(self),
-            uid,
-            descriptors: 0,
-            bytes: 0,
-            given_back: 0,
-        };
-        {
-            let mut users = lock(&self.0);
+        let mut users = lock(&self.0);
+        if users.len() > 1 || !users.contains_key(&uid) {
             // What was waiting to be closed when its user left may be closed by now.
             users.retain(|_, held| !held.is_nothing());
-            let held = users.entry(uid).or_default();
-            held.holders = held.holders.saturating_add(1);
         }
-        charge.add_descriptors(descriptors).then_some(charge)
+        let held = users.entry(uid).or_default();
+        if !held.has_room_for(descriptors) {
+            if held.is_nothing() {
+                users.remove(&uid);
+            }
+            return None;
+        }
+        held.holders = held.holders.saturating_add(1);
+        held.descriptors = held.descriptors.saturating_add(descriptors);
+        drop(users);
+        Some(Charge {
+            quotas: Arc::clone(self),
+            uid,
+            descriptors,
+            bytes: 0,
+            given_back: 0,
+        })
     }
 
     /// Looks at the sockets that are kept since something is unread there; true if some still are.

@@ -14,6 +14,7 @@ use nix::sys::inotify::WatchDescriptor;
 
 use super::core::{Core, lock};
 use super::inbox::Inbox;
+use super::keys::ByKey;
 use super::names::Looker;
 use super::quota::Quotas;
 use super::session::Session;
@@ -98,7 +99,7 @@ pub(crate) struct Runtime {
     pub(crate) starved: Starved,
     next_door: AtomicU64,
     next_key: AtomicU64,
-    pub(super) sources: Mutex<HashMap<u64, Source>>,
+    pub(super) sources: Mutex<HashMap<u64, Source, ByKey>>,
     doors: Mutex<HashMap<u64, Dense<Core>>>,
     sessions: Mutex<HashMap<u128, Arc<Session>>>,
     /// What others have put down for the leader.
@@ -182,7 +183,7 @@ impl Runtime {
             starved: Starved::default(),
             next_door: AtomicU64::new(base | 1),
             next_key: AtomicU64::new(2),
-            sources: Mutex::new(HashMap::new()),
+            sources: Mutex::default(),
             doors: Mutex::new(HashMap::new()),
             sessions: Mutex::new(HashMap::new()),
             inbox: Inbox::default(),
@@ -314,6 +315,11 @@ impl Runtime {
     /// What is watched under a key.
     pub(crate) fn source(&self, key: u64) -> Option<Source> {
         lock(&self.sources).get(&key).cloned()
+    }
+
+    /// Whether something is watched, or will be, under a key.
+    pub(super) fn has_source(&self, key: u64) -> bool {
+        lock(&self.sources).contains_key(&key)
     }
 
     /// Watches a source again that had left epoll for a while, unless it has been forgotten.

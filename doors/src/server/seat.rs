@@ -30,6 +30,7 @@
 //! The deputy begins to look when the bell rings that was left set between two calls, and ends when nobody has called since its last look, when
 //! a call stays from one look to the next, and when one has turned out not to be quick (`seat/left.rs`).
 
+mod credit;
 mod left;
 
 use std::sync::{Arc, Mutex, OnceLock};
@@ -39,6 +40,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
+use self::credit::{Credit, LOOKS_EVERY, longest};
 use self::left::{Bell, Left, Task};
 use super::core::lock;
 use super::desk::Unsent;
@@ -55,15 +57,6 @@ use crate::sys::{self, thread};
 
 /// If no deputy could be had at the start, one is sought at every so manieth first call.
 const SOUGHT_EVERY: u32 = 64;
-
-/// How often the deputy looks at the seat where nobody sets the bell, in milliseconds.
-const LOOKS_EVERY: u8 = 1;
-/// A call that is over within this time, of which what is done around it is a part, holds up nobody.
-const QUICK: Duration = Duration::from_micros(100);
-/// So many in a row are believed.
-const QUICK_RUNS: u32 = 16;
-/// One that was not makes as many not count as this time is contained in the time for which it may have held up others.
-const LOST_BY: Duration = Duration::from_micros(4);
 
 /// What the thread that leads leaves to its deputy.
 #[derive(Default)]
@@ -254,43 +247,6 @@ pub(super) fn deputize(seat: &Arc<Seat>, runtime: &Runtime) {
     }
 }
 
-/// The longest that a call holds up others for which nobody sets the bell.
-fn longest() -> Duration {
-    Duration::from_millis(u64::from(LOOKS_EVERY))
-}
-
-/// How many quick calls there were, one upon the other.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Credit {
-    runs: u32,
-    /// So many that do not count yet.
-    owed: u128,
-}
-
-impl Credit {
-    /// A call has taken so long. Whether the next one can be expected to be quick.
-    fn ran(&mut self, is_keen: bool, took: Duration) -> bool {
-        if took > QUICK {
-            self.lose(took);
-        } else if !is_keen {
-            self.runs = 0;
-        } else if let Some(owed) = self.owed.checked_sub(1) {
-            self.owed = owed;
-        } else {
-            self.runs = self.runs.saturating_add(1);
-        }
-        self.runs >= QUICK_RUNS
-    }
-
-    /// A call was not quick.
-    fn lose(&mut self, took: Duration) {
-        let parts = took.min(longest()).as_nanos();
-        let parts = parts.checked_div(LOST_BY.as_nanos()).unwrap_or(parts);
-        self.owed = self.owed.max(parts);
-        self.runs = 0;
-    }
-}
-
 /// What a leader knows of its alarm, and of its deputy.
 #[derive(Default)]
 pub(super) struct Watch {
@@ -301,6 +257,8 @@ pub(super) struct Watch {
     last: Option<Known>,
     /// Whether calls can be expected to be quick.
     credit: Credit,
+    /// The alarm goes off before anything is due but what has come since it was set.
+    pub(super) is_good: bool,
 }
 
 impl Watch {
@@ -318,6 +276,11 @@ impl Watch {
     /// Who has made this connection, if that is who has called last.
     pub(super) fn knows(&self, token: &Token) -> Option<Arc<Process>> {
         self.last.as_ref()?.is_at(token)
+    }
+
+    /// Whether the alarm goes off at some time.
+    pub(super) fn is_set(&self) -> bool {
+        self.at.is_some()
     }
 
     /// The alarm went off.
@@ -347,43 +310,5 @@ impl Watch {
         )?;
         self.at = Some(due);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SOON: Duration = Duration::from_micros(5);
-
-    /// So many quick calls until the next one can be expected to be.
-    fn earned(credit: &mut Credit) -> u32 {
-        let mut runs = 1;
-        while !credit.ran(true, SOON) {
-            runs += 1;
-        }
-        runs
-    }
-
-    #[test]
-    fn calls_are_quick_after_some_that_were() {
-        let mut credit = Credit::default();
-        assert_eq!(earned(&mut credit), QUICK_RUNS);
-        assert!(credit.ran(true, SOON));
-        // The next one came after a pause.
-        assert!(!credit.ran(false, SOON));
-        assert_eq!(earned(&mut credit), QUICK_RUNS);
-    }
-
-    #[test]
-    fn one_that_was_not_quick_has_to_be_earned_by_many_that_are() {
-        let mut credit = Credit::default();
-        assert!(!credit.ran(true, Duration::from_hours(1)));
-        // Nor does a pause let it be forgotten.
-        assert!(!credit.ran(false, SOON));
-        let runs = earned(&mut credit);
-        assert!(SOON * runs >= longest(), "{runs}");
-        assert!(!credit.ran(true, QUICK * 2));
-        assert!(earned(&mut credit) < runs);
     }
 }

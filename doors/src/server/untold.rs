@@ -44,9 +44,14 @@ impl Untold {
         waiting.map(|waiting| waiting.at).min()
     }
 
+    /// Forgets those that have their answer.
+    pub(super) fn forget_told(&mut self) {
+        self.0.retain(|waiting| !waiting.call.is_done());
+    }
+
     /// Tells those whose time has come.
     pub(super) fn tell(&mut self) {
-        self.0.retain(|waiting| !waiting.call.is_done());
+        self.forget_told();
         if self.0.is_empty() {
             return;
         }

@@ -12,6 +12,8 @@ use super::process::{Process, is_quiet};
 
 /// The most supplementary groups that a process can have (`NGROUPS_MAX`, credentials(7)).
 const MAX_GROUPS: usize = 65_536;
+/// As many as are asked for at once.
+const FEW_GROUPS: usize = 64;
 
 /// Who connected a socket or made its pair: a snapshot of that moment (`SO_PEERCRED`, unix(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,35 +38,51 @@ pub(crate) fn peer_cred(socket: impl AsFd) -> Result<PeerCred> {
 
 /// Asks a connected socket for its peer's supplementary groups, as of the moment of [`peer_cred`].
 pub(crate) fn peer_groups(socket: impl AsFd) -> Result<Vec<u32>> {
-    let mut room = 64_usize;
-    while room <= MAX_GROUPS {
-        let mut groups = vec![0_u32; room];
-        let full = libc::socklen_t::try_from(size_of_val(groups.as_slice()));
-        let mut len = full.map_err(|_| Errno::EOVERFLOW)?;
-        // SAFETY: `groups` has `len` writable bytes, and any bit pattern is a u32; the kernel
-        // writes no more than it is offered. Both live across the call.
-        let result = unsafe {
-            libc::getsockopt(
-                socket.as_fd().as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_PEERGROUPS,
-                groups.as_mut_ptr().cast(),
-                &raw mut len,
-            )
-        };
-        // On success as with ERANGE, `len` is now the size of the whole list in bytes.
-        let bytes = usize::try_from(len).map_err(|_| Errno::EOVERFLOW)?;
-        let count = bytes.div_ceil(size_of::<u32>());
-        match Errno::result(result) {
-            Ok(_) => {
-                groups.truncate(count);
-                return Ok(groups);
+    // Most have few, or none: then there is nothing to allocate.
+    let mut few = [0; FEW_GROUPS];
+    let mut many = Vec::new();
+    let mut room = few.as_mut_slice();
+    loop {
+        match read_groups(&socket, room)? {
+            Read::All(count) => return Ok(room.get(..count).unwrap_or_default().to_vec()),
+            Read::Needs(count) if count > room.len() && count <= MAX_GROUPS => {
+                many.resize(count, 0);
+                room = many.as_mut_slice();
             }
-            Err(Errno::ERANGE) if count > room => room = count,
-            Err(error) => return Err(error),
+            Read::Needs(_) => return Err(Errno::EOVERFLOW),
         }
     }
-    Err(Errno::EOVERFLOW)
+}
+
+/// What came of reading groups.
+enum Read {
+    All(usize),
+    /// There are so many.
+    Needs(usize),
+}
+
+fn read_groups(socket: &impl AsFd, groups: &mut [u32]) -> Result<Read> {
+    let full = libc::socklen_t::try_from(size_of_val(groups));
+    let mut len = full.map_err(|_| Errno::EOVERFLOW)?;
+    // SAFETY: `groups` has `len` writable bytes, and any bit pattern is a u32; the kernel
+    // writes no more than it is offered. Both live across the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERGROUPS,
+            groups.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    // On success as with ERANGE, `len` is now the size of the whole list in bytes.
+    let bytes = usize::try_from(len).map_err(|_| Errno::EOVERFLOW)?;
+    let count = bytes.div_ceil(size_of::<u32>());
+    match Errno::result(result) {
+        Ok(_) => Ok(Read::All(count)),
+        Err(Errno::ERANGE) => Ok(Read::Needs(count)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Asks a connected socket for its peer as a process. `ESRCH`: it has gone. `EREMOTE`: it is

@@ -6,12 +6,21 @@ pub(super) struct Left<L> {
     leader: Option<L>,
     /// The bell is set for that call.
     rings: bool,
-    /// The deputy looks by itself: nobody else sets the bell.
-    looks: bool,
-    /// The bell was left to ring between two calls, to have the deputy look by itself.
-    nudges: bool,
+    watch: Watch,
     /// A call has begun since the deputy's last look.
     called: bool,
+}
+
+/// Who sees to it that the deputy hears of what happens during a call.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Watch {
+    /// Whoever runs the call sets the bell.
+    #[default]
+    Bell,
+    /// The same, and between two calls it is left to ring, to have the deputy look by itself.
+    Nudge,
+    /// The deputy looks by itself, and sets the bell for a call that it finds.
+    Looks,
 }
 
 /// What the deputy does.
@@ -38,8 +47,7 @@ impl<L> Default for Left<L> {
         Self {
             leader: None,
             rings: false,
-            looks: false,
-            nudges: false,
+            watch: Watch::Bell,
             called: false,
         }
     }
@@ -50,40 +58,36 @@ impl<L> Left<L> {
     pub(super) fn put(&mut self, leader: L) -> bool {
         self.leader = Some(leader);
         self.called = true;
-        self.rings = !self.looks;
+        self.rings = self.watch != Watch::Looks;
         self.rings
     }
 
     /// It is over: the state, unless somebody else leads. `quick` if such calls come one upon the other.
     pub(super) fn take_back(&mut self, quick: bool) -> Option<(L, Bell)> {
         let leader = self.leader.take()?;
-        let rang = std::mem::take(&mut self.rings);
-        if quick && !self.looks {
-            self.nudges = true;
-            return Some((leader, Bell::Leave));
+        let mut rings = std::mem::take(&mut self.rings);
+        if !quick {
+            rings |= self.watch == Watch::Nudge;
+            self.watch = Watch::Bell;
+        } else if self.watch != Watch::Looks {
+            rings = false;
+            self.watch = Watch::Nudge;
         }
-        let nudged = std::mem::take(&mut self.nudges);
-        self.looks &= quick;
-        let bell = if rang || nudged {
-            Bell::Silence
-        } else {
-            Bell::Leave
-        };
+        let bell = if rings { Bell::Silence } else { Bell::Leave };
         Some((leader, bell))
     }
 
     /// The deputy is awake, since the bell has rung or it is time for a look.
     pub(super) fn look(&mut self, rung: bool) -> Task<L> {
-        let nudged = rung && std::mem::take(&mut self.nudges);
-        if nudged {
+        if rung && self.watch == Watch::Nudge {
             // For which of both it has rung is seen when it is set for the call: once more, and at once.
-            self.looks = true;
+            self.watch = Watch::Looks;
             self.called = true;
             self.rings = false;
         } else if rung && let Some(leader) = self.lead() {
             return Task::Lead(leader);
         }
-        if !self.looks {
+        if self.watch != Watch::Looks {
             return Task::Sleep;
         }
         let called = std::mem::take(&mut self.called);
@@ -91,9 +95,12 @@ impl<L> Left<L> {
             self.rings = true;
             return Task::Set;
         }
-        // Else it is the call of the last look, for which the bell is set, or nobody has called since then.
-        self.looks = called && self.leader.is_none();
-        if self.looks { Task::Look } else { Task::Sleep }
+        if called && self.leader.is_none() {
+            return Task::Look;
+        }
+        // It is the call of the last look, for which the bell is set, or nobody has called since then.
+        self.watch = Watch::Bell;
+        Task::Sleep
     }
 
     /// What is there.
