@@ -17,6 +17,7 @@ use crate::channel::glance::Glance;
 use crate::desc::borrowed;
 use crate::error::CallCondition;
 use crate::primitive::{AtomicBool, Ordering};
+use crate::sys::clock::after;
 use crate::sys::process::Process;
 use crate::sys::shared::Shared;
 use crate::sys::socket::{self, DESCRIPTORS_PER_PACKET};
@@ -166,7 +167,7 @@ impl First<'_, '_> {
     }
 
     fn wait(&mut self, out: &mut Vec<u8>) -> Result<Vec<OwnedFd>, CallCondition> {
-        let protocol = deadline(PROTOCOL_DEADLINE);
+        let protocol = after(self.begun, PROTOCOL_DEADLINE);
         if let Some(descriptors) = self.wait_briefly(out)? {
             return Ok(descriptors);
         }
