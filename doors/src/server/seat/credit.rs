@@ -56,9 +56,9 @@ mod tests {
 
     /// So many quick calls until the next one can be expected to be.
     fn earned(credit: &mut Credit) -> u32 {
-        let mut runs = 1;
+        let mut runs = 1_u32;
         while !credit.ran(true, SOON) {
-            runs += 1;
+            runs = runs.saturating_add(1);
         }
         runs
     }
@@ -80,8 +80,8 @@ mod tests {
         // Nor does a pause let it be forgotten.
         assert!(!credit.ran(false, SOON));
         let runs = earned(&mut credit);
-        assert!(SOON * runs >= longest(), "{runs}");
-        assert!(!credit.ran(true, QUICK * 2));
+        assert!(SOON.saturating_mul(runs) >= longest(), "{runs}");
+        assert!(!credit.ran(true, QUICK.saturating_mul(2)));
         assert!(earned(&mut credit) < runs);
     }
 }
