@@ -120,15 +120,16 @@ impl Crew {
         };
         let after: Duration = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?.into();
         let mut all = Latencies::new()?;
-        let mut elapsed = Duration::ZERO;
+        let (mut elapsed, mut counting) = (Duration::ZERO, Duration::ZERO);
         for leg in legs {
             all.merge(&leg.latencies)?;
             elapsed = elapsed.max(leg.elapsed);
+            counting = counting.saturating_add(leg.counting);
         }
         Ok(Sighting {
             counts: all.counts(),
             elapsed,
-            busy: after.saturating_sub(before),
+            busy: after.saturating_sub(before).saturating_sub(counting),
         })
     }
 }

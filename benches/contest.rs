@@ -70,6 +70,7 @@ impl Setting {
             pace: self.pace,
             first: 0,
             lines: self.lines(),
+            crowd: self.lines(),
             slice: self.slice,
         }
     }

@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_gettime};
+
 use crate::Result;
 use crate::client::monotonic;
 use crate::job::{Job, Kind, Pace};
@@ -13,8 +15,10 @@ use crate::peer::{Caller, Peer, Scratch};
 use crate::sample::Sample;
 use crate::statistics::Latencies;
 
-/// Calls of one thread in one round at most.
-const CALLS_MAX: usize = 100_000;
+/// No call of any peer is shorter, so that there is room for those of a whole slice.
+const SHORTEST: Duration = Duration::from_nanos(100);
+/// Room for so many calls of one thread in any case, and at most: 64 KiB and 32 MiB.
+const ROOM: (usize, usize) = (1 << 14, 1 << 23);
 /// Calls that a round has in any case.
 const CALLS_MIN: usize = 3;
 
@@ -23,6 +27,8 @@ const CALLS_MIN: usize = 3;
 pub(crate) struct Leg {
     pub(crate) latencies: Latencies,
     pub(crate) elapsed: Duration,
+    /// Processor time that went into the figures themselves.
+    pub(crate) counting: Duration,
 }
 
 /// One calling thread.
@@ -30,8 +36,82 @@ pub(crate) struct Drive {
     exchange: Exchange,
     pace: Pace,
     slice: Duration,
-    /// Durations of a round; kept, so that its pages are there.
-    times: Vec<u64>,
+    times: Times,
+}
+
+/// Durations of a round in nanoseconds: a store each, into pages that are there. What does not fit is counted in the
+/// middle of the round, between two calls.
+#[derive(Debug)]
+struct Times {
+    some: Vec<u32>,
+    counted: Latencies,
+    counting: Duration,
+}
+
+impl Times {
+    /// For a share of what the threads of a measurement can do together.
+    fn new(job: &Job) -> Result<Self> {
+        let shortest = match job.pace {
+            Pace::Gap { pause, .. } => pause.max(SHORTEST),
+            Pace::Closed | Pace::Connect => SHORTEST,
+        };
+        let calls = job.slice.as_nanos().div_ceil(shortest.as_nanos());
+        let crowd = u128::try_from(job.crowd.max(1))?;
+        // Some get twice as much as others.
+        let share = usize::try_from(calls.saturating_mul(2).div_ceil(crowd.saturating_add(1)))?;
+        // Not zeros: those would be pages that the kernel makes when they are written, in the middle of a round.
+        let mut some = vec![u32::MAX; share.clamp(ROOM.0, ROOM.1)];
+        some.clear();
+        Ok(Self {
+            some,
+            counted: Latencies::new()?,
+            counting: Duration::ZERO,
+        })
+    }
+
+    #[inline]
+    fn push(&mut self, before: Instant, after: Instant) -> Result<()> {
+        let time = after.saturating_duration_since(before).as_nanos();
+        match u32::try_from(time) {
+            Ok(nanos) => self.some.push(nanos),
+            Err(_) => self.counted.record(u64::try_from(time)?)?,
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.some.len() >= self.some.capacity()
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.some.len()
+    }
+
+    #[cold]
+    fn count(&mut self) -> Result<()> {
+        let clock = ClockId::CLOCK_THREAD_CPUTIME_ID;
+        let before: Duration = clock_gettime(clock)?.into();
+        for nanos in self.some.drain(..) {
+            self.counted.record(nanos.into())?;
+        }
+        let after: Duration = clock_gettime(clock)?.into();
+        self.counting = self
+            .counting
+            .saturating_add(after.saturating_sub(before));
+        Ok(())
+    }
+
+    /// What a round was; the next one begins with nothing.
+    fn take(&mut self, elapsed: Duration) -> Result<Leg> {
+        self.count()?;
+        Ok(Leg {
+            latencies: std::mem::replace(&mut self.counted, Latencies::new()?),
+            elapsed,
+            counting: std::mem::take(&mut self.counting),
+        })
+    }
 }
 
 /// What is done once and measured.
@@ -119,7 +199,7 @@ impl Drive {
         // A peer that cannot do the job says so before anything is measured.
         content.call(&mut *caller)?;
         caller.rest()?;
-        Ok(Self::of(Exchange::Call(caller, content), job))
+        Self::of(Exchange::Call(caller, content), job)
     }
 
     /// Each exchange connects anew.
@@ -127,21 +207,20 @@ impl Drive {
         let content = Content::new(job)?;
         let mut exchange = Exchange::Connect(peer, job.clone(), content);
         exchange.once()?;
-        Ok(Self::of(exchange, job))
+        Self::of(exchange, job)
     }
 
-    fn of(exchange: Exchange, job: &Job) -> Self {
-        Self {
+    fn of(exchange: Exchange, job: &Job) -> Result<Self> {
+        Ok(Self {
             exchange,
             pace: job.pace,
             slice: job.slice,
-            times: Vec::with_capacity(CALLS_MAX),
-        }
+            times: Times::new(job)?,
+        })
     }
 
     /// Calls from `begin` on (of the monotonic clock) until the slice is over.
     pub(crate) fn round(&mut self, begin: Duration) -> Result<Leg> {
-        self.times.clear();
         thread::sleep(begin.saturating_sub(monotonic()?));
         let start = Instant::now();
         let end = start.checked_add(self.slice).ok_or("a round without end")?;
@@ -152,12 +231,7 @@ impl Drive {
         if let Exchange::Call(caller, _) = &mut self.exchange {
             caller.rest()?;
         }
-        let mut latencies = Latencies::new()?;
-        for time in &self.times {
-            latencies.record(*time)?;
-        }
-        let elapsed = last.saturating_duration_since(start);
-        Ok(Leg { latencies, elapsed })
+        self.times.take(last.saturating_duration_since(start))
     }
 
     /// One after another: the end of one call is the beginning of the next, so that the clock is read once per call.
@@ -166,8 +240,12 @@ impl Drive {
         while self.goes_on(before, end) {
             self.exchange.once()?;
             let after = Instant::now();
-            self.times.push(nanos(before, after));
+            self.times.push(before, after)?;
             before = after;
+            if self.times.is_full() {
+                self.times.count()?;
+                before = Instant::now();
+            }
         }
         Ok(before)
     }
@@ -193,18 +271,56 @@ impl Drive {
             let before = Instant::now();
             self.exchange.once()?;
             last = Instant::now();
-            self.times.push(nanos(before, last));
+            self.times.push(before, last)?;
+            if self.times.is_full() {
+                self.times.count()?;
+            }
         }
         Ok(last)
     }
 
     fn goes_on(&self, now: Instant, end: Instant) -> bool {
-        let calls = self.times.len();
-        calls < CALLS_MIN || (now < end && calls < CALLS_MAX)
+        now < end || self.times.len() < CALLS_MIN
     }
 }
 
-fn nanos(before: Instant, after: Instant) -> u64 {
-    let time = after.saturating_duration_since(before);
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_line() -> Job {
+        Job {
+            place: "/nowhere".into(),
+            peer: "doors".into(),
+            size: 8,
+            kind: Kind::Echo,
+            pace: Pace::Closed,
+            first: 0,
+            lines: 1,
+            crowd: 1,
+            slice: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn calls_that_do_not_fit_are_counted_in_between() {
+        let mut times = Times::new(&one_line()).unwrap();
+        let room = times.some.capacity();
+        let start = Instant::now();
+        let after = |nanos| start + Duration::from_nanos(nanos);
+        for _ in 0..room {
+            assert!(!times.is_full());
+            times.push(start, after(500)).unwrap();
+        }
+        assert!(times.is_full());
+        times.count().unwrap();
+        assert_eq!((times.len(), times.some.capacity()), (0, room));
+        // Longer than a word can say.
+        times.push(start, after(7_000_000_000)).unwrap();
+        times.push(start, after(500)).unwrap();
+        let leg = times.take(Duration::from_secs(1)).unwrap();
+        assert_eq!(leg.latencies.len(), u64::try_from(room).unwrap() + 2);
+        assert!(leg.latencies.at(0.5) < 600.0 && leg.latencies.at(1.0) > 6.9e9);
+        assert!(times.take(Duration::ZERO).unwrap().latencies.is_empty());
+    }
 }

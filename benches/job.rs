@@ -42,6 +42,8 @@ pub struct Job {
     pub first: usize,
     /// How many lines.
     pub lines: usize,
+    /// Lines of all processes of the measurement together.
+    pub crowd: usize,
     /// How long one round lasts.
     pub slice: Duration,
 }

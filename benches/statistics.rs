@@ -99,7 +99,7 @@ pub(crate) struct Sighting {
     pub(crate) counts: Vec<(u64, u64)>,
     /// From the first call to the end of the last.
     pub(crate) elapsed: Duration,
-    /// Processor time of the whole client process.
+    /// Processor time of the whole client process, without what its figures took.
     pub(crate) busy: Duration,
 }
 

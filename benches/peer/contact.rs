@@ -155,6 +155,7 @@ mod tests {
             pace: Pace::Connect,
             first: 0,
             lines: 1,
+            crowd: 1,
             slice: Duration::ZERO,
         }
     }

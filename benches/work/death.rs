@@ -66,6 +66,7 @@ fn job(setting: &Setting, peer: &dyn Peer, place: PathBuf) -> Job {
         pace: Pace::Closed,
         first: 0,
         lines: 1,
+        crowd: 1,
         slice: Duration::ZERO,
     }
 }

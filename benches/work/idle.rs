@@ -36,6 +36,7 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
             pace: Pace::Closed,
             first: 0,
             lines: 1,
+            crowd: 1,
             slice: Duration::ZERO,
         };
         // One that polls is busy as soon as it is there.

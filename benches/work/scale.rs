@@ -68,6 +68,7 @@ fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
         pace: Pace::Closed,
         first: 0,
         lines: 1,
+        crowd: 1,
         slice: Duration::ZERO,
     }))?;
     // The first round finds everything cold.
