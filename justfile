@@ -56,18 +56,25 @@ bench *ARGUMENTS:
 bench-in-process:
     cargo bench -p doors-benches --locked
 
-# Measure what must be reached, beside the floors and beside iceoryx2 (of `benches/peers`, which is built when it is
-# needed); fails on a miss. `just figures null mt` is about these works only. Nothing else should be running.
+# Measure what must be reached, beside the floors and then beside iceoryx2 (of `benches/peers`, which is built when it is
+# needed); fails on a miss. All of it is the output, so that `just figures >benches/FIGURES.txt` is a record; the last line
+# counts the verdicts of both parts. `just figures null mt` is about these works only. Nothing else should be running.
 figures *works:
     #!/usr/bin/env bash
     set -uo pipefail
     missed=0
-    cargo run --release --bin figures --locked -- {{works}} || missed=1
+    parts=$(mktemp)
+    trap 'rm -f "$parts"' EXIT
+    cargo run --release --bin figures --locked -- {{works}} | tee -a "$parts" || missed=1
     names="{{works}}"
     names=${names/--quick/}
     if [[ -z ${names// /} || " $names " == *" null "* || " $names " == *" echo "* ]]; then
-        (cd benches/peers && cargo run --release --locked -- --limits {{works}}) || missed=1
+        echo
+        (cd benches/peers && cargo run --release --locked -- --limits {{works}}) | tee -a "$parts" || missed=1
     fi
+    echo
+    awk '/^[0-9]+ held, / { held += $1; bound += $3; missed += $8; parts++ }
+        END { print "In all: " held + 0 " held, " bound + 0 " bound by their floors, " missed + 0 " missed; " parts + 0 " parts" }' "$parts"
     exit $missed
 
 # Measure other systems for procedure calls beside doors; builds a workspace of its own first. Fails if a limit that is

@@ -1,6 +1,6 @@
 //! What must be reached, measured and compared: exits with 1 if a limit is missed.
 //!
-//! `figures null death` measures these works, and compares their limits only. `figures --quick` looks whether the
+//! The last line says how many were held, bound by their floors, and missed. `figures null death` measures these works, and compares their limits only. `figures --quick` looks whether the
 //! measurement itself works. The limits beside a peer of `benches/peers` are measured there.
 #![expect(clippy::print_stdout, reason = "the output is the result")]
 
@@ -59,5 +59,6 @@ fn figures(plan: Plan, names: &[OsString]) -> Result<bool> {
     for limit in &limits {
         println!("{limit}");
     }
+    println!("{}", limits::sum(&limits));
     Ok(!limits.iter().any(limits::Limit::is_missed))
 }

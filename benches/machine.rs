@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-/// One line: date, machine, kernel, load.
+/// One line: date, machine, kernel, load, commit.
 #[must_use]
 pub fn line() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -23,9 +23,32 @@ pub fn line() -> String {
         ""
     };
     format!(
-        "{} · {count} CPUs, {model} · Linux {} · load {} at the beginning{profile}",
+        "{} · {count} CPUs, {model} · Linux {} · load {} at the beginning · {}{profile}",
         String::from_utf8_lossy(&date).trim(),
         read("/proc/sys/kernel/osrelease").trim(),
-        load.join(" ")
+        load.join(" "),
+        commit()
     )
+}
+
+/// Where this program was built, and what a measurement writes there, which does not make it another program.
+const SOURCE: &str = env!("CARGO_MANIFEST_DIR");
+const WRITTEN: [&str; 2] = [":(top,exclude)benches/*.txt", ":(top,exclude)benches/*.md"];
+
+/// Which commit that is, and whether anything differs from it.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-C", SOURCE]).args(arguments).output().ok()
+    };
+    let described = git(&["describe", "--always"]).filter(|said| said.status.success());
+    let Some(described) = described else {
+        return "of an unknown commit (no git)".into();
+    };
+    let mut difference = vec!["diff", "--quiet", "HEAD", "--", ":/"];
+    difference.extend(WRITTEN);
+    let is_same = git(&difference).is_some_and(|said| said.status.success());
+    let dirty = if is_same { "" } else { "-dirty" };
+    let name = String::from_utf8_lossy(&described.stdout);
+    format!("commit {}{dirty}", name.trim())
 }

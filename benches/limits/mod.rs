@@ -105,6 +105,15 @@ impl fmt::Display for Limit {
     }
 }
 
+/// How many there are of each verdict, in one line.
+#[must_use]
+pub fn sum(limits: &[Limit]) -> String {
+    let missed = limits.iter().filter(|limit| limit.is_missed()).count();
+    let bound = limits.iter().filter(|limit| limit.is_bound()).count();
+    let held = limits.len().saturating_sub(missed).saturating_sub(bound);
+    format!("{held} held, {bound} bound by their floors, {missed} missed")
+}
+
 /// The limits beside the floors, with what these records say.
 #[must_use]
 pub fn limits(records: &[Record]) -> Vec<Limit> {
@@ -198,6 +207,21 @@ mod tests {
         assert!(limit(Some(1.1), false).is_missed());
         assert!(!limit(Some(1.0), true).is_missed());
         assert!(limit(Some(0.9), true).is_missed());
+    }
+
+    #[test]
+    fn each_limit_is_counted_once() {
+        let bound = Limit {
+            floor: Some(1.2),
+            ..limit(Some(1.3), false)
+        };
+        let all = [
+            limit(Some(0.5), false),
+            bound,
+            limit(None, false),
+            limit(Some(2.0), false),
+        ];
+        assert_eq!(sum(&all), "1 held, 1 bound by their floors, 2 missed");
     }
 
     #[test]

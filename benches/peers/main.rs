@@ -96,6 +96,7 @@ fn measure(arguments: Vec<OsString>) -> Result<bool> {
     for limit in &limits {
         println!("{limit}");
     }
+    println!("{}", limits::sum(&limits));
     if let Some(path) = wanted.json {
         fs::write(path, format!("{:#}\n", json(&records)))?;
     }
