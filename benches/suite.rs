@@ -74,6 +74,15 @@ impl Plan {
         )
     }
 
+    /// How long a slice is that needs another length than the usual one; beside many peers it is shortened as that one is.
+    pub(crate) fn slice(&self, full: Duration, quick: Duration) -> Duration {
+        let usual = Self::FULL.slice.as_micros().max(1);
+        let ours = self.slice.as_micros();
+        let shortened = full.as_micros().saturating_mul(ours).div_euclid(usual);
+        let full = Duration::from_micros(u64::try_from(shortened).unwrap_or(u64::MAX));
+        self.pick(full, quick)
+    }
+
     /// The one or the other value.
     pub(crate) fn pick<T>(&self, full: T, quick: T) -> T {
         if self.quick { quick } else { full }

@@ -32,6 +32,9 @@ impl Wanted {
                 name => wanted.works.push(name.and_then(find).ok_or_else(usage)?),
             }
         }
+        if wanted.quick && wanted.markdown.is_some() {
+            return Err("--markdown writes a record, and --quick makes no figures to rely on".into());
+        }
         if wanted.works.is_empty() {
             wanted.works.extend(WORKS);
         }

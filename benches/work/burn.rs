@@ -20,7 +20,7 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
         // Many of the scheduler's time slices.
         slice: suite
             .plan
-            .pick(Duration::from_secs(2), Duration::from_millis(100)),
+            .slice(Duration::from_secs(2), Duration::from_millis(100)),
         ..Setting::new("burn", suite)
     };
     // In every policy the busy processes must keep most of the processors.

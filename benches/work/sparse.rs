@@ -24,7 +24,6 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
     peers.push(&DOORS_LEAF);
     peers.push(&HANDOFF);
     peers.push(&HANDOFF_WIDE);
-    let calls = suite.plan.pick(CALLS_FULL, CALLS_QUICK);
     for micros in [300, 1000] {
         for asleep in [false, true] {
             let pause = Duration::from_micros(micros);
@@ -32,7 +31,10 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
             let mut setting = Setting {
                 variant: format!("{} {manner}", crate::text::time(pause.as_secs_f64() * 1e9)),
                 pace: Pace::Gap { pause, asleep },
-                slice: pause.saturating_mul(calls),
+                slice: suite.plan.slice(
+                    pause.saturating_mul(CALLS_FULL),
+                    pause.saturating_mul(CALLS_QUICK),
+                ),
                 floors: FLOORS,
                 ..Setting::new("sparse", suite)
             };
