@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::Result;
-use crate::drive::{Drive, Leg};
+use crate::drive::{Across, Drive, Leg};
 use crate::job::{Job, Pace};
 use crate::peer::{Caller, Peer};
 use crate::role::say;
@@ -121,15 +121,18 @@ impl Crew {
         let after: Duration = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?.into();
         let mut all = Latencies::new()?;
         let (mut elapsed, mut counting) = (Duration::ZERO, Duration::ZERO);
+        let mut across = Across::default();
         for leg in legs {
             all.merge(&leg.latencies)?;
             elapsed = elapsed.max(leg.elapsed);
             counting = counting.saturating_add(leg.counting);
+            across.add(leg.across);
         }
         Ok(Sighting {
             counts: all.counts(),
             elapsed,
             busy: after.saturating_sub(before).saturating_sub(counting),
+            across,
         })
     }
 }

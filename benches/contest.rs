@@ -10,9 +10,9 @@ use crate::client::monotonic;
 use crate::job::{Job, Kind, Pace};
 use crate::peer::Peer;
 use crate::pin::{Pin, to_processors};
-use crate::record::{BesideFloor, Record, Times};
+use crate::record::{BesideAcross, BesideFloor, Record, Times};
 use crate::role::Role;
-use crate::statistics::{Round, Sighting};
+use crate::statistics::{Round, Sighting, Spread};
 use crate::suite::Suite;
 
 /// The peer to which others are compared.
@@ -71,6 +71,7 @@ impl Setting {
             first: 0,
             lines: self.lines(),
             crowd: self.lines(),
+            apart_from: None,
             slice: self.slice,
         }
     }
@@ -114,6 +115,9 @@ impl Pair {
         to_processors(processors.for_client(setting.pin))?;
         let clients = server.and_then(|mut server| {
             job.lines = setting.threads;
+            if setting.pin == Pin::BegunApart {
+                job.apart_from = Some(server.pid().as_raw());
+            }
             let mut clients = Vec::new();
             for number in 0..setting.processes {
                 job.first = number.saturating_mul(setting.threads);
@@ -242,6 +246,21 @@ fn measure(
     Ok(measured.collect())
 }
 
+/// p50 beside the base's where most of the base's calls, so that its p50 is of one of them, had a processor for each side:
+/// of those rounds, of which there may be none. Nothing if the base does not tell where its sides are.
+fn beside_across(rounds: &[Round], base: &[Round]) -> Option<BesideAcross> {
+    let known = base.iter().all(|base| base.across.share().is_some());
+    let pairs = rounds.iter().zip(base);
+    let seen = pairs.filter(|(_, base)| base.across.share().is_some_and(|share| share > 0.5));
+    let ratios =
+        seen.map(|(round, base)| round.latencies.at(0.5) / base.latencies.at(0.5).max(1.0));
+    let ratios: Vec<f64> = ratios.collect();
+    known.then(|| BesideAcross {
+        rounds: ratios.len(),
+        p50: (!ratios.is_empty()).then(|| Spread::of(ratios)),
+    })
+}
+
 /// What came of it.
 fn records(setting: &Setting, measured: &[Measured]) -> Result<Vec<Record>> {
     let base = measured.iter().find(|one| one.peer == BASE);
@@ -253,6 +272,15 @@ fn records(setting: &Setting, measured: &[Measured]) -> Result<Vec<Record>> {
         let floor = setting.floors.iter().find(|(peer, _)| *peer == one.peer);
         let floor = floor.and_then(|(_, floor)| measured.iter().find(|one| one.peer == *floor));
         times.beside_floor = floor.map(|floor| BesideFloor::of(&one.rounds, &floor.rounds));
+        // A median round's part of the calls whose sides were on different processors.
+        let shares = one.rounds.iter().map(|round| round.across.share());
+        if let Some(shares) = shares.collect::<Option<Vec<f64>>>()
+            && !shares.is_empty()
+        {
+            let share = Spread::of(shares).median;
+            record.also.insert("part_across", share);
+        }
+        times.across = base.and_then(|base| beside_across(&one.rounds, base));
         record.times = Some(times);
         records.push(record);
     }

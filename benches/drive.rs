@@ -7,13 +7,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::client::monotonic;
 use crate::job::{Job, Kind, Pace};
 use crate::peer::{Caller, Peer, Scratch};
+use crate::pin::begin_apart;
 use crate::sample::Sample;
-use crate::statistics::Latencies;
+use crate::statistics::{Latencies, float};
 
 /// No call of any peer is shorter, so that there is room for those of a whole slice.
 const SHORTEST: Duration = Duration::from_nanos(100);
@@ -29,6 +31,27 @@ pub(crate) struct Leg {
     pub(crate) elapsed: Duration,
     /// Processor time that went into the figures themselves.
     pub(crate) counting: Duration,
+    pub(crate) across: Across,
+}
+
+/// Calls of which it is known where the two sides were.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Across {
+    pub(crate) known: u64,
+    /// Those with a processor for each side.
+    pub(crate) across: u64,
+}
+
+impl Across {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.known = self.known.saturating_add(other.known);
+        self.across = self.across.saturating_add(other.across);
+    }
+
+    /// Their part of all, if any is known.
+    pub(crate) fn share(self) -> Option<f64> {
+        (self.known > 0).then(|| float(self.across) / float(self.known))
+    }
 }
 
 /// One calling thread.
@@ -37,6 +60,9 @@ pub(crate) struct Drive {
     pace: Pace,
     slice: Duration,
     times: Times,
+    /// The server's process, if rounds begin apart.
+    apart_from: Option<i32>,
+    across: Across,
 }
 
 /// Durations of a round in nanoseconds: a store each, into pages that are there. What does not fit is counted in the
@@ -97,9 +123,7 @@ impl Times {
             self.counted.record(nanos.into())?;
         }
         let after: Duration = clock_gettime(clock)?.into();
-        self.counting = self
-            .counting
-            .saturating_add(after.saturating_sub(before));
+        self.counting = self.counting.saturating_add(after.saturating_sub(before));
         Ok(())
     }
 
@@ -110,6 +134,7 @@ impl Times {
             latencies: std::mem::replace(&mut self.counted, Latencies::new()?),
             elapsed,
             counting: std::mem::take(&mut self.counting),
+            across: Across::default(),
         })
     }
 }
@@ -193,6 +218,15 @@ impl Exchange {
     }
 }
 
+impl Exchange {
+    fn was_across(&self) -> Option<bool> {
+        match self {
+            Self::Call(caller, content) => caller.was_across(&content.scratch.results),
+            Self::Connect(..) => None,
+        }
+    }
+}
+
 impl Drive {
     pub(crate) fn new(job: &Job, mut caller: Box<dyn Caller>) -> Result<Self> {
         let mut content = Content::new(job)?;
@@ -216,11 +250,16 @@ impl Drive {
             pace: job.pace,
             slice: job.slice,
             times: Times::new(job)?,
+            apart_from: job.apart_from,
+            across: Across::default(),
         })
     }
 
     /// Calls from `begin` on (of the monotonic clock) until the slice is over.
     pub(crate) fn round(&mut self, begin: Duration) -> Result<Leg> {
+        if let Some(server) = self.apart_from {
+            begin_apart(server, || self.exchange.once())?;
+        }
         thread::sleep(begin.saturating_sub(monotonic()?));
         let start = Instant::now();
         let end = start.checked_add(self.slice).ok_or("a round without end")?;
@@ -231,7 +270,10 @@ impl Drive {
         if let Exchange::Call(caller, _) = &mut self.exchange {
             caller.rest()?;
         }
-        self.times.take(last.saturating_duration_since(start))
+        Ok(Leg {
+            across: std::mem::take(&mut self.across),
+            ..self.times.take(last.saturating_duration_since(start))?
+        })
     }
 
     /// One after another: the end of one call is the beginning of the next, so that the clock is read once per call.
@@ -272,6 +314,12 @@ impl Drive {
             self.exchange.once()?;
             last = Instant::now();
             self.times.push(before, last)?;
+            if let Some(across) = self.exchange.was_across() {
+                self.across.add(Across {
+                    known: 1,
+                    across: across.into(),
+                });
+            }
             if self.times.is_full() {
                 self.times.count()?;
             }
@@ -298,6 +346,7 @@ mod tests {
             first: 0,
             lines: 1,
             crowd: 1,
+            apart_from: None,
             slice: Duration::ZERO,
         }
     }

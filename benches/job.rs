@@ -44,6 +44,8 @@ pub struct Job {
     pub lines: usize,
     /// Lines of all processes of the measurement together.
     pub crowd: usize,
+    /// The server's process, if each round begins with a processor for each side.
+    pub apart_from: Option<i32>,
     /// How long one round lasts.
     pub slice: Duration,
 }

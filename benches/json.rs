@@ -51,6 +51,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::drive::Across;
     use crate::pin::Pin;
     use crate::statistics::{Latencies, Round};
 
@@ -78,6 +79,7 @@ mod tests {
             elapsed: Duration::from_nanos(100),
             client_busy: Duration::from_nanos(90),
             server_busy: Duration::from_nanos(80),
+            across: Across::default(),
         };
         let times = Times::of(
             std::slice::from_ref(&round),

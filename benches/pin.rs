@@ -1,5 +1,6 @@
 //! Which processors the two sides may use.
 
+use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -14,6 +15,8 @@ pub enum Pin {
     OneCpu,
     /// Each on a processor of its own.
     OneEach,
+    /// Wherever the scheduler likes, but each round begins with a processor for each.
+    BegunApart,
 }
 
 impl Pin {
@@ -24,6 +27,7 @@ impl Pin {
             Self::Unpinned => "unpinned",
             Self::OneCpu => "one cpu",
             Self::OneEach => "one each",
+            Self::BegunApart => "begun apart",
         }
     }
 }
@@ -45,7 +49,7 @@ impl Processors {
 
     pub(crate) fn for_server(&self, pin: Pin) -> &[usize] {
         match pin {
-            Pin::Unpinned => &self.0,
+            Pin::Unpinned | Pin::BegunApart => &self.0,
             Pin::OneCpu => self.0.get(..1).unwrap_or(&self.0),
             // With a single processor there is only one place.
             Pin::OneEach => self.0.get(1..2).unwrap_or(&self.0),
@@ -54,10 +58,49 @@ impl Processors {
 
     pub(crate) fn for_client(&self, pin: Pin) -> &[usize] {
         match pin {
-            Pin::Unpinned => &self.0,
+            Pin::Unpinned | Pin::BegunApart => &self.0,
             Pin::OneCpu | Pin::OneEach => self.0.get(..1).unwrap_or(&self.0),
         }
     }
+}
+
+/// The processor under this thread.
+pub(crate) fn processor() -> u32 {
+    let cpu = nix::sched::sched_getcpu().unwrap_or_default();
+    u32::try_from(cpu).unwrap_or_default()
+}
+
+/// Lets a server's threads and this one run on different processors for a few calls, which `call` makes; then both may go
+/// wherever they like again. Where a thread runs when nothing moves it is where it ran before.
+pub(crate) fn begin_apart(server: i32, mut call: impl FnMut() -> Result<()>) -> Result<()> {
+    let ours = Processors::ours()?;
+    threads_to(server, ours.for_server(Pin::OneEach))?;
+    to_processors(ours.for_client(Pin::OneEach))?;
+    for _ in 0..CALLS_APART {
+        call()?;
+    }
+    to_processors(ours.all())?;
+    threads_to(server, ours.all())
+}
+
+/// After so many a server's thread has been woken where it may run.
+const CALLS_APART: usize = 4;
+
+/// All threads of a process, which may end meanwhile.
+fn threads_to(pid: i32, processors: &[usize]) -> Result<()> {
+    let mut set = CpuSet::new();
+    for one in processors {
+        set.set(*one)?;
+    }
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let name = task?.file_name();
+        let thread = name.to_str().ok_or("a thread without a number")?.parse()?;
+        match sched_setaffinity(Pid::from_raw(thread), &set) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// This thread and what it starts, processes too, run there from now on.

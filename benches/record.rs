@@ -54,6 +54,8 @@ pub struct Times {
     pub ratio_p99: Option<Spread>,
     /// The same beside a floor, if one took part.
     pub beside_floor: Option<BesideFloor>,
+    /// The same in rounds in which the unix stream's sides were on different processors, if it tells.
+    pub across: Option<BesideAcross>,
     /// All rounds together.
     pub all: Latencies,
 }
@@ -65,6 +67,15 @@ pub struct BesideFloor {
     pub p50: Spread,
     /// Processor time of the server per call.
     pub server_cpu: Spread,
+}
+
+/// Figures beside the unix stream's where the scheduler has put its two sides on different processors.
+#[derive(Clone, Copy, Debug)]
+pub struct BesideAcross {
+    /// In so many rounds it did.
+    pub rounds: usize,
+    /// p50 in these, if there were any.
+    pub p50: Option<Spread>,
 }
 
 impl BesideFloor {
@@ -107,6 +118,7 @@ impl Times {
             ratio: ratio(0.5),
             ratio_p99: ratio(0.99),
             beside_floor: None,
+            across: None,
             all,
         })
     }

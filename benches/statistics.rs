@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::drive::Across;
 
 /// Latencies that can be added to each other, with three digits each.
 #[derive(Clone, Debug)]
@@ -101,6 +102,7 @@ pub(crate) struct Sighting {
     pub(crate) elapsed: Duration,
     /// Processor time of the whole client process, without what its figures took.
     pub(crate) busy: Duration,
+    pub(crate) across: Across,
 }
 
 /// One round of one peer: all its clients, and the server.
@@ -110,6 +112,8 @@ pub(crate) struct Round {
     pub(crate) elapsed: Duration,
     pub(crate) client_busy: Duration,
     pub(crate) server_busy: Duration,
+    /// Where the two sides were, if the peer tells.
+    pub(crate) across: Across,
 }
 
 impl Round {
@@ -119,11 +123,13 @@ impl Round {
             elapsed: Duration::ZERO,
             client_busy: Duration::ZERO,
             server_busy,
+            across: Across::default(),
         };
         for sighting in sightings {
             let seen = Latencies::of_counts(&sighting.counts)?;
             round.latencies.merge(&seen)?;
             round.elapsed = round.elapsed.max(sighting.elapsed);
+            round.across.add(sighting.across);
             round.client_busy = round.client_busy.saturating_add(sighting.busy);
         }
         Ok(round)
@@ -244,6 +250,10 @@ mod tests {
             counts: latencies([nanos, nanos]).counts(),
             elapsed: Duration::from_millis(millis),
             busy: Duration::from_nanos(400),
+            across: Across {
+                known: 2,
+                across: millis - 1,
+            },
         };
         let sightings = [sighting(100, 1), sighting(200, 2)];
         let round = Round::of(&sightings, Duration::from_nanos(40)).unwrap();
@@ -251,5 +261,6 @@ mod tests {
         assert!(near(round.calls_per_second(), 2000.0));
         assert!(near(round.per_call(round.client_busy), 200.0));
         assert!(near(round.per_call(round.server_busy), 10.0));
+        assert_eq!(round.across.share(), Some(0.25));
     }
 }

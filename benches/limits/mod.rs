@@ -34,6 +34,8 @@ pub struct Limit {
     beside_floor: Option<f64>,
     /// The measured value has to be at least the bound, not at most.
     at_least: bool,
+    /// It is about what the system did not do in this run, although it was there to be seen.
+    not_seen: bool,
 }
 
 impl Limit {
@@ -49,7 +51,7 @@ impl Limit {
     pub fn is_missed(&self) -> bool {
         match self.measured {
             Some(measured) => !self.is_held_by(measured) && !self.is_bound(),
-            None => true,
+            None => !self.not_seen,
         }
     }
 
@@ -81,6 +83,7 @@ impl Limit {
         };
         let sign = if self.at_least { ">=" } else { "<=" };
         let verdict = match self.measured {
+            None if self.not_seen => "not seen",
             None => "MISSED: not measured",
             Some(_) if self.is_missed() => "MISSED",
             Some(_) if self.is_bound() => "bound by its floor",
@@ -110,8 +113,15 @@ impl fmt::Display for Limit {
 pub fn sum(limits: &[Limit]) -> String {
     let missed = limits.iter().filter(|limit| limit.is_missed()).count();
     let bound = limits.iter().filter(|limit| limit.is_bound()).count();
-    let held = limits.len().saturating_sub(missed).saturating_sub(bound);
-    format!("{held} held, {bound} bound by their floors, {missed} missed")
+    let not_seen = |limit: &&Limit| limit.measured.is_none() && limit.not_seen;
+    let not_seen = limits.iter().filter(not_seen).count();
+    let others = missed.saturating_add(bound).saturating_add(not_seen);
+    let held = limits.len().saturating_sub(others);
+    let not_seen = match not_seen {
+        0 => String::new(),
+        some => format!("; {some} of what was not seen"),
+    };
+    format!("{held} held, {bound} bound by their floors, {missed} missed{not_seen}")
 }
 
 /// The limits beside the floors, with what these records say.
@@ -132,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::pin::Pin;
-    use crate::record::Times;
+    use crate::record::{BesideAcross, Times};
     use crate::statistics::Spread;
 
     fn limit(measured: Option<f64>, at_least: bool) -> Limit {
@@ -143,6 +153,7 @@ mod tests {
             floor: None,
             beside_floor: None,
             at_least,
+            not_seen: false,
         }
     }
 
@@ -202,6 +213,45 @@ mod tests {
     }
 
     #[test]
+    fn what_the_scheduler_did_not_do_is_not_seen_and_what_was_not_looked_for_is_missed() {
+        let verdict = |pin, across: Option<BesideAcross>| {
+            let mut record = contacts("doors", Pin::Unpinned, 0.5);
+            record.work = "sparse";
+            record.variant = "1.00 ms asleep".into();
+            let of = |pin, across| {
+                let mut record = record.clone();
+                record.pin = pin;
+                record.times.as_mut().unwrap().across = across;
+                record
+            };
+            let none = BesideAcross {
+                rounds: 0,
+                p50: None,
+            };
+            let limits = limits(&[of(Pin::Unpinned, Some(none)), of(pin, across)]);
+            let found = limits.iter().find(|limit| limit.what.contains("across"));
+            found.unwrap().cells()[3].clone()
+        };
+        let seen = |ratio| BesideAcross {
+            rounds: 1,
+            p50: ratio,
+        };
+        let apart = Pin::BegunApart;
+        assert_eq!(verdict(apart, Some(seen(None))), "not seen");
+        assert_eq!(verdict(apart, Some(seen(Some(Spread::of([0.2]))))), "held");
+        assert_eq!(
+            verdict(apart, Some(seen(Some(Spread::of([0.3]))))),
+            "MISSED"
+        );
+        // Nobody has looked there.
+        assert_eq!(verdict(apart, None), "MISSED: not measured");
+        assert_eq!(
+            verdict(Pin::OneEach, Some(seen(None))),
+            "MISSED: not measured"
+        );
+    }
+
+    #[test]
     fn a_limit_is_missed_on_the_wrong_side() {
         assert!(!limit(Some(1.0), false).is_missed());
         assert!(limit(Some(1.1), false).is_missed());
@@ -222,6 +272,13 @@ mod tests {
             limit(Some(2.0), false),
         ];
         assert_eq!(sum(&all), "1 held, 1 bound by their floors, 2 missed");
+        let unseen = Limit {
+            not_seen: true,
+            ..limit(None, false)
+        };
+        assert!(!unseen.is_missed() && unseen.to_string().ends_with("not seen"));
+        let said = "0 held, 0 bound by their floors, 0 missed; 1 of what was not seen";
+        assert_eq!(sum(&[unseen]), said);
     }
 
     #[test]

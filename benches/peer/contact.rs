@@ -156,6 +156,7 @@ mod tests {
             first: 0,
             lines: 1,
             crowd: 1,
+            apart_from: None,
             slice: Duration::ZERO,
         }
     }

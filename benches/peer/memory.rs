@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Caller, Peer, Service};
 use crate::Result;
 use crate::job::{Job, Kind, Pace};
-use crate::pin::Processors;
+use crate::pin::{Processors, processor};
 use crate::shared::{Area, futex_wait, futex_wake};
 
 /// How the two sides wait for each other.
@@ -226,8 +226,7 @@ impl Line {
 
 /// The processor under this thread, counted from 1.
 fn cpu() -> u32 {
-    let cpu = nix::sched::sched_getcpu().unwrap_or_default();
-    u32::try_from(cpu).unwrap_or_default().saturating_add(1)
+    processor().saturating_add(1)
 }
 
 fn serve_one(job: &Job, mut line: Line) {

@@ -79,6 +79,11 @@ pub trait Caller: Send {
         Sample::of_bytes(&scratch.results)
     }
 
+    /// Whether the two sides of the call before were on different processors, as far as its answer tells.
+    fn was_across(&self, _results: &[u8]) -> Option<bool> {
+        None
+    }
+
     /// No call comes for a while: nobody should be busy waiting for one.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::client::monotonic;
 use crate::contest::{BASE, Setting};
+use crate::drive::Across;
 use crate::job::{HANG, Job, Kind, Pace};
 use crate::peer::{DOORS, PIPE, Peer, SEQPACKET, STREAM};
 use crate::record::{Record, Times};
@@ -67,6 +68,7 @@ fn job(setting: &Setting, peer: &dyn Peer, place: PathBuf) -> Job {
         first: 0,
         lines: 1,
         crowd: 1,
+        apart_from: None,
         slice: Duration::ZERO,
     }
 }
@@ -92,6 +94,7 @@ fn round(suite: &Suite, setting: &Setting, peer: &'static dyn Peer, kills: usize
         elapsed: Duration::ZERO,
         client_busy: Duration::ZERO,
         server_busy: Duration::ZERO,
+        across: Across::default(),
     })
 }
 

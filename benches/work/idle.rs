@@ -37,6 +37,7 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
             first: 0,
             lines: 1,
             crowd: 1,
+            apart_from: None,
             slice: Duration::ZERO,
         };
         // One that polls is busy as soon as it is there.

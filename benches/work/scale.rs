@@ -69,6 +69,7 @@ fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
         first: 0,
         lines: 1,
         crowd: 1,
+        apart_from: None,
         slice: Duration::ZERO,
     }))?;
     // The first round finds everything cold.

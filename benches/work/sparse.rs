@@ -6,7 +6,7 @@ use super::{ALL, ASLEEP};
 use crate::Result;
 use crate::contest::{self, Setting};
 use crate::job::Pace;
-use crate::peer::{DOORS_LEAF, HANDOFF, HANDOFF_WIDE};
+use crate::peer::{DOORS, DOORS_LEAF, HANDOFF, HANDOFF_WIDE, Peer, STREAM};
 use crate::pin::Pin;
 use crate::record::Record;
 use crate::suite::Suite;
@@ -48,6 +48,10 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
                 // Where the scheduler would put them if it put them apart.
                 setting.pin = Pin::OneEach;
                 records.extend(contest::run(suite, &setting, &peers)?);
+                // And begun there, so that it is the scheduler's doing if they do not stay.
+                setting.pin = Pin::BegunApart;
+                let few: [&dyn Peer; 3] = [&DOORS, &DOORS_LEAF, &STREAM];
+                records.extend(contest::run(suite, &setting, &few)?);
             }
         }
     }
