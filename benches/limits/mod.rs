@@ -104,7 +104,7 @@ impl Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [what, measured, bound, verdict] = self.cells();
-        write!(f, "{what:<58} {measured:>9} {bound:<31} {verdict}")
+        write!(f, "{what:<70} {measured:>9} {bound:<31} {verdict}")
     }
 }
 

@@ -209,9 +209,18 @@ impl<'a> Rows<'a> {
             self.floor(floor_cpu, beside);
         }
         let asleep = place("sparse", "1.00 ms asleep");
-        let [p50, p99] = self.ratios(asleep, "doors");
-        self.at_most("sparse 1 ms asleep, p50 / unix stream", p50, 1.0);
-        self.at_most("sparse 1 ms asleep, p99 / unix stream", p99, 1.0);
+        for (pin, where_to) in [(Pin::Unpinned, ""), (Pin::OneEach, " one each")] {
+            for peer in ["doors", "doors leaf"] {
+                let ratios = self.ratios(Place { pin, ..asleep }, peer);
+                for (ratio, part) in ratios.into_iter().zip(["p50", "p99"]) {
+                    self.at_most(
+                        format!("sparse 1 ms asleep{where_to}, {peer}, {part} / unix stream, median round"),
+                        ratio,
+                        1.0,
+                    );
+                }
+            }
+        }
         // In rounds in which the scheduler has put the stream's sides on different processors, and all went where they liked.
         let begun_apart = Place {
             pin: Pin::BegunApart,
@@ -221,7 +230,7 @@ impl<'a> Rows<'a> {
         let looked = places.map(|times| times.and_then(|times| times.across));
         let seen = looked.iter().flatten().find_map(|across| across.p50);
         self.at_most(
-            "sparse 1 ms asleep, p50 / unix stream across processors",
+            "sparse 1 ms asleep, p50 / unix stream across processors, such rounds",
             seen.map(|ratio| ratio.median),
             0.2,
         );
