@@ -141,11 +141,18 @@ impl Pair {
 
     /// One slice.
     pub(crate) fn round(&mut self) -> Result<Round> {
+        self.round_beside(&[])
+    }
+
+    /// One slice, beside busy processes.
+    fn round_beside(&mut self, burners: &[Actor]) -> Result<Round> {
         let begin = if self.clients.len() > 1 {
             monotonic()?.saturating_add(GATHER)
         } else {
             Duration::ZERO
         };
+        let others = busy(burners)?;
+        let start = monotonic()?;
         let before = self.server.busy()?;
         for client in &mut self.clients {
             client.tell(&begin.as_nanos().to_string())?;
@@ -156,8 +163,18 @@ impl Pair {
             sightings.push(serde_json::from_str::<Sighting>(&said)?);
         }
         let after = self.server.busy()?;
-        Round::of(&sightings, after.saturating_sub(before))
+        let passed = monotonic()?.saturating_sub(start);
+        let others = busy(burners)?.saturating_sub(others);
+        let mut round = Round::of(&sightings, after.saturating_sub(before))?;
+        round.others = others.as_secs_f64() / passed.as_secs_f64().max(1e-9);
+        Ok(round)
     }
+}
+
+/// Processor time of all of them so far.
+fn busy(actors: &[Actor]) -> Result<Duration> {
+    let times = actors.iter().map(Actor::busy);
+    times.sum()
 }
 
 impl Drop for Pair {
@@ -176,7 +193,18 @@ pub(crate) fn run(
     setting: &Setting,
     peers: &[&'static dyn Peer],
 ) -> Result<Vec<Record>> {
-    records(setting, &measure(suite, setting, peers, suite.plan.rounds)?)
+    run_beside(suite, setting, peers, &[])
+}
+
+/// The same beside busy processes, whose share of the processors is a figure, too.
+pub(crate) fn run_beside(
+    suite: &Suite,
+    setting: &Setting,
+    peers: &[&'static dyn Peer],
+    burners: &[Actor],
+) -> Result<Vec<Record>> {
+    let rounds = suite.plan.rounds;
+    records(setting, &measure(suite, setting, peers, burners, rounds)?)
 }
 
 /// Measures several settings in turn, a round or a few of each at a time: a host that puts our processors far apart for half a minute, as some do,
@@ -189,7 +217,7 @@ pub(crate) fn run_in_passes(
     let mut all: Vec<Vec<Measured>> = settings.iter().map(|_| Vec::new()).collect();
     for rounds in suite.plan.passes {
         for (setting, so_far) in settings.iter().zip(&mut all) {
-            let measured = measure(suite, setting, peers, *rounds)?;
+            let measured = measure(suite, setting, peers, &[], *rounds)?;
             for more in measured {
                 match so_far.iter_mut().find(|known| known.peer == more.peer) {
                     Some(known) => known.rounds.extend(more.rounds),
@@ -217,6 +245,7 @@ fn measure(
     suite: &Suite,
     setting: &Setting,
     peers: &[&'static dyn Peer],
+    burners: &[Actor],
     rounds: usize,
 ) -> Result<Vec<Measured>> {
     let mut pairs = Vec::new();
@@ -232,7 +261,7 @@ fn measure(
     // One round more than counts: the first finds everything cold.
     for number in 0..=rounds {
         for pair in &mut pairs {
-            let round = pair.round();
+            let round = pair.round_beside(burners);
             let round = round.map_err(|error| format!("{}: {error}", pair.peer))?;
             if number > 0 {
                 pair.rounds.push(round);
@@ -279,6 +308,18 @@ fn records(setting: &Setting, measured: &[Measured]) -> Result<Vec<Record>> {
         {
             let share = Spread::of(shares).median;
             record.also.insert("part_across", share);
+        }
+        if one.rounds.iter().any(|round| round.others > 0.0) {
+            let others = |round: &Round| round.others;
+            let had = Spread::of(one.rounds.iter().map(others)).median;
+            record.also.insert("busy_processes_had", had);
+            if let Some(base) = base {
+                let pairs = one.rounds.iter().zip(base);
+                let beside = pairs.map(|(round, base)| others(round) / others(base).max(1e-9));
+                record
+                    .also
+                    .insert("that_beside_stream", Spread::of(beside).median);
+            }
         }
         times.across = base.and_then(|base| beside_across(&one.rounds, base));
         record.times = Some(times);

@@ -79,6 +79,7 @@ mod tests {
             elapsed: Duration::from_nanos(100),
             client_busy: Duration::from_nanos(90),
             server_busy: Duration::from_nanos(80),
+            others: 0.0,
             across: Across::default(),
         };
         let times = Times::of(

@@ -112,6 +112,8 @@ pub(crate) struct Round {
     pub(crate) elapsed: Duration,
     pub(crate) client_busy: Duration,
     pub(crate) server_busy: Duration,
+    /// How many processors the busy processes beside it had, on average.
+    pub(crate) others: f64,
     /// Where the two sides were, if the peer tells.
     pub(crate) across: Across,
 }
@@ -123,6 +125,7 @@ impl Round {
             elapsed: Duration::ZERO,
             client_busy: Duration::ZERO,
             server_busy,
+            others: 0.0,
             across: Across::default(),
         };
         for sighting in sightings {

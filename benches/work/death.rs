@@ -94,6 +94,7 @@ fn round(suite: &Suite, setting: &Setting, peer: &'static dyn Peer, kills: usize
         elapsed: Duration::ZERO,
         client_busy: Duration::ZERO,
         server_busy: Duration::ZERO,
+        others: 0.0,
         across: Across::default(),
     })
 }

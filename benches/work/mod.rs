@@ -68,7 +68,7 @@ pub const WORKS: &[Work] = &[
     },
     Work {
         name: "burn",
-        about: "null beside one busy process per CPU",
+        about: "null beside one busy process per CPU, and on one CPU with one",
         run: burn::run,
     },
     Work {
