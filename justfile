@@ -31,6 +31,10 @@ lint:
 test:
     cargo test --workspace --locked
 
+# Run each measurement of what runs in one process once.
+bench-once:
+    cargo test -p doors-benches --benches --locked
+
 # Run the demonstration of the `doors` command.
 demo:
     cargo run --release --bin doors --locked -- demo
