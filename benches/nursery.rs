@@ -5,9 +5,12 @@ use std::io::BufRead;
 use std::path::Path;
 
 use doors::Door;
-use nix::sys::prctl::set_pdeathsig;
+use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
-use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, pause};
+use nix::unistd::{
+    ForkResult, Gid, Pid, Uid, fork, geteuid, getpid, getppid, pause, setgroups, setresgid,
+    setresuid,
+};
 
 use crate::Result;
 use crate::job::{Job, Kind};
@@ -22,15 +25,17 @@ pub(crate) fn run(job: &Job) -> Result<()> {
     let path = job.path("door");
     let nursery = getpid();
     say("ready")?;
+    let mut users = users().iter().cycle();
     for line in std::io::stdin().lock().lines() {
         let more: usize = line?.parse()?;
         for _ in 0..more {
+            let user = users.next().copied();
             // SAFETY: this process has a single thread and has never used a door; a child may do anything then
             // (fork(2)).
             let forked = unsafe { fork() };
             match forked {
                 Ok(ForkResult::Parent { .. }) => {}
-                Ok(ForkResult::Child) => client(&path, calls, nursery),
+                Ok(ForkResult::Child) => client(&path, calls, nursery, user),
                 Err(error) => say(&format!("failed fork: {error}"))?,
             }
         }
@@ -38,10 +43,28 @@ pub(crate) fn run(job: &Job) -> Result<()> {
     Ok(())
 }
 
+/// Whose the clients are, in turn: nobody in particular, and enough of them that what a server leaves to other users is
+/// used, too. Whoever is not the superuser has only itself.
+pub(crate) fn users() -> &'static [u32] {
+    const NOBODIES: &[u32] = &[65533, 65534];
+    if geteuid().is_root() { NOBODIES } else { &[] }
+}
+
+/// From now on this is another user's process; it may be looked at as before (prctl(2), `PR_SET_DUMPABLE`).
+fn become_user(user: u32) -> Result<()> {
+    let (group, user) = (Gid::from_raw(user), Uid::from_raw(user));
+    setgroups(&[])?;
+    setresgid(group, group, group)?;
+    setresuid(user, user, user)?;
+    Ok(set_dumpable(true)?)
+}
+
 /// Opens the door, calls, says so, and sits there until the nursery ends.
-fn client(path: &Path, calls: usize, nursery: Pid) -> ! {
-    let done = set_pdeathsig(Signal::SIGKILL)
-        .map_err(Into::into)
+fn client(path: &Path, calls: usize, nursery: Pid, user: Option<u32>) -> ! {
+    // Who becomes another user forgets the signal (PR_SET_PDEATHSIG(2const)).
+    let done = user
+        .map_or(Ok(()), become_user)
+        .and_then(|()| Ok(set_pdeathsig(Signal::SIGKILL)?))
         .and_then(|()| quiet(path, calls));
     // The nursery may have ended before the line above.
     if getppid() != nursery {

@@ -1,5 +1,8 @@
 //! Many quiet clients of one server; many doors of one server in one client.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,6 +11,7 @@ use crate::actor::Actor;
 use crate::cgroup::Cgroup;
 use crate::contest::{Pair, Setting};
 use crate::job::{Job, Kind, Pace};
+use crate::nursery::users;
 use crate::peer::{DOORS, QUIET_CALLS};
 use crate::process::{descriptor_limit, entries};
 use crate::record::{Record, Times};
@@ -18,6 +22,10 @@ use crate::suite::Suite;
 /// How many, in steps.
 const FULL: &[usize] = &[1, 10, 100, 1_000, 10_000];
 const QUICK: &[usize] = &[1, 10, 100];
+
+/// Of fewer clients the memory is told of the last step only: what the kernel charges in advance, and what the server needs for
+/// its first clients and keeps, would be most of it.
+const MANY: usize = 1000;
 
 /// So many clients come at once: a server closes connections of a user who has too many that have not called yet.
 const BATCH: usize = 32;
@@ -48,6 +56,13 @@ struct Holding {
 fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
     let mut setting = Setting::new("scale", suite);
     let mut pair = Pair::start(suite, &setting, &DOORS)?;
+    if !users().is_empty() {
+        // They are not who has made these.
+        let may = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode));
+        may(suite.stage.path(), 0o711)?;
+        may(&pair.place, 0o711)?;
+        may(&pair.place.join("door"), 0o666)?;
+    }
     // Steps are minutes apart, so each is measured beside a server that has no other client.
     let mut alone = Pair::start(suite, &setting, &DOORS)?;
     let cgroup = Cgroup::new().and_then(|group| {
@@ -79,7 +94,8 @@ fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
     let limit = descriptor_limit(pair.server.pid())?;
     let mut records = Vec::new();
     let mut there = 0_usize;
-    for wanted in suite.plan.pick(FULL, QUICK) {
+    let steps = suite.plan.pick(FULL, QUICK);
+    for wanted in steps {
         let stopped = grow(&mut nursery, *wanted, &mut there)?;
         setting.variant = format!("{there} quiet {what}");
         let mut record = beside(suite, &setting, &mut pair, &mut alone, "beside_none_quiet")?;
@@ -95,15 +111,22 @@ fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
             .insert("descriptors_each", each(now.descriptors, empty.descriptors));
         let threads = now.threads - empty.threads;
         record.also.insert("threads_more", threads.max(0.0));
-        if let (Some(now), Some(empty)) = (now.memory, empty.memory) {
+        let is_last = stopped.is_some() || Some(wanted) == steps.last();
+        if (there >= MANY || is_last)
+            && let (Some(now), Some(empty)) = (now.memory, empty.memory)
+        {
             record.also.insert("memory_each", each(now, empty));
         }
-        let is_last = stopped.is_some();
-        if let Some(reason) = stopped {
-            record.note = format!(
+        let stopped = stopped.map(|reason| {
+            format!(
                 "stopped at {there} {what} of {wanted}: {reason}; the server may have {limit} descriptors \
-                 (the hard RLIMIT_NOFILE), and leaves half of them to other users"
-            );
+                 (the hard RLIMIT_NOFILE), and the clients are {}",
+                whose()
+            )
+        });
+        if is_last {
+            let notes = stopped.into_iter().chain([COUNTED.to_owned()]);
+            record.note = notes.collect::<Vec<_>>().join("\n  ");
         }
         records.push(record);
         if is_last {
@@ -116,6 +139,22 @@ fn sessions(suite: &Suite, what: &str, calls: usize) -> Result<Vec<Record>> {
     drop(cgroup);
     drop(alone);
     Ok(records)
+}
+
+/// How to read the figures of each.
+const COUNTED: &str = "descriptors each: the connection by which the door was opened is one of them, with a session and \
+    without; memory each: from 1000 on and of the last step, since the kernel charges a cgroup in batches, and a server keeps \
+    what its first clients need";
+
+/// Whose clients share the server's descriptors.
+fn whose() -> String {
+    match users() {
+        [] => "all of one user, who may have half of them".into(),
+        some => format!(
+            "of {} users in turn, each of whom may have half of them",
+            some.len()
+        ),
+    }
 }
 
 const DOORS_NAME: &str = "doors";
