@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::client::monotonic;
-use crate::job::{Job, Kind, Pace};
+use crate::job::{Job, Kind, Pace, sum};
 use crate::peer::{Caller, Peer, Scratch};
 use crate::pin::begin_apart;
 use crate::sample::Sample;
@@ -149,6 +149,7 @@ enum Exchange {
 struct Content {
     kind: Kind,
     data: Vec<u8>,
+    sum: [u8; 8],
     given: Vec<OwnedFd>,
     sample: Sample,
     scratch: Scratch,
@@ -170,9 +171,11 @@ impl Content {
             _ => 0,
         };
         let open = |_| -> Result<OwnedFd> { Ok(File::open("/dev/null")?.into()) };
+        let data = vec![7; job.size];
         Ok(Self {
             kind: job.kind,
-            data: vec![7; job.size],
+            sum: sum(&data),
+            data,
             given: (0..count).map(open).collect::<Result<_>>()?,
             sample: Sample::new(),
             scratch: Scratch::default(),
@@ -191,6 +194,14 @@ impl Content {
             }
             Kind::Descriptors(_) => {
                 caller.call_with(&self.data, &self.given, &mut scratch.results)?;
+            }
+            Kind::Sum => {
+                caller.call(&self.data, &mut scratch.results)?;
+                return if scratch.results == self.sum {
+                    Ok(())
+                } else {
+                    Err("another sum came back".into())
+                };
             }
             _ => caller.call(&self.data, &mut scratch.results)?,
         }

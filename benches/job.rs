@@ -25,6 +25,14 @@ pub fn hang(data: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// The sum of all bytes, eight at a time as fast as they can be read, as it travels.
+pub(crate) fn sum(bytes: &[u8]) -> [u8; 8] {
+    let (words, rest) = bytes.as_chunks();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let rest = rest.iter().map(|byte| u64::from(*byte));
+    words.chain(rest).fold(0, u64::wrapping_add).to_le_bytes()
+}
+
 /// What both sides of a measurement have to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
@@ -61,6 +69,8 @@ pub enum Kind {
     Descriptors(usize),
     /// Bytes, until a call says that it never returns.
     Hang,
+    /// Bytes, all of which the server adds up; the answer is their sum.
+    Sum,
     /// Bytes, by so many doors in turn.
     Doors(usize),
 }
@@ -88,7 +98,7 @@ impl Job {
         self.place.join(name)
     }
 
-    /// What every server does with a call that has no special form: the answer is as long as the call.
+    /// What every server does with a call that has no special form: the answer is as long as the call, or the sum of its bytes.
     ///
     /// # Errors
     /// A structure that cannot be read.
@@ -101,6 +111,11 @@ impl Job {
             Kind::Hang => {
                 hang(data)?;
                 Ok(data)
+            }
+            Kind::Sum => {
+                scratch.clear();
+                scratch.extend_from_slice(&sum(data));
+                Ok(scratch)
             }
             _ => Ok(data),
         }

@@ -2,6 +2,7 @@
 
 mod contact;
 mod doors;
+mod frozen;
 mod memory;
 mod packet;
 mod pipe;
@@ -19,6 +20,7 @@ pub(crate) use self::doors::{
     DOORS, DOORS_BLOCK, DOORS_HANDOFF, DOORS_LEAF, DOORS_REPLY, DOORS_REPLY_NOW, DOORS_SPIN,
     QUIET_CALLS,
 };
+pub(crate) use self::frozen::{FROZEN, FROZEN_BEFORE};
 pub(crate) use self::memory::{FUTEX, HANDOFF, HANDOFF_WIDE, SPIN};
 pub(crate) use self::packet::SEQPACKET;
 pub(crate) use self::pipe::PIPE;
@@ -119,4 +121,6 @@ pub(crate) const OURS: &[&dyn Peer] = &[
     &SEQPACKET,
     &PIPE,
     &FIRST_CONTACT,
+    &FROZEN,
+    &FROZEN_BEFORE,
 ];

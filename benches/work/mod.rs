@@ -5,6 +5,7 @@ mod connect;
 pub(crate) mod death;
 mod echo;
 mod fd;
+mod frozen;
 mod idle;
 mod mt;
 mod null;
@@ -50,6 +51,11 @@ pub const WORKS: &[Work] = &[
         name: "echo",
         about: "64 B to 64 MiB each way",
         run: echo::run,
+    },
+    Work {
+        name: "frozen",
+        about: "4 KiB to 16 MiB that are added up: carried, frozen for the call, before",
+        run: frozen::run,
     },
     Work {
         name: "struct",
