@@ -52,7 +52,7 @@ loom:
 deny:
     if command -v cargo-deny; then cargo deny --locked check; else echo "skipped: cargo-deny is not installed"; fi
 
-# Measure everything, beside the floors; takes some 15 minutes, or one with --quick. Nothing else should be running.
+# Measure everything, beside the floors; takes some 25 minutes, or one with --quick. Nothing else should be running.
 bench *ARGUMENTS:
     cargo run --release --bin doors --locked -- bench {{ARGUMENTS}}
 
@@ -62,7 +62,7 @@ bench-in-process:
 
 # Measure what must be reached, beside the floors and then beside iceoryx2 (of `benches/peers`, which is built when it is
 # needed); fails on a miss. All of it is the output, so that `just figures >benches/FIGURES.txt` is a record; the last line
-# counts the verdicts of both parts. `just figures null mt` is about these works only. Nothing else should be running.
+# counts the verdicts of both parts. Takes some 25 minutes. `just figures null mt` is about these works only. Nothing else should be running.
 figures *works:
     #!/usr/bin/env bash
     set -uo pipefail
@@ -77,8 +77,8 @@ figures *works:
         (cd benches/peers && cargo run --release --locked -- --limits {{works}}) | tee -a "$parts" || missed=1
     fi
     echo
-    awk '/^[0-9]+ held, / { held += $1; bound += $3; missed += $8; parts++ }
-        END { print "In all: " held + 0 " held, " bound + 0 " bound by their floors, " missed + 0 " missed; " parts + 0 " parts" }' "$parts"
+    awk '/^[0-9]+ held, / { held += $1; bound += $3; missed += $8; unseen += $10; parts++ }
+        END { print "In all: " held + 0 " held, " bound + 0 " bound by their floors, " missed + 0 " missed; " unseen + 0 " not seen; " parts + 0 " parts" }' "$parts"
     exit $missed
 
 # Measure other systems for procedure calls beside doors; builds a workspace of its own first. Fails if a limit that is
@@ -87,7 +87,7 @@ figures *works:
 peers *ARGUMENTS:
     cargo run --release --locked -- {{ARGUMENTS}}
 
-# The same, written to benches/RESULTS.md; takes some 25 minutes.
+# The same, written to benches/RESULTS.md, which no quick look is; takes some 25 minutes and a build.
 results *ARGUMENTS:
     just peers --markdown ../RESULTS.md {{ARGUMENTS}}
 

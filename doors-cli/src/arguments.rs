@@ -238,7 +238,7 @@ pub(crate) struct Top {
 /// Each measurement has two processes. Peers take turns within a round, so that
 /// what disturbs the machine disturbs all of them; tables show medians of the
 /// rounds with the smallest and the largest, and the processor time per call of
-/// both sides. Everything takes some 15 minutes; nothing else should be running
+/// both sides. Everything takes some 25 minutes; nothing else should be running
 /// then.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, after_help = works_and_examples())]
@@ -246,7 +246,7 @@ pub(crate) struct Bench {
     /// What is measured [default: everything].
     #[arg(value_name = "WORK", value_parser = work)]
     pub(crate) works: Vec<&'static Work>,
-    /// A quick look, in well under a minute: no figures to rely on.
+    /// A quick look, in a minute: no figures to rely on.
     #[arg(long)]
     pub(crate) quick: bool,
     /// Write an array with one object for each line of the tables; `-` for standard output, instead of the tables.
