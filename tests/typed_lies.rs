@@ -8,7 +8,7 @@
 #[path = "peer/typed/procedures.rs"]
 mod procedures;
 
-use doors::typed::{Malformed, Refused};
+use doors::typed::{Interface, Malformed, Refused};
 use doors::{CallCondition, Door, ProcedureError};
 use harness::typed::Server;
 use harness::{Census, Directory, Peer, Watchdog};
@@ -16,11 +16,10 @@ use procedures::{AddClient, ExecutedClient, GreetClient, GreetError, Nest, NestC
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
-/// The bytes before the arguments of a call.
-fn head(hash: u64) -> Vec<u8> {
-    let mut head = vec![1];
-    head.extend_from_slice(&hash.to_le_bytes());
-    head
+/// The bytes before the arguments of a call of a function.
+fn head(function: &Interface) -> Vec<u8> {
+    let tag = function.methods()[0].tag();
+    [&[1, 1, 0], &tag.to_le_bytes()[..5]].concat()
 }
 
 #[test]
@@ -29,8 +28,7 @@ fn arguments_that_are_none_are_refused_and_nothing_runs() {
     let server = Server::start(PEER, "arguments");
     let executed = ExecutedClient::open(server.at("executed")).unwrap();
     let door = Door::open(server.at("add")).unwrap();
-    let hash = add::INTERFACE.hash();
-    let good = [head(hash), vec![2, 3]].concat();
+    let good = [head(add::INTERFACE), vec![2, 3]].concat();
     assert_eq!(door.call(&good, vec![]).unwrap().data, [0x81, 1, 5]);
     assert_eq!(executed.call().unwrap(), 1);
 
@@ -44,10 +42,10 @@ fn arguments_that_are_none_are_refused_and_nothing_runs() {
     later[0] = 2;
     assert_eq!(answer(&later), [0x81, 3]);
     // An argument too few, one too many, a number without an end.
-    assert_eq!(answer(&good[..10]), b"\x81\x05\x01b");
+    assert_eq!(answer(&good[..9]), b"\x81\x05\x01b");
     assert_eq!(answer(&[good.clone(), vec![0]].concat()), b"\x81\x05\x02");
     assert_eq!(
-        answer(&[head(hash), vec![0xff; 20]].concat()),
+        answer(&[head(add::INTERFACE), vec![0xff; 20]].concat()),
         b"\x81\x05\x03a"
     );
     assert_eq!(executed.call().unwrap(), 1);
@@ -63,14 +61,14 @@ fn random_bytes_leave_the_server_as_it_was() {
     let _watchdog = Watchdog::new("random_bytes_leave_the_server_as_it_was");
     let server = Server::start(PEER, "random");
     let pid = server.peer.pid();
-    let doors: Vec<(Door, u64)> = [
+    let doors: Vec<(Door, Vec<u8>)> = [
         ("halve", procedures::halve::INTERFACE),
         ("sum", procedures::sum::INTERFACE),
         ("count", procedures::count::INTERFACE),
         ("nest", nest::INTERFACE),
     ]
     .into_iter()
-    .map(|(name, interface)| (Door::open(server.at(name)).unwrap(), interface.hash()))
+    .map(|(name, interface)| (Door::open(server.at(name)).unwrap(), head(interface)))
     .collect();
     // A fixed sequence (xorshift), so that what fails once fails again.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -82,8 +80,8 @@ fn random_bytes_leave_the_server_as_it_was() {
     };
     let mut round = |calls: u32| {
         for _ in 0..calls {
-            for (door, hash) in &doors {
-                let mut data = head(*hash);
+            for (door, head) in &doors {
+                let mut data = head.clone();
                 let length = usize::try_from(random() % 40).unwrap();
                 // Small bytes are lengths and variants, and make deeper nonsense.
                 let mask = if random() & 1 == 0 { 0xff } else { 0x03 };
@@ -133,7 +131,7 @@ fn a_value_nested_without_end_does_not_end_the_server() {
     };
     assert_eq!(reason, too_deep);
     // Four million levels, one byte each: more than any stack.
-    let data = [head(nest::INTERFACE.hash()), vec![1; 4 << 20]].concat();
+    let data = [head(nest::INTERFACE), vec![1; 4 << 20]].concat();
     let reply = client.door().call(&data, vec![]).unwrap();
     assert_eq!(reply.data, b"\x81\x05\x04value");
     assert_eq!(client.call(&nested(1)).unwrap(), 1);
@@ -198,7 +196,7 @@ fn whatever_a_server_answers_is_an_error_or_a_value() {
     let Err(ProcedureError::Refused { reason, .. }) = greet.call("x") else {
         panic!("not refused");
     };
-    assert_eq!(reason, Refused::OtherVersion { theirs: 2, ours: 1 });
+    assert_eq!(reason, Refused::OtherLayout { theirs: 2, ours: 1 });
 
     // A procedure without an error of its own has none to take either.
     answer(b"\x81\x02\x00");

@@ -2,13 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::FnArg;
+use syn::{Attribute, FnArg, ItemTrait, Visibility};
 
-use crate::expand::{conditions, types};
-use crate::model::client_name;
+use crate::expand::{Types, conditions, stripped};
 use crate::parse::Function;
 
-/// An item that is no function stays as it is.
+/// An item that is neither stays as it is.
 pub(crate) fn of_item(item: TokenStream, error: &syn::Error) -> TokenStream {
     let mut tokens = item;
     tokens.extend(error.to_compile_error());
@@ -27,29 +26,68 @@ pub(crate) fn of_function(function: &Function, error: &syn::Error) -> TokenStrea
         // It stands in an `impl`, where no type can.
         return quote!(#function #errors);
     }
-    let name = &function.signature.ident;
-    let client = client_name(name);
-    let visibility = &function.visibility;
+    let types = Types::of_function(function);
+    let (door, visibility) = (&types.door, &function.visibility);
+    let methods = quote! {
+        impl #door {
+            #visibility fn door() -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
+                ::core::unreachable!()
+            }
+
+            #visibility fn door_with(
+                _: ::doors::Options,
+            ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
+                ::core::unreachable!()
+            }
+        }
+    };
     let conditions = conditions(&function.attributes);
-    let types = types(name, visibility, &conditions);
+    let beside = beside(&types, visibility, &conditions, &methods);
+    quote!(#function #errors #beside)
+}
+
+/// A trait stays as it is, without our attributes.
+pub(crate) fn of_trait(item: &ItemTrait, error: &syn::Error) -> TokenStream {
+    let errors = error.to_compile_error();
+    let types = Types::of_trait(item);
+    let (door, visibility) = (&types.door, &item.vis);
+    let methods = quote! {
+        impl #door {
+            #visibility fn serve<T>(
+                _: T,
+            ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
+                ::core::unreachable!()
+            }
+
+            #visibility fn serve_with<T>(
+                _: T,
+                _: ::doors::Options,
+            ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
+                ::core::unreachable!()
+            }
+        }
+    };
+    let conditions = conditions(&item.attrs);
+    let beside = beside(&types, visibility, &conditions, &methods);
+    let item = stripped(item);
+    quote!(#item #errors #beside)
+}
+
+/// What would stand beside the item.
+fn beside(
+    types: &Types,
+    visibility: &Visibility,
+    conditions: &[Attribute],
+    methods: &TokenStream,
+) -> TokenStream {
+    let client = &types.client;
+    let declared = types.declared();
     quote! {
-        #function
-        #errors
-        #types
+        #declared
         #(#conditions)*
         const _: () = {
             #[allow(dead_code)]
-            impl #name {
-                #visibility fn door() -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
-                    ::core::unreachable!()
-                }
-
-                #visibility fn door_with(
-                    _: ::doors::Options,
-                ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
-                    ::core::unreachable!()
-                }
-            }
+            #methods
 
             #[allow(dead_code)]
             impl #client {
@@ -60,13 +98,13 @@ pub(crate) fn of_function(function: &Function, error: &syn::Error) -> TokenStrea
                 }
 
                 #visibility fn door(&self) -> &::doors::Door {
-                    &self.door
+                    self.target.door()
                 }
             }
 
             impl ::core::convert::From<::doors::Door> for #client {
                 fn from(door: ::doors::Door) -> Self {
-                    Self { door }
+                    Self { target: ::core::convert::From::from(door) }
                 }
             }
         };

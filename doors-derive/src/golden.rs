@@ -63,10 +63,14 @@ const BANNED: [&str; 14] = [
 
 #[test]
 fn the_expansion_takes_no_name_from_its_surroundings() {
-    let source = "fn add(a: u32, b: &[u16], c: Bytes) -> Sum { todo!() }";
-    let tokens = expansion(&TokenStream::new(), source.parse().unwrap());
-    let mut path = false;
-    no_banned(tokens, &mut path);
+    for source in [
+        "fn add(a: u32, b: &[u16], c: Bytes) -> Sum { todo!() }",
+        "trait Sums { fn add(&self, a: u32, b: &[u16]) -> Sum; fn clear(&self); }",
+    ] {
+        let tokens = expansion(&TokenStream::new(), source.parse().unwrap());
+        let mut path = false;
+        no_banned(tokens, &mut path);
+    }
 }
 
 /// Fails at a banned word that does not come after `::`.
@@ -95,8 +99,9 @@ fn no_banned(tokens: TokenStream, path: &mut bool) {
 /// The signature that goes into the interface.
 fn signature(source: &str) -> String {
     let function = syn::parse_str(source).unwrap();
-    crate::check::check(&TokenStream::new(), &function)
+    crate::check::function(&TokenStream::new(), &function)
         .unwrap()
+        .procedure
         .signature()
 }
 

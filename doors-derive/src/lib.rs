@@ -12,6 +12,8 @@ mod parse;
 
 use proc_macro2::TokenStream;
 
+use self::parse::Item;
+
 // Documented where it is re-exported: a sentence here would come twice.
 #[expect(missing_docs, reason = "the documentation is in the crate doors")]
 #[proc_macro_attribute]
@@ -23,12 +25,15 @@ pub fn door(
 }
 
 fn expansion(arguments: &TokenStream, item: TokenStream) -> TokenStream {
-    let function = match syn::parse2(item.clone()) {
-        Ok(function) => function,
-        Err(error) => return fallback::of_item(item, &error),
-    };
-    match check::check(arguments, &function) {
-        Ok(procedure) => expand::expand(&procedure),
-        Err(error) => fallback::of_function(&function, &error),
+    match syn::parse2(item.clone()) {
+        Ok(Item::Function(function)) => match check::function(arguments, &function) {
+            Ok(single) => expand::function(&single),
+            Err(error) => fallback::of_function(&function, &error),
+        },
+        Ok(Item::Trait(item)) => match check::interface(arguments, &item) {
+            Ok(service) => expand::interface(&service),
+            Err(error) => fallback::of_trait(&item, &error),
+        },
+        Err(error) => fallback::of_item(item, &error),
     }
 }

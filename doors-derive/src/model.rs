@@ -1,15 +1,38 @@
-//! A function that was checked: what is expanded.
+//! An item that was checked: what is expanded.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
-use syn::{GenericArgument, Ident, PathArguments, Type};
+use syn::{Attribute, GenericArgument, Ident, ItemTrait, PathArguments, Type};
 
 use crate::parse::Function;
 
-/// The procedure of a door.
-pub(crate) struct Procedure<'a> {
+/// A function, the one procedure of its door.
+pub(crate) struct Single<'a> {
     pub(crate) function: &'a Function,
+    pub(crate) version: Version,
+    pub(crate) procedure: Procedure<'a>,
+}
+
+/// A trait, whose methods are the procedures of its door.
+pub(crate) struct Service<'a> {
+    pub(crate) item: &'a ItemTrait,
+    pub(crate) version: Version,
+    pub(crate) methods: Vec<Procedure<'a>>,
+}
+
+/// The version of an interface.
+#[derive(Clone, Copy)]
+pub(crate) struct Version {
+    pub(crate) major: u16,
+    pub(crate) minor: u16,
+}
+
+/// A procedure of a door.
+pub(crate) struct Procedure<'a> {
+    pub(crate) name: &'a Ident,
+    pub(crate) attributes: &'a [Attribute],
+    pub(crate) number: u16,
     pub(crate) arguments: Vec<Argument<'a>>,
     pub(crate) outcome: Outcome<'a>,
 }
@@ -46,10 +69,6 @@ pub(crate) enum Outcome<'a> {
 }
 
 impl Procedure<'_> {
-    pub(crate) fn name(&self) -> &Ident {
-        &self.function.signature.ident
-    }
-
     /// The signature in words that do not depend on how the source is laid out.
     pub(crate) fn signature(&self) -> String {
         let arguments: Vec<String> = self
@@ -61,8 +80,13 @@ impl Procedure<'_> {
             Outcome::Unit => String::new(),
             Outcome::Value(ty) | Outcome::Fallible { ty, .. } => format!(" -> {}", text(ty)),
         };
-        let name = self.name().unraw();
+        let name = self.name.unraw();
         format!("fn {name}({}){outcome}", arguments.join(", "))
+    }
+
+    /// Its name as it is read: without `r#`.
+    pub(crate) fn text(&self) -> String {
+        self.name.unraw().to_string()
     }
 }
 

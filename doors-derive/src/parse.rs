@@ -3,7 +3,38 @@
 use proc_macro2::{Group, TokenStream};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Signature, Token, Visibility};
+use syn::parse::discouraged::Speculative;
+use syn::{Attribute, ItemTrait, Signature, Token, Visibility};
+
+/// What `#[door]` can stand on.
+pub(crate) enum Item {
+    Function(Function),
+    Trait(ItemTrait),
+}
+
+impl Parse for Item {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let ahead = input.fork();
+        ahead.call(Attribute::parse_outer)?;
+        ahead.parse::<Visibility>()?;
+        if begins_trait(&ahead) {
+            return input.parse().map(Self::Trait);
+        }
+        if begins_function(&ahead) {
+            return input.parse().map(Self::Function);
+        }
+        // The error is at what stands there instead.
+        let error = ahead.error("`#[door]` makes a door of a trait or a function: this is neither");
+        input.advance_to(&ahead);
+        Err(error)
+    }
+}
+
+fn begins_trait(input: ParseStream<'_>) -> bool {
+    input.peek(Token![trait])
+        || input.peek(Token![unsafe]) && input.peek2(Token![trait])
+        || input.peek(Token![auto]) && input.peek2(Token![trait])
+}
 
 /// A function whose body is not looked into: one that does not parse still gets its errors from the compiler.
 pub(crate) struct Function {
@@ -17,9 +48,6 @@ impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
-        if !begins_function(input) {
-            return Err(input.error("`#[door]` makes a door of a function: this is none"));
-        }
         let signature = input.parse()?;
         if input.peek(Token![;]) {
             return Err(input.error("a server procedure needs a body"));

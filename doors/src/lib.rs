@@ -161,4 +161,4 @@ pub use waiting::{Waiting, set_waiting};
 #[doc = include_str!("typed/door.md")]
 pub use doors_derive::door;
 #[cfg(feature = "derive")]
-pub use typed::ProcedureError;
+pub use typed::{Client, ProcedureError};

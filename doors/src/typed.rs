@@ -10,8 +10,9 @@
 //! | bytes | meaning |
 //! |---|---|
 //! | 0 | version of this layout, 1 (1 to 127) |
-//! | 1 to 8 | hash of the procedure's signature, little endian: see [`Interface`] |
-//! | 9 and on | the arguments in their order, one right after the other |
+//! | 1 and 2 | number of the method, little endian; that of a function is 1 |
+//! | 3 to 7 | its tag, little endian: see [`Method::tag`] |
+//! | 8 and on | the arguments in their order, one right after the other |
 //!
 //! The results' data:
 //!
@@ -23,13 +24,14 @@
 //!
 //! | status | meaning | then follows | executed |
 //! |---|---|---|---|
-//! | 1 | the procedure returned | its value | yes |
-//! | 2 | the procedure returned `Err` | its error | yes |
+//! | 1 | the method returned | its value | yes |
+//! | 2 | the method returned `Err` | its error | yes |
 //! | 3 | the version is not the server's | nothing: byte 0 is the server's | no |
-//! | 4 | the signature is not the server's | the server's hash (8 bytes), its signature as text | no |
+//! | 4 | the server has no method with this number and tag | its interface's version (2 and 2 bytes), its name, the signature of its method with the number, or none | no |
 //! | 5 | an argument cannot be read | why (1 byte, see [`Malformed`]), the argument's name as text | no |
 //! | 6 | the value cannot be put into bytes | nothing | yes |
 //!
+//! Name and signature of status 4 are texts with their length before them (2 bytes). Numbers are little endian.
 //! Bytes 0 and 1 of the results keep their place and status 3 its meaning in every version. No number starts at zero:
 //! an empty or cleared message is none of these.
 //!
@@ -42,6 +44,7 @@ mod bounded;
 mod buffer;
 mod client;
 mod error;
+mod fallible;
 mod frame;
 mod interface;
 mod reader;
@@ -51,9 +54,10 @@ mod tests;
 mod writer;
 
 pub use bounded::DEPTH;
-pub use client::{call, call_fallible};
+pub use client::{Client, Target};
 pub use error::{Malformed, ProcedureError, Refused, Unreadable};
-pub use interface::{Fallible, Interface};
+pub use fallible::Fallible;
+pub use interface::{Interface, Method, Version};
 pub use reader::Reader;
-pub use server::{Answer, create, serve};
+pub use server::{Answer, Incoming, create};
 pub use writer::Writer;

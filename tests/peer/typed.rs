@@ -1,20 +1,23 @@
 //! What the tests of `typed` ask of a peer.
 
 pub(crate) mod procedures;
+pub(crate) mod store;
 
 use std::io::BufRead;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use doors::{Attachment, Door, DoorAttributes, Invocation, Returned};
 
+use store::{Shelf, StoreDoor, later, next};
 use procedures::{add, count, executed, greet, halve, mirror, nest, obey, sleep, sum};
 
 /// Does one operation of this area; false if it has no such operation.
 pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
     match operation {
         "typed-server" => serve(Path::new(arguments[0])),
+        "typed-store" => keep(Path::new(arguments[0])),
         "typed-liar" => lie(Path::new(arguments[0])),
         _ => return false,
     }
@@ -35,6 +38,27 @@ fn serve(directory: &Path) {
         ("obey", obey::door()),
         ("sleep", sleep::door()),
         ("sum", sum::door()),
+    ];
+    let names: Vec<Attachment> = doors
+        .into_iter()
+        .map(|(name, door)| door.unwrap().attach(directory.join(name), 0o600).unwrap())
+        .collect();
+    println!("ready");
+    for line in std::io::stdin().lock().lines() {
+        drop(line);
+        println!("{}", crate::threads::counting::allocations());
+    }
+    drop(names);
+}
+
+/// `typed-store DIRECTORY`: a store at the names `store`, `next` and `other` as each of these interfaces, until the input
+/// ends. A line is answered with the number of allocations so far.
+fn keep(directory: &Path) {
+    let shelf = Arc::new(Shelf::default());
+    let doors = [
+        ("store", StoreDoor::serve(Arc::clone(&shelf))),
+        ("later", later::StoreDoor::serve(Arc::clone(&shelf))),
+        ("next", next::StoreDoor::serve(shelf)),
     ];
     let names: Vec<Attachment> = doors
         .into_iter()

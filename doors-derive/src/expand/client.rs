@@ -2,30 +2,100 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned;
+use syn::{Type, Visibility};
 
+use super::types::Types;
 use super::{half_types, local, parameter};
-use crate::model::{Argument, Outcome, Passing, Procedure, client_name, is_bytes};
+use crate::model::{Argument, Outcome, Passing, Procedure, is_bytes};
 
-pub(super) fn client(procedure: &Procedure<'_>) -> TokenStream {
-    let name = procedure.name();
-    let client = client_name(name);
-    let visibility = &procedure.function.visibility;
+/// The names of what every client has; a method of the interface that is called so comes instead.
+const COMMON: [&str; 3] = ["open", "door", "until"];
+
+pub(super) fn client(
+    types: &Types,
+    visibility: &Visibility,
+    methods: &[Procedure<'_>],
+) -> TokenStream {
+    let client = &types.client;
+    let [door, path, deadline] = ["door", "path", "deadline"].map(local);
+    let common = COMMON
+        .into_iter()
+        .filter(|common| !methods.iter().any(|method| types.method_name(method) == *common))
+        .map(|common| match common {
+            "open" => quote! {
+                /// Opens the door by its name.
+                ///
+                /// # Errors
+                /// As [`Door::open`](::doors::Door::open).
+                #visibility fn open(
+                    #path: impl ::core::convert::AsRef<::std::path::Path>,
+                ) -> ::core::result::Result<Self, ::doors::DoorError> {
+                    ::doors::Client::open(#path)
+                }
+            },
+            "door" => quote! {
+                /// The door that is called.
+                #[must_use]
+                #visibility fn door(&self) -> &::doors::Door {
+                    self.target.door()
+                }
+            },
+            _ => quote! {
+                /// A client of the same door whose calls all end at the deadline (monotonic clock).
+                #[must_use]
+                #visibility fn until(&self, #deadline: ::std::time::Instant) -> Self {
+                    ::doors::Client::until(self, #deadline)
+                }
+            },
+        })
+        .collect::<Vec<_>>();
+    let methods = methods
+        .iter()
+        .enumerate()
+        .map(|(at, method)| self::method(types, visibility, at, method));
+    quote! {
+        #[allow(dead_code, clippy::too_many_arguments)]
+        impl #client {
+            #(#common)*
+            #(#methods)*
+        }
+
+        impl ::doors::Client for #client {
+            const INTERFACE: &'static ::doors::typed::Interface = &DOOR_INTERFACE;
+
+            fn door(&self) -> &::doors::Door {
+                self.target.door()
+            }
+
+            fn until(&self, #deadline: ::std::time::Instant) -> Self {
+                Self { target: self.target.until(#deadline) }
+            }
+        }
+
+        impl ::core::convert::From<::doors::Door> for #client {
+            fn from(#door: ::doors::Door) -> Self {
+                Self { target: ::core::convert::From::from(#door) }
+            }
+        }
+    }
+}
+
+/// The method that calls one procedure.
+fn method(
+    types: &Types,
+    visibility: &Visibility,
+    at: usize,
+    procedure: &Procedure<'_>,
+) -> TokenStream {
     let docs = procedure
-        .function
         .attributes
         .iter()
         .filter(|attribute| attribute.path().is_ident("doc"))
         .collect::<Vec<_>>();
     let call_doc = format!("Calls `{}`.", procedure.signature());
-    let [writer, deadline, door, path] = ["arguments", "deadline", "door", "path"].map(local);
-
-    let names: Vec<&Ident> = procedure
-        .arguments
-        .iter()
-        .map(|argument| argument.name)
-        .collect();
+    let name = types.method_name(procedure);
+    let writer = local("arguments");
     let parameters: Vec<TokenStream> = procedure
         .arguments
         .iter()
@@ -37,72 +107,27 @@ pub(super) fn client(procedure: &Procedure<'_>) -> TokenStream {
         .map(|argument| put_argument(argument, &writer));
     let data = parameter(procedure, &writer);
     let (value, error, call, reads) = reading(&procedure.outcome);
-    let returned = quote! {
-        ::core::result::Result<#value, ::doors::typed::ProcedureError<#error>>
-    };
+    let at = Literal::usize_unsuffixed(at);
     quote! {
-        #[allow(dead_code, clippy::too_many_arguments)]
-        impl #client {
-            /// Opens the door by its name.
-            ///
-            /// # Errors
-            /// As [`Door::open`](::doors::Door::open).
-            #visibility fn open(
-                #path: impl ::core::convert::AsRef<::std::path::Path>,
-            ) -> ::core::result::Result<Self, ::doors::DoorError> {
-                ::doors::Door::open(#path).map(|#door| Self { door: #door })
-            }
-
-            /// The door that is called.
-            #[must_use]
-            #visibility fn door(&self) -> &::doors::Door {
-                &self.door
-            }
-
-            #[doc = #call_doc]
-            ///
-            #(#docs)*
-            ///
-            /// # Errors
-            /// The function's own error, or why there is none: see
-            /// [`ProcedureError`](::doors::typed::ProcedureError).
-            #visibility fn call(&self, #(#parameters),*) -> #returned {
-                self.call_by(::core::option::Option::None, #(#names),*)
-            }
-
-            /// As [`call`](Self::call), with a deadline (monotonic clock).
-            ///
-            /// # Errors
-            /// As [`call`](Self::call), and as [`Door::call_until`](::doors::Door::call_until).
-            #visibility fn call_until(
-                &self,
-                #deadline: ::std::time::Instant,
-                #(#parameters),*
-            ) -> #returned {
-                self.call_by(::core::option::Option::Some(#deadline), #(#names),*)
-            }
-
-            fn call_by(
-                &self,
-                #deadline: ::core::option::Option<::std::time::Instant>,
-                #(#parameters),*
-            ) -> #returned {
-                #call(
-                    &self.door,
-                    &#name::INTERFACE,
-                    #deadline,
-                    |#data| {
-                        #(#puts;)*
-                    },
-                    #reads
-                )
-            }
-        }
-
-        impl ::core::convert::From<::doors::Door> for #client {
-            fn from(#door: ::doors::Door) -> Self {
-                Self { door: #door }
-            }
+        #[doc = #call_doc]
+        ///
+        #(#docs)*
+        ///
+        /// # Errors
+        /// Its own error, or why there is none: see
+        /// [`ProcedureError`](::doors::ProcedureError).
+        #visibility fn #name(
+            &self,
+            #(#parameters),*
+        ) -> ::core::result::Result<#value, ::doors::ProcedureError<#error>> {
+            self.target.#call(
+                &DOOR_INTERFACE,
+                &DOOR_METHODS[#at],
+                |#data| {
+                    #(#puts;)*
+                },
+                #reads
+            )
         }
     }
 }
@@ -121,9 +146,9 @@ fn put_argument(argument: &Argument<'_>, writer: &Ident) -> TokenStream {
     }
 }
 
-/// The types of value and error, the function that makes the call, and the closures that read the results for it.
+/// The types of value and error, the name of the function that makes the call, and the closures that read the results for it.
 fn reading(outcome: &Outcome<'_>) -> (TokenStream, TokenStream, TokenStream, TokenStream) {
-    let plain = quote!(::doors::typed::call);
+    let plain = quote!(call);
     let never = quote!(::core::convert::Infallible);
     match outcome {
         Outcome::Unit => {
@@ -140,7 +165,7 @@ fn reading(outcome: &Outcome<'_>) -> (TokenStream, TokenStream, TokenStream, Tok
             let read_value = read(&value, value.span(), bytes);
             let read_error = read(&error, error.span(), false);
             let reads = quote!(#read_value #read_error);
-            (value, error, quote!(::doors::typed::call_fallible), reads)
+            (value, error, quote!(call_fallible), reads)
         }
     }
 }

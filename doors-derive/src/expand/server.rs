@@ -1,17 +1,126 @@
-//! The side that has the function.
+//! The side that has the procedures.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
+use super::types::Types;
 use super::{half_types, local, parameter};
-use crate::model::{Argument, Outcome, Passing, Procedure, is_bytes};
+use crate::model::{Argument, Outcome, Passing, Procedure, Service, is_bytes};
 
-pub(super) fn server(procedure: &Procedure<'_>) -> TokenStream {
-    let name = procedure.name();
-    let visibility = &procedure.function.visibility;
-    let signature = procedure.signature();
-    let [invocation, reader, answer] = ["invocation", "arguments", "answer"].map(local);
+/// The door of a function.
+pub(super) fn of_function(types: &Types, procedure: &Procedure<'_>) -> TokenStream {
+    let door = &types.door;
+    let visibility = &types.visibility;
+    let [incoming, options] = ["incoming", "options"].map(local);
+    let name = procedure.name;
+    let arm = arm(0, procedure, &incoming, |arguments| quote!(#name(#arguments)));
+    quote! {
+        #[allow(dead_code)]
+        impl #door {
+            /// What caller and server must agree on.
+            #visibility const INTERFACE: &'static ::doors::typed::Interface = &DOOR_INTERFACE;
+
+            /// Makes a door of the function.
+            ///
+            /// # Errors
+            /// As [`Door::create`](::doors::Door::create).
+            #visibility fn door() -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
+                Self::door_with(::core::default::Default::default())
+            }
+
+            /// Makes a door of the function, with everything that can be chosen. It refuses descriptors in any case.
+            ///
+            /// # Errors
+            /// As [`Door::create_with`](::doors::Door::create_with).
+            #visibility fn door_with(
+                #options: ::doors::Options,
+            ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
+                ::doors::typed::create(&DOOR_INTERFACE, door_dispatch, #options)
+            }
+        }
+
+        fn door_dispatch(#incoming: ::doors::typed::Incoming<'_>) -> ::doors::Returned {
+            match #incoming.number() {
+                #arm
+                _ => #incoming.unsupported(),
+            }
+        }
+    }
+}
+
+/// The door of a trait: it serves a value that has it.
+pub(super) fn of_trait(types: &Types, service: &Service<'_>) -> TokenStream {
+    let Types {
+        door, visibility,
+        ..
+    } = types;
+    let name = &service.item.ident;
+    let [incoming, options, value, implementor] =
+        ["incoming", "options", "value", "Implementor"].map(local);
+    let arms = service.methods.iter().enumerate().map(|(at, method)| {
+        let name_of_method = method.name;
+        arm(at, method, &incoming, |arguments| {
+            quote!(<#implementor as #name>::#name_of_method(#value, #arguments))
+        })
+    });
+    let bounds = quote! {
+        #name + ::core::marker::Send + ::core::marker::Sync + 'static
+    };
+    quote! {
+        #[allow(dead_code)]
+        impl #door {
+            /// What caller and server must agree on.
+            #visibility const INTERFACE: &'static ::doors::typed::Interface = &DOOR_INTERFACE;
+
+            /// Makes a door that serves a value: its methods run for the calls, several at once.
+            ///
+            /// The value is dropped with the door.
+            ///
+            /// # Errors
+            /// As [`Door::create`](::doors::Door::create).
+            #visibility fn serve<#implementor: #bounds>(
+                #value: #implementor,
+            ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
+                Self::serve_with(#value, ::core::default::Default::default())
+            }
+
+            /// As [`serve`](Self::serve), with everything that can be chosen.
+            ///
+            /// # Errors
+            /// As [`Door::create_with`](::doors::Door::create_with).
+            #visibility fn serve_with<#implementor: #bounds>(
+                #value: #implementor,
+                #options: ::doors::Options,
+            ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
+                ::doors::typed::create(
+                    &DOOR_INTERFACE,
+                    move |#incoming| door_dispatch(&#value, #incoming),
+                    #options,
+                )
+            }
+        }
+
+        fn door_dispatch<#implementor: #name>(
+            #value: &#implementor,
+            #incoming: ::doors::typed::Incoming<'_>,
+        ) -> ::doors::Returned {
+            match #incoming.number() {
+                #(#arms)*
+                _ => #incoming.unsupported(),
+            }
+        }
+    }
+}
+
+/// What is done for a call of one procedure.
+fn arm(
+    at: usize,
+    procedure: &Procedure<'_>,
+    incoming: &Ident,
+    run: impl FnOnce(TokenStream) -> TokenStream,
+) -> TokenStream {
+    let [reader, answer] = ["arguments", "answer"].map(local);
     let locals: Vec<Ident> = (0..procedure.arguments.len())
         .map(|at| local(&format!("argument_{at}")))
         .collect();
@@ -28,43 +137,16 @@ pub(super) fn server(procedure: &Procedure<'_>) -> TokenStream {
             Passing::SliceOf(_) | Passing::ReferenceTo(_) => quote!(&#local),
         });
     let data = parameter(procedure, &reader);
-    let run = quote!(#name(#(#passed),*));
+    let run = run(quote!(#(#passed),*));
     let answers = answers(&procedure.outcome, &run, &answer);
+    let number = procedure.number;
+    let at = Literal::usize_unsuffixed(at);
     quote! {
-        #[allow(dead_code)]
-        impl #name {
-            /// What caller and server must agree on.
-            #visibility const INTERFACE: ::doors::typed::Interface =
-                ::doors::typed::Interface::new(#signature);
-
-            /// Makes a door of the function.
-            ///
-            /// # Errors
-            /// As [`Door::create`](::doors::Door::create).
-            #visibility fn door() -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
-                Self::door_with(::core::default::Default::default())
-            }
-
-            /// Makes a door of the function, with everything that can be chosen. It refuses descriptors in any case.
-            ///
-            /// # Errors
-            /// As [`Door::create_with`](::doors::Door::create_with).
-            #visibility fn door_with(
-                options: ::doors::Options,
-            ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
-                ::doors::typed::create(Self::serve, options)
-            }
-
-            /// Serves one call.
-            fn serve(#invocation: ::doors::Invocation<'_>) -> ::doors::Returned {
-                ::doors::typed::serve(
-                    #invocation,
-                    &Self::INTERFACE,
-                    |#data| ::core::result::Result::Ok((#(#takes,)*)),
-                    |(#(#locals,)*), #answer| #answers,
-                )
-            }
-        }
+        #number => #incoming.serve(
+            &DOOR_METHODS[#at],
+            |#data| ::core::result::Result::Ok((#(#takes,)*)),
+            |(#(#locals,)*), #answer| #answers,
+        ),
     }
 }
 

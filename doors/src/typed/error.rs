@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use super::interface::{Interface, Method, Version};
 use crate::error::{CallError, CallState, DoorLabel};
 
 /// Why a call of a `#[door]` procedure gave no value.
@@ -52,6 +53,18 @@ pub enum ProcedureError<E = Infallible> {
 }
 
 impl<E> ProcedureError<E> {
+    /// Whether the server has the interface, but not this method of it ([`Refused::Unsupported`]).
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                reason: Refused::Unsupported { .. },
+                ..
+            }
+        )
+    }
+
     /// Whether the procedure ran.
     #[must_use]
     pub fn call_state(&self) -> CallState {
@@ -71,25 +84,37 @@ impl<E> ProcedureError<E> {
 pub enum Refused {
     /// The layout of typed messages: one of the programs was built with a much older `doors`.
     #[error("the server speaks version {theirs} of typed calls, this program version {ours}")]
-    OtherVersion {
+    OtherLayout {
         /// The server's.
         theirs: u8,
         /// Ours.
         ours: u8,
     },
-    /// The procedure: it was changed, or the door is another one.
-    #[error(
-        "the server's procedure is `{theirs}` ({their_hash:016x}), this program calls `{ours}` ({our_hash:016x})"
-    )]
+    /// The interface: the door is another one, or of another major version.
+    #[error("the door is of {theirs}, this program calls {ours}")]
     OtherInterface {
+        /// Name and version of the server's.
+        theirs: String,
+        /// Name and version of ours.
+        ours: String,
+    },
+    /// The server has this interface without the method, in an older version as a rule.
+    #[error("the server has no method `{method}` in its version {theirs}, this program has version {ours}")]
+    Unsupported {
+        /// The method.
+        method: &'static str,
+        /// The server's version.
+        theirs: Version,
+        /// Ours.
+        ours: Version,
+    },
+    /// The method has changed, although the version says that it has not.
+    #[error("the server's method is `{theirs}`, this program calls `{ours}`")]
+    OtherSignature {
         /// The server's signature.
         theirs: String,
-        /// Its hash.
-        their_hash: u64,
-        /// Our signature.
+        /// Ours.
         ours: &'static str,
-        /// Its hash.
-        our_hash: u64,
     },
     /// The bytes of an argument: a type of it has other fields there.
     #[error("{}", if name.is_empty() { "the arguments cannot be read".to_owned() } else { format!("the argument `{name}` cannot be read") })]
@@ -100,6 +125,44 @@ pub enum Refused {
         #[source]
         reason: Malformed,
     },
+}
+
+/// What a server says that it has where we called something else.
+#[derive(Debug)]
+pub(super) struct Theirs {
+    pub(super) name: String,
+    pub(super) version: Version,
+    /// Of its method with our number; empty if it has none.
+    pub(super) signature: String,
+}
+
+impl Refused {
+    /// Tells what it is that differs.
+    pub(super) fn of(interface: &Interface, method: &Method, theirs: Theirs) -> Self {
+        let Theirs {
+            name,
+            version,
+            signature,
+        } = theirs;
+        let ours = interface.version();
+        if name != interface.name() || version.major != ours.major {
+            Self::OtherInterface {
+                theirs: format!("{name} {version}"),
+                ours: interface.to_string(),
+            }
+        } else if signature.is_empty() {
+            Self::Unsupported {
+                method: method.name(),
+                theirs: version,
+                ours,
+            }
+        } else {
+            Self::OtherSignature {
+                theirs: signature,
+                ours: method.signature(),
+            }
+        }
+    }
 }
 
 /// What is wrong with bytes that should be a value. The number in brackets is what travels.

@@ -1,10 +1,13 @@
 //! The bytes around the values, as the page of the module lays them out.
 
-use super::error::{Malformed, Refused, Unreadable};
-use super::interface::Interface;
+use super::error::{Malformed, Refused, Theirs, Unreadable};
+use super::interface::{Interface, Method, Version};
 
 /// The version of the layout.
 pub(super) const VERSION: u8 = 1;
+
+/// The bytes before the arguments of a call.
+const HEAD_BYTES: usize = 8;
 
 /// Set in the first byte of results.
 const RESULTS: u8 = 0x80;
@@ -18,18 +21,18 @@ pub(super) const RETURNED: u8 = 1;
 pub(super) const FAILED: u8 = 2;
 /// The layout of the call is of another version.
 const OTHER_VERSION: u8 = 3;
-/// The call is for another signature.
-const OTHER_INTERFACE: u8 = 4;
+/// The door has no method with this number and tag.
+const OTHER_METHOD: u8 = 4;
 /// An argument cannot be read.
 const BAD_ARGUMENT: u8 = 5;
 /// The value cannot be put into bytes.
 const VALUE_LOST: u8 = 6;
 
-/// Why the procedure is not run.
+/// Why a method is not run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unfit {
     Version,
-    Interface,
+    Method { number: u16 },
     Argument(Unreadable),
 }
 
@@ -42,28 +45,38 @@ pub(super) enum Results<'data> {
     ValueLost,
 }
 
-/// Begins a call.
-pub(super) fn begin_call(interface: &Interface, out: &mut Vec<u8>) {
-    out.clear();
-    out.push(VERSION);
-    out.extend_from_slice(&interface.hash().to_le_bytes());
+/// Which method a call is for, and the bytes of its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Call<'data> {
+    pub(super) number: u16,
+    pub(super) tag: u64,
+    pub(super) arguments: &'data [u8],
 }
 
-/// The arguments' bytes of a call, if it is for this procedure.
-pub(super) fn open_call<'data>(
-    interface: &Interface,
-    data: &'data [u8],
-) -> Result<&'data [u8], Unfit> {
-    match data.split_first() {
-        Some((&VERSION, rest)) => match rest.split_first_chunk() {
-            None => Err(Unfit::Argument(Unreadable::new("", Malformed::Short))),
-            Some((hash, arguments)) if u64::from_le_bytes(*hash) == interface.hash() => {
-                Ok(arguments)
-            }
-            Some(_) => Err(Unfit::Interface),
-        },
-        Some((1..RESULTS, _)) => Err(Unfit::Version),
-        None | Some(_) => Err(Unfit::Argument(Unreadable::new("", Malformed::NotTyped))),
+/// Begins a call.
+#[inline]
+pub(super) fn begin_call(method: &Method, out: &mut Vec<u8>) {
+    out.clear();
+    let [low, high] = method.number().to_le_bytes();
+    let [a, b, c, d, e, ..] = method.tag().to_le_bytes();
+    out.extend_from_slice(&[VERSION, low, high, a, b, c, d, e]);
+}
+
+/// Takes a call apart.
+#[inline]
+pub(super) fn open_call(data: &[u8]) -> Result<Call<'_>, Unfit> {
+    let malformed = |reason| Unfit::Argument(Unreadable::new("", reason));
+    match data.split_first_chunk::<HEAD_BYTES>() {
+        Some((&[VERSION, low, high, a, b, c, d, e], arguments)) => Ok(Call {
+            number: u16::from_le_bytes([low, high]),
+            tag: u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]),
+            arguments,
+        }),
+        _ => Err(match data.first() {
+            Some(&VERSION) => malformed(Malformed::Short),
+            Some(1..RESULTS) => Unfit::Version,
+            None | Some(_) => malformed(Malformed::NotTyped),
+        }),
     }
 }
 
@@ -78,14 +91,19 @@ pub(super) fn put_value_lost(out: &mut Vec<u8>) {
     begin_results(VALUE_LOST, out);
 }
 
-/// Says why the procedure was not run.
+/// Says why no method was run.
+#[cold]
 pub(super) fn put_unfit(unfit: &Unfit, interface: &Interface, out: &mut Vec<u8>) {
     match unfit {
         Unfit::Version => begin_results(OTHER_VERSION, out),
-        Unfit::Interface => {
-            begin_results(OTHER_INTERFACE, out);
-            out.extend_from_slice(&interface.hash().to_le_bytes());
-            out.extend(interface.signature().bytes().take(TEXT_BYTES));
+        Unfit::Method { number } => {
+            begin_results(OTHER_METHOD, out);
+            let version = interface.version();
+            out.extend_from_slice(&version.major.to_le_bytes());
+            out.extend_from_slice(&version.minor.to_le_bytes());
+            put_text(interface.name(), out);
+            let own = interface.method(*number).map(Method::signature);
+            put_text(own.unwrap_or_default(), out);
         }
         Unfit::Argument(unreadable) => {
             begin_results(BAD_ARGUMENT, out);
@@ -95,10 +113,25 @@ pub(super) fn put_unfit(unfit: &Unfit, interface: &Interface, out: &mut Vec<u8>)
     }
 }
 
-/// What results say to a caller with this interface.
+/// What results say to a caller of this method.
+#[inline]
 pub(super) fn open_results<'data>(
     interface: &Interface,
+    method: &Method,
     data: &'data [u8],
+) -> Result<Results<'data>, Malformed> {
+    match data {
+        [first, RETURNED, value @ ..] if *first == RESULTS | VERSION => Ok(Results::Value(value)),
+        [first, FAILED, error @ ..] if *first == RESULTS | VERSION => Ok(Results::Error(error)),
+        _ => no_value(interface, method, data),
+    }
+}
+
+#[cold]
+fn no_value<'data>(
+    interface: &Interface,
+    method: &Method,
+    data: &[u8],
 ) -> Result<Results<'data>, Malformed> {
     let [first, status, rest @ ..] = data else {
         return Err(Malformed::NotTyped);
@@ -108,21 +141,13 @@ pub(super) fn open_results<'data>(
         return Err(Malformed::NotTyped);
     }
     match (theirs == VERSION, *status) {
-        (false, OTHER_VERSION) => Ok(Results::Refused(Refused::OtherVersion {
+        (false, OTHER_VERSION) => Ok(Results::Refused(Refused::OtherLayout {
             theirs,
             ours: VERSION,
         })),
-        (true, RETURNED) => Ok(Results::Value(rest)),
-        (true, FAILED) => Ok(Results::Error(rest)),
-        (true, OTHER_INTERFACE) => {
-            let (hash, signature) = rest.split_first_chunk().ok_or(Malformed::Short)?;
-            Ok(Results::Refused(Refused::OtherInterface {
-                theirs: text(signature),
-                their_hash: u64::from_le_bytes(*hash),
-                ours: interface.signature(),
-                our_hash: interface.hash(),
-            }))
-        }
+        (true, OTHER_METHOD) => theirs_of(rest)
+            .map(|theirs| Results::Refused(Refused::of(interface, method, theirs)))
+            .ok_or(Malformed::Short),
         (true, BAD_ARGUMENT) => {
             let (code, name) = rest.split_first().ok_or(Malformed::Short)?;
             Ok(Results::Refused(Refused::BadArgument {
@@ -133,6 +158,33 @@ pub(super) fn open_results<'data>(
         (true, VALUE_LOST) => Ok(Results::ValueLost),
         _ => Err(Malformed::NotTyped),
     }
+}
+
+/// What a server says it has instead.
+fn theirs_of(data: &[u8]) -> Option<Theirs> {
+    let (&[a, b, c, d], rest) = data.split_first_chunk()?;
+    let (name, rest) = take_text(rest)?;
+    let (signature, _) = take_text(rest)?;
+    Some(Theirs {
+        name,
+        version: Version::new(u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])),
+        signature,
+    })
+}
+
+/// A text with its length before it.
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let bytes = bytes.get(..TEXT_BYTES).unwrap_or(bytes);
+    let len = u16::try_from(bytes.len()).unwrap_or(0);
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn take_text(data: &[u8]) -> Option<(String, &[u8])> {
+    let (len, rest) = data.split_first_chunk()?;
+    let len = usize::from(u16::from_le_bytes(*len));
+    Some((text(rest.get(..len)?), rest.get(len..)?))
 }
 
 /// A peer's text, bounded, with nothing in it that moves a terminal's cursor.

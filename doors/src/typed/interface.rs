@@ -1,79 +1,179 @@
 //! What both sides of a typed door must agree on.
 
-/// The hash starts with the encoding: the same signature over another one is another interface.
-const CODEC: &str = "postcard 1\n";
+use std::fmt;
 
-/// A procedure's signature, as the caller and the server each were compiled with it.
+/// The encoding of values, part of every tag: the same types over another one are another interface.
+pub(super) const CODEC: &str = "postcard 1";
+
+/// An interface, as a program was compiled with it: a name, a version and numbered methods.
 ///
-/// The hash (64-bit FNV-1a over the encoding's name and the signature's text) travels with each call. It is no defence
-/// against a liar, who could send anything anyway; it keeps honest programs of different age from misreading each other.
-/// The text has the names and types of the arguments as they are written in the source: the fields of a type are not
-/// part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What travels with a call is the number of its method and that method's [tag](Method::tag). So what two programs have
+/// to agree on is the method that is called, and nothing else: methods that only one of them has do not matter.
+#[derive(Debug)]
 pub struct Interface {
+    name: &'static str,
+    version: Version,
+    methods: &'static [Method],
+}
+
+/// The version of an interface.
+///
+/// Whoever takes a method away or changes it raises the first number; whoever adds one raises the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// Interfaces that differ in it have nothing to do with each other.
+    pub major: u16,
+    /// The larger one has more methods.
+    pub minor: u16,
+}
+
+/// A method of an interface.
+#[derive(Debug)]
+pub struct Method {
+    number: u16,
+    name: &'static str,
     signature: &'static str,
-    hash: u64,
+    tag: u64,
 }
 
 impl Interface {
-    /// The interface with this signature.
+    /// The interface with these methods.
     #[must_use]
-    pub const fn new(signature: &'static str) -> Self {
-        // The offset basis of FNV-1a.
-        let hash = extend(0xcbf2_9ce4_8422_2325, CODEC.as_bytes());
+    pub const fn new(name: &'static str, version: Version, methods: &'static [Method]) -> Self {
         Self {
-            signature,
-            hash: extend(hash, signature.as_bytes()),
+            name,
+            version,
+            methods,
         }
     }
 
-    /// The signature's text.
+    /// Its name: that of the trait, or of the function.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its version.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Its methods, in the order of the source.
+    #[must_use]
+    pub const fn methods(&self) -> &'static [Method] {
+        self.methods
+    }
+
+    /// The method with a number.
+    #[must_use]
+    pub fn method(&self, number: u16) -> Option<&'static Method> {
+        self.methods.iter().find(|method| method.number == number)
+    }
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+impl Version {
+    /// The version of an interface that does not say any.
+    pub const FIRST: Self = Self::new(1, 0);
+
+    /// `major.minor`.
+    #[must_use]
+    pub const fn new(major: u16, minor: u16) -> Self {
+        Self { major, minor }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl Method {
+    /// A method of the interface with this name and version.
+    #[must_use]
+    pub const fn new(
+        interface: &str,
+        version: Version,
+        number: u16,
+        name: &'static str,
+        signature: &'static str,
+    ) -> Self {
+        let [high, low] = version.major.to_le_bytes();
+        let tag = Tag::BEGIN
+            .text(CODEC)
+            .text(interface)
+            .byte(high)
+            .byte(low)
+            .text(signature);
+        Self {
+            number,
+            name,
+            signature,
+            tag: tag.0 & TAG_BITS,
+        }
+    }
+
+    /// Its number in the interface, from 1 on.
+    #[must_use]
+    pub const fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its signature, the same for every way to lay the source out.
     #[must_use]
     pub const fn signature(&self) -> &'static str {
         self.signature
     }
 
-    /// The signature's hash.
-    #[must_use]
-    pub const fn hash(&self) -> u64 {
-        self.hash
-    }
-}
-
-#[expect(clippy::as_conversions, reason = "u64::from is not const; a byte fits")]
-const fn extend(mut hash: u64, mut bytes: &[u8]) -> u64 {
-    while let [byte, rest @ ..] = bytes {
-        hash = (hash ^ (*byte as u64)).wrapping_mul(0x0000_0100_0000_01b3);
-        bytes = rest;
-    }
-    hash
-}
-
-/// The two halves of a `Result`, for signatures that name it by an alias.
-#[diagnostic::on_unimplemented(
-    message = "`#[door]` takes a type called `Result` for the one of the standard library",
-    label = "this is another type",
-    note = "give the type another name, or write the path of an alias of `std::result::Result`"
-)]
-pub trait Fallible {
-    /// What `Ok` carries.
-    type Value;
-    /// What `Err` carries.
-    type Error;
-
-    /// The `Result` that the alias stands for.
+    /// What caller and server must have in common to understand each other: a hash (40 bits of FNV-1a) of the encoding, the interface's
+    /// name, the first number of its version and the signature.
     ///
-    /// # Errors
-    /// Its own.
-    fn into_result(self) -> Result<Self::Value, Self::Error>;
+    /// It is no defence against a liar, who could send anything anyway; it keeps honest programs of different age from
+    /// misreading each other.
+    #[must_use]
+    pub const fn tag(&self) -> u64 {
+        self.tag
+    }
 }
 
-impl<T, E> Fallible for Result<T, E> {
-    type Value = T;
-    type Error = E;
+/// So many fit beside the number of the method in a head of 8 bytes.
+const TAG_BITS: u64 = 0xff_ffff_ffff;
 
-    fn into_result(self) -> Self {
-        self
+/// FNV-1a over texts, each with an end that no text has.
+#[derive(Clone, Copy)]
+struct Tag(u64);
+
+impl Tag {
+    const BEGIN: Self = Self(0xcbf2_9ce4_8422_2325);
+
+    const fn text(mut self, text: &str) -> Self {
+        let mut bytes = text.as_bytes();
+        while let [byte, rest @ ..] = bytes {
+            self = self.byte(*byte);
+            bytes = rest;
+        }
+        self.byte(0xff)
+    }
+
+    #[expect(
+        clippy::as_conversions,
+        reason = "u64::from is not const; a byte fits"
+    )]
+    const fn byte(self, byte: u8) -> Self {
+        Self((self.0 ^ (byte as u64)).wrapping_mul(0x0000_0100_0000_01b3))
     }
 }
 
@@ -84,16 +184,32 @@ mod tests {
     #[test]
     fn the_hash_is_fnv_1a() {
         // From the reference implementation's list of test vectors.
-        assert_eq!(
-            extend(0xcbf2_9ce4_8422_2325, b"foobar"),
-            0x8594_4171_f739_67e8
-        );
+        let foobar = b"foobar"
+            .iter()
+            .fold(Tag::BEGIN, |tag, byte| tag.byte(*byte));
+        assert_eq!(foobar.0, 0x8594_4171_f739_67e8);
     }
 
     #[test]
-    fn one_letter_makes_another_interface() {
-        let one = Interface::new("fn add(a: u32, b: u32) -> u32");
-        let other = Interface::new("fn add(a: u32, c: u32) -> u32");
-        assert_ne!(one.hash(), other.hash());
+    fn whatever_differs_makes_another_tag() {
+        let tags = [
+            ("Sum", Version::FIRST, "fn add(a: u32, b: u32) -> u32"),
+            ("Sum", Version::FIRST, "fn add(a: u32, c: u32) -> u32"),
+            ("Sun", Version::FIRST, "fn add(a: u32, b: u32) -> u32"),
+            ("Sum", Version::new(2, 0), "fn add(a: u32, b: u32) -> u32"),
+        ]
+        .map(|(name, version, signature)| Method::new(name, version, 1, "add", signature).tag());
+        for (at, tag) in tags.iter().enumerate() {
+            assert!(!tags[..at].contains(tag));
+        }
+        // A later minor version calls the same method.
+        let later = Method::new(
+            "Sum",
+            Version::new(1, 9),
+            1,
+            "add",
+            "fn add(a: u32, b: u32) -> u32",
+        );
+        assert_eq!(later.tag(), tags[0]);
     }
 }

@@ -1,11 +1,11 @@
-//! A server procedure with values.
+//! The procedure of a typed door.
 
 use serde::Serialize;
 
 use super::buffer::Buffer;
 use super::error::Unreadable;
-use super::frame::{self, FAILED, RETURNED, Unfit};
-use super::interface::Interface;
+use super::frame::{self, Call, FAILED, RETURNED, Unfit};
+use super::interface::{Interface, Method};
 use super::reader::Reader;
 use super::writer::{self, Bytes};
 use crate::attributes::DoorAttributes;
@@ -14,35 +14,81 @@ use crate::door::Door;
 use crate::error::DoorError;
 use crate::invocation::{Invocation, Returned};
 
-/// Makes the door of a typed procedure. It refuses descriptors: no argument is one.
+/// Makes the door of an interface. It refuses descriptors: no argument is one.
 ///
 /// # Errors
 /// As [`Door::create_with`].
 pub fn create(
-    procedure: fn(Invocation<'_>) -> Returned,
+    interface: &'static Interface,
+    dispatch: impl for<'call> Fn(Incoming<'call>) -> Returned + Send + Sync + 'static,
     mut options: Options,
 ) -> Result<Door, DoorError> {
     options.attributes |= DoorAttributes::REFUSE_DESC;
+    let procedure = move |invocation: Invocation<'_>| match frame::open_call(invocation.data()) {
+        Ok(call) => dispatch(Incoming {
+            interface,
+            call,
+            invocation,
+        }),
+        Err(unfit) => refuse(invocation, interface, &unfit),
+    };
     Door::create_with(procedure, options)
 }
 
-/// Serves one call: reads the arguments, runs the procedure, answers.
-///
-/// A call that is for another procedure, or whose arguments `read` cannot read to the last byte, is answered with the
-/// reason; `run` is then not called.
-pub fn serve<'call, A>(
+/// A call of a method.
+#[derive(Debug)]
+pub struct Incoming<'call> {
+    interface: &'static Interface,
+    call: Call<'call>,
     invocation: Invocation<'call>,
-    interface: &Interface,
-    read: impl FnOnce(&mut Reader<'call>) -> Result<A, Unreadable>,
-    run: impl FnOnce(A, &mut Answer<'_>),
-) -> Returned {
-    let mut results = Buffer::take();
-    let arguments = frame::open_call(interface, invocation.data())
-        .and_then(|data| Reader::all(data, read).map_err(Unfit::Argument));
-    match arguments {
-        Ok(arguments) => run(arguments, &mut Answer::new(&mut results.0)),
-        Err(unfit) => frame::put_unfit(&unfit, interface, &mut results.0),
+}
+
+impl<'call> Incoming<'call> {
+    /// The number of the method that is called.
+    #[inline]
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.call.number
     }
+
+    /// Serves the call: reads the arguments, runs the method, answers.
+    ///
+    /// A call that is for another signature, or whose arguments `read` cannot read to the last byte, is answered with the
+    /// reason; `run` is then not called.
+    #[inline]
+    pub fn serve<A>(
+        self,
+        method: &Method,
+        read: impl FnOnce(&mut Reader<'call>) -> Result<A, Unreadable>,
+        run: impl FnOnce(A, &mut Answer<'_>),
+    ) -> Returned {
+        if self.call.tag != method.tag() {
+            return self.unsupported();
+        }
+        let arguments = match Reader::all(self.call.arguments, read) {
+            Ok(arguments) => arguments,
+            Err(unreadable) => {
+                let unfit = Unfit::Argument(unreadable);
+                return refuse(self.invocation, self.interface, &unfit);
+            }
+        };
+        let mut results = Buffer::take();
+        run(arguments, &mut Answer::new(&mut results.0));
+        self.invocation.door_return(&results.0, Vec::new())
+    }
+
+    /// Says that there is no such method here, and what is here instead.
+    #[cold]
+    pub fn unsupported(self) -> Returned {
+        let number = self.call.number;
+        refuse(self.invocation, self.interface, &Unfit::Method { number })
+    }
+}
+
+#[cold]
+fn refuse(invocation: Invocation<'_>, interface: &Interface, unfit: &Unfit) -> Returned {
+    let mut results = Buffer::take();
+    frame::put_unfit(unfit, interface, &mut results.0);
     invocation.door_return(&results.0, Vec::new())
 }
 

@@ -9,12 +9,17 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::error::{Malformed, Refused, Unreadable};
 use super::frame::{self, Results, Unfit};
-use super::interface::Interface;
+use super::interface::{Interface, Method, Version};
 use super::reader::Reader;
 use super::writer::{self, Writer};
 use super::{Answer, DEPTH};
 
-const ADD: Interface = Interface::new("fn add(a: u32, b: u32) -> u32");
+static METHODS: [Method; 1] = [method("fn add(a: u32, b: u32) -> u32")];
+static ADD: Interface = Interface::new("Sums", Version::new(1, 2), &METHODS);
+
+const fn method(signature: &'static str) -> Method {
+    Method::new("Sums", Version::new(1, 2), 1, "add", signature)
+}
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 enum Everything {
@@ -130,35 +135,67 @@ fn a_length_that_the_data_cannot_hold_costs_nothing() {
 }
 
 #[test]
-fn a_call_is_for_one_procedure_and_one_version() {
+fn a_call_names_its_method() {
     let mut call = Vec::new();
-    frame::begin_call(&ADD, &mut call);
+    frame::begin_call(&METHODS[0], &mut call);
     call.extend_from_slice(b"rest");
-    assert_eq!(frame::open_call(&ADD, &call), Ok(&b"rest"[..]));
+    let opened = frame::open_call(&call).unwrap();
+    assert_eq!(opened.number, 1);
+    assert_eq!(opened.tag, METHODS[0].tag());
+    assert_eq!(opened.arguments, b"rest");
 
     let not_typed = Err(Unfit::Argument(Unreadable::new("", Malformed::NotTyped)));
-    assert_eq!(frame::open_call(&ADD, &[]), not_typed);
-    assert_eq!(frame::open_call(&ADD, &[0; 20]), not_typed);
-    assert_eq!(frame::open_call(&ADD, &[0x81; 20]), not_typed);
+    assert_eq!(frame::open_call(&[]), not_typed);
+    assert_eq!(frame::open_call(&[0; 20]), not_typed);
+    assert_eq!(frame::open_call(&[0x81; 20]), not_typed);
     let short = Err(Unfit::Argument(Unreadable::new("", Malformed::Short)));
-    assert_eq!(frame::open_call(&ADD, &call[..8]), short);
-    let other = Interface::new("fn sub(a: u32, b: u32) -> u32");
-    assert_eq!(frame::open_call(&other, &call), Err(Unfit::Interface));
+    assert_eq!(frame::open_call(&call[..7]), short);
     call[0] = 2;
-    assert_eq!(frame::open_call(&ADD, &call), Err(Unfit::Version));
+    assert_eq!(frame::open_call(&call), Err(Unfit::Version));
+}
+
+/// What a caller of `add` is told by a server of another interface.
+fn refused(name: &'static str, version: Version, methods: &'static [Method]) -> Refused {
+    let theirs = Interface::new(name, version, methods);
+    let mut results = Vec::new();
+    frame::put_unfit(&Unfit::Method { number: 1 }, &theirs, &mut results);
+    match frame::open_results(&ADD, &METHODS[0], &results) {
+        Ok(Results::Refused(refused)) => refused,
+        other => panic!("not refused: {other:?}"),
+    }
 }
 
 #[test]
 fn a_refusal_says_what_both_sides_have() {
-    let older = Interface::new("fn add(a: u16, b: u16) -> u16");
-    let mut results = Vec::new();
-    frame::put_unfit(&Unfit::Interface, &older, &mut results);
-    let Ok(Results::Refused(reason)) = frame::open_results(&ADD, &results) else {
-        panic!("not refused: {results:?}");
-    };
-    let message = reason.to_string();
-    assert!(message.contains(older.signature()) && message.contains(ADD.signature()));
+    static OLDER: [Method; 1] = [method("fn add(a: u16, b: u16) -> u16")];
+    static OTHER: [Method; 0] = [];
+    assert_eq!(
+        refused("Sums", Version::new(1, 2), &OLDER),
+        Refused::OtherSignature {
+            theirs: OLDER[0].signature().to_owned(),
+            ours: METHODS[0].signature(),
+        }
+    );
+    assert_eq!(
+        refused("Sums", Version::new(1, 0), &OTHER),
+        Refused::Unsupported {
+            method: "add",
+            theirs: Version::new(1, 0),
+            ours: Version::new(1, 2),
+        }
+    );
+    for (name, version) in [("Sums", Version::new(2, 0)), ("Sum", Version::new(1, 2))] {
+        let theirs = format!("{name} {version}");
+        assert_eq!(
+            refused(name, version, &OLDER),
+            Refused::OtherInterface {
+                theirs,
+                ours: "Sums 1.2".to_owned(),
+            }
+        );
+    }
 
+    let mut results = Vec::new();
     let unreadable = Unreadable::new("b", Malformed::TooDeep);
     frame::put_unfit(&Unfit::Argument(unreadable), &ADD, &mut results);
     let refused = Refused::BadArgument {
@@ -166,14 +203,14 @@ fn a_refusal_says_what_both_sides_have() {
         reason: Malformed::TooDeep,
     };
     assert_eq!(
-        frame::open_results(&ADD, &results),
+        frame::open_results(&ADD, &METHODS[0], &results),
         Ok(Results::Refused(refused))
     );
 
     // A server of version 2.
-    let refused = Refused::OtherVersion { theirs: 2, ours: 1 };
+    let refused = Refused::OtherLayout { theirs: 2, ours: 1 };
     assert_eq!(
-        frame::open_results(&ADD, &[0x82, 3, 9, 9]),
+        frame::open_results(&ADD, &METHODS[0], &[0x82, 3, 9, 9]),
         Ok(Results::Refused(refused))
     );
 }
@@ -181,7 +218,7 @@ fn a_refusal_says_what_both_sides_have() {
 #[test]
 fn results_that_are_none_are_told_from_those_that_are() {
     let mut call = Vec::new();
-    frame::begin_call(&ADD, &mut call);
+    frame::begin_call(&METHODS[0], &mut call);
     for nonsense in [
         &[][..],
         &[0x81],
@@ -192,25 +229,25 @@ fn results_that_are_none_are_told_from_those_that_are() {
         &call,
     ] {
         assert_eq!(
-            frame::open_results(&ADD, nonsense),
+            frame::open_results(&ADD, &METHODS[0], nonsense),
             Err(Malformed::NotTyped)
         );
     }
     assert_eq!(
-        frame::open_results(&ADD, &[0x81, 4, 1]),
+        frame::open_results(&ADD, &METHODS[0], &[0x81, 4, 1]),
         Err(Malformed::Short)
     );
-    assert_eq!(frame::open_results(&ADD, &[0x81, 5]), Err(Malformed::Short));
+    assert_eq!(frame::open_results(&ADD, &METHODS[0], &[0x81, 5]), Err(Malformed::Short));
 }
 
 #[test]
 fn the_text_of_a_server_is_cut_and_escaped() {
     let mut results = vec![0x81, 4];
-    results.extend_from_slice(&[0; 8]);
+    results.extend_from_slice(&[0, 0, 0, 0, 0x00, 0xf0]);
     results.extend_from_slice(b"\x1b[2J\xff");
     results.resize(1 << 20, b'x');
     let Ok(Results::Refused(Refused::OtherInterface { theirs, .. })) =
-        frame::open_results(&ADD, &results)
+        frame::open_results(&ADD, &METHODS[0], &results)
     else {
         panic!("not refused");
     };
@@ -242,7 +279,7 @@ fn a_value_that_cannot_be_put_is_reported() {
     assert_eq!(writer.failed(), Some("bad"));
 
     Answer::new(&mut out).value(&Obstinate);
-    assert_eq!(frame::open_results(&ADD, &out), Ok(Results::ValueLost));
+    assert_eq!(frame::open_results(&ADD, &METHODS[0], &out), Ok(Results::ValueLost));
 }
 
 proptest::proptest! {
@@ -260,7 +297,7 @@ proptest::proptest! {
     #[test]
     fn results_of_any_bytes_are_taken_or_refused(status in any::<u8>(), rest: Vec<u8>) {
         let data = [&[0x81, status], &rest[..]].concat();
-        match frame::open_results(&ADD, &data) {
+        match frame::open_results(&ADD, &METHODS[0], &data) {
             Ok(Results::Value(value) | Results::Error(value)) => prop_assert_eq!(value, &rest[..]),
             Ok(Results::Refused(_) | Results::ValueLost) => prop_assert!((3..=6).contains(&status)),
             Err(_) => prop_assert!(!matches!(status, 1 | 2)),
