@@ -35,26 +35,43 @@
 //! Bytes 0 and 1 of the results keep their place and status 3 its meaning in every version. No number starts at zero:
 //! an empty or cleared message is none of these.
 //!
-//! Values are encoded by [postcard](https://postcard.jamesmunns.com) through serde. What arrives is decoded from the
-//! private copy: `&str` and `&[u8]` point into it. Values nested deeper than [`DEPTH`], bytes that are left over, and
-//! sequences of more elements than the data could hold are refused, so that neither the stack nor memory nor time is
-//! spent on what is not there.
+//! Values are put one right after the other through serde, without names, types or padding. All numbers are little endian:
+//!
+//! | value | bytes |
+//! |---|---|
+//! | integers, floats | as many as the type has; `usize` and `isize` are 8 |
+//! | `bool` | 1: 0 or 1 |
+//! | `char` | 4: its number |
+//! | text, bytes | length (4), then the bytes |
+//! | option | 1: 0, or 1 and then the value |
+//! | unit, unit structure | none |
+//! | newtype, tuple, array, structure | its parts in their order |
+//! | sequence, set | number of elements (4), then the elements |
+//! | map | number of entries (4), then each key and its value |
+//! | enumeration | number of the variant in the order of the source, from 0 on (4), then its parts |
+//!
+//! What arrives is decoded from the private copy: `&str` and `&[u8]` point into it. Values nested deeper than [`DEPTH`],
+//! bytes that are left over, and sequences of more elements than the data could hold are refused, so that neither the
+//! stack nor memory nor time is spent on what is not there.
 
-mod bounded;
 mod buffer;
 mod client;
+mod decode;
+mod encode;
 mod error;
 mod fallible;
 mod frame;
 mod interface;
+mod look;
 mod reader;
 mod server;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-pub use bounded::DEPTH;
 pub use client::{Client, Target};
+pub use decode::DEPTH;
 pub use error::{Malformed, ProcedureError, Refused, Unreadable};
 pub use fallible::Fallible;
 pub use interface::{Interface, Method, Version};

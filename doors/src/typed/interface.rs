@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The encoding of values, part of every tag: the same types over another one are another interface.
-pub(super) const CODEC: &str = "postcard 1";
+pub(super) const CODEC: &str = "fixed 1";
 
 /// An interface, as a program was compiled with it: a name, a version and numbered methods.
 ///

@@ -37,7 +37,7 @@ enum Everything {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct List(Option<Box<List>>);
 
-fn bytes<T: Serialize>(value: &T) -> Vec<u8> {
+fn bytes<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::new();
     writer::put(&mut out, value).unwrap();
     out
@@ -95,13 +95,19 @@ fn bytes_at_once_are_the_bytes_of_a_sequence() {
 #[test]
 fn bytes_that_are_no_value_are_refused() {
     assert_eq!(read::<bool>(&[2]), Err(Malformed::BadValue));
-    assert_eq!(read::<String>(&[1, 0xff]), Err(Malformed::BadValue));
-    assert_eq!(read::<char>(&[1, 0xff]), Err(Malformed::BadValue));
+    assert_eq!(
+        read::<String>(&[1, 0, 0, 0, 0xff]),
+        Err(Malformed::BadValue)
+    );
+    assert_eq!(read::<char>(&[0, 0xd8, 0, 0]), Err(Malformed::BadValue));
     assert_eq!(read::<Option<u8>>(&[2]), Err(Malformed::BadValue));
-    assert_eq!(read::<Everything>(&[9]), Err(Malformed::BadValue));
-    assert_eq!(read::<u16>(&[0xff; 3]), Err(Malformed::BadValue));
-    assert_eq!(read::<u32>(&[]), Err(Malformed::Short));
-    assert_eq!(read::<String>(&[5, b'a']), Err(Malformed::Short));
+    assert_eq!(read::<Everything>(&[9, 0, 0, 0]), Err(Malformed::BadValue));
+    assert_eq!(
+        read::<std::num::NonZeroU8>(&[0]),
+        Err(Malformed::BadValue)
+    );
+    assert_eq!(read::<u32>(&[1, 2, 3]), Err(Malformed::Short));
+    assert_eq!(read::<String>(&[5, 0, 0, 0, b'a']), Err(Malformed::Short));
     assert_eq!(read::<u8>(&[1, 1]), Err(Malformed::LeftOver));
     assert_eq!(read::<()>(&[0]), Err(Malformed::LeftOver));
 }
@@ -122,16 +128,53 @@ fn values_nested_too_deep_are_refused_without_going_down() {
 
 #[test]
 fn a_length_that_the_data_cannot_hold_costs_nothing() {
-    // 2^60 as a number of variable length.
-    let huge = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10];
-    assert_eq!(read::<Vec<u64>>(&huge), Err(Malformed::Short));
-    assert_eq!(read::<HashMap<u64, u64>>(&huge), Err(Malformed::Short));
+    let huge = [0xff; 4];
+    assert_eq!(read::<Vec<u64>>(&huge), Err(Malformed::TooMany));
+    assert_eq!(read::<HashMap<u64, u64>>(&huge), Err(Malformed::TooMany));
     assert_eq!(read::<String>(&huge), Err(Malformed::Short));
+    // As many as there are bytes, of eight bytes each.
+    assert_eq!(read::<Vec<u64>>(&[8, 0, 0, 0, 1, 2, 3, 4]), Err(Malformed::Short));
     // Elements without a byte each, by the length alone and a million times over.
     assert_eq!(read::<Vec<()>>(&huge), Err(Malformed::TooMany));
-    let mut bomb = vec![0x80, 0x80, 0x80, 0x01];
-    bomb.extend_from_slice(&[0xff, 0xff, 0x03].repeat(1 << 10));
+    let mut bomb = 1024_u32.to_le_bytes().to_vec();
+    bomb.extend_from_slice(&[0xff, 0xff, 0, 0].repeat(1 << 10));
     assert_eq!(read::<Vec<Vec<()>>>(&bomb), Err(Malformed::TooMany));
+}
+
+#[test]
+fn values_are_put_as_the_page_says() {
+    assert_eq!(bytes(&0x0102_u16), [2, 1]);
+    assert_eq!(bytes(&(-2_isize)), [&[0xfe][..], &[0xff; 7]].concat());
+    assert_eq!(bytes(&(true, 'x')), [1, b'x', 0, 0, 0]);
+    assert_eq!(bytes(&1.0_f64), 1.0_f64.to_le_bytes());
+    assert_eq!(bytes("ab"), [2, 0, 0, 0, b'a', b'b']);
+    assert_eq!(bytes(&[Some(7_u8), None].as_slice()), [2, 0, 0, 0, 1, 7, 0]);
+    assert_eq!(bytes(&[7_u8, 8]), [7, 8]);
+    assert_eq!(bytes(&((), [(); 3])), []);
+    assert_eq!(
+        bytes(&HashMap::from([(5_u8, "v")])),
+        [1, 0, 0, 0, 5, 1, 0, 0, 0, b'v']
+    );
+    assert_eq!(
+        bytes(&Everything::Tuple(-1, 0.0, 'a')),
+        [&[2, 0, 0, 0, 0xff][..], &[0; 8], &[b'a', 0, 0, 0]].concat()
+    );
+}
+
+/// Does not know how many elements it has.
+struct Counting(u8);
+
+impl Serialize for Counting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((0..self.0).filter(|_| true))
+    }
+}
+
+#[test]
+fn a_sequence_of_unknown_length_is_counted() {
+    assert_eq!(bytes(&(9_u8, Counting(3))), [9, 3, 0, 0, 0, 0, 1, 2]);
+    let back: (u8, Vec<u8>) = read(&bytes(&(9_u8, Counting(3)))).unwrap();
+    assert_eq!(back, (9, vec![0, 1, 2]));
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! Values into bytes.
+//! The values of a message, put one after the other.
 
-use postcard::ser_flavors::Flavor;
 use serde::{Serialize, Serializer};
+
+use super::encode::{Encoder, Unwritable};
 
 /// Puts values one after the other.
 ///
@@ -17,7 +18,8 @@ impl<'out> Writer<'out> {
         Self { out, failed: None }
     }
 
-    /// Puts a value. It can fail only where its `Serialize` does, or has a sequence of unknown length.
+    /// Puts a value. It can fail only where its `Serialize` does.
+    #[inline]
     pub fn put<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
         if self.failed.is_none() && put(self.out, value).is_err() {
             self.failed = Some(name);
@@ -35,8 +37,9 @@ impl<'out> Writer<'out> {
     }
 }
 
-pub(super) fn put<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> postcard::Result<()> {
-    postcard::serialize_with_flavor(value, Sink(out))
+#[inline]
+pub(super) fn put<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), Unwritable> {
+    value.serialize(&mut Encoder(out))
 }
 
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
@@ -44,27 +47,5 @@ pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 impl Serialize for Bytes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(self.0)
-    }
-}
-
-struct Sink<'out>(&'out mut Vec<u8>);
-
-impl Flavor for Sink<'_> {
-    type Output = ();
-
-    #[inline]
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    #[inline]
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
     }
 }
