@@ -68,6 +68,7 @@ mod server;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod values;
 mod writer;
 
 pub use client::{Client, Target};
@@ -77,4 +78,6 @@ pub use fallible::Fallible;
 pub use interface::{Interface, Method, Version};
 pub use reader::Reader;
 pub use server::{Answer, Incoming, create};
+pub use shape::{Plain, Shape, Variant};
+pub use values::Values;
 pub use writer::Writer;

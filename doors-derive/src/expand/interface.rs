@@ -1,12 +1,14 @@
 //! What both sides must agree on, and the trait as it is put back.
 
-use proc_macro2::{Literal, TokenStream};
-use quote::quote;
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{ItemTrait, TraitItem};
 
 use super::types::Types;
+use super::{half_types, local};
 use crate::check::OURS;
-use crate::model::{Procedure, Version};
+use crate::model::{Outcome, Passing, Procedure, Version, is_bytes};
 
 /// The tables of the interface; `DOOR_INTERFACE` and `DOOR_METHODS` are seen by the other parts only.
 pub(super) fn interface(
@@ -20,12 +22,59 @@ pub(super) fn interface(
     let count = Literal::usize_unsuffixed(methods.len());
     let described = methods.iter().map(|method| {
         let (number, name, signature) = (method.number, method.text(), method.signature());
-        quote!(::doors::typed::Method::new(#interface, #version, #number, #name, #signature))
+        let values = values(method);
+        quote! {
+            ::doors::typed::Method::new(
+                #interface, #version, #number, #name, #signature, #values
+            )
+        }
     });
     quote! {
         static DOOR_METHODS: [::doors::typed::Method; #count] = [#(#described),*];
         static DOOR_INTERFACE: ::doors::typed::Interface =
             ::doors::typed::Interface::new(#interface, #version, &DOOR_METHODS);
+    }
+}
+
+/// Says what the values of a procedure look like.
+fn values(procedure: &Procedure<'_>) -> TokenStream {
+    let values = local("values");
+    let arguments = procedure.arguments.iter().map(|argument| {
+        let (ty, name) = (argument.ty, argument.name());
+        let span = ty.span();
+        match argument.passing() {
+            Passing::Bytes => quote!(#values.argument_bytes(#name);),
+            Passing::Whole => quote_spanned!(span=> #values.argument::<#ty>(#name);),
+            Passing::SliceOf(element) => {
+                quote_spanned!(span=> #values.argument::<::std::vec::Vec<#element>>(#name);)
+            }
+            Passing::ReferenceTo(referent) => {
+                quote_spanned!(span=> #values.argument::<#referent>(#name);)
+            }
+        }
+    });
+    let result = match &procedure.outcome {
+        Outcome::Unit => quote!(),
+        Outcome::Value(ty) => result_of(&quote!(#ty), ty.span(), is_bytes(ty), &values),
+        Outcome::Fallible { ty, halves } => {
+            let (value, error) = half_types(ty, *halves);
+            let bytes = halves.is_some_and(|(value, _)| is_bytes(value));
+            let result = result_of(&value, value.span(), bytes, &values);
+            let error = quote_spanned!(error.span()=> #values.error::<#error>(););
+            quote!(#result #error)
+        }
+    };
+    match (procedure.arguments.is_empty(), result.is_empty()) {
+        (true, true) => quote!(|_| {}),
+        _ => quote!(|#values| { #(#arguments)* #result }),
+    }
+}
+
+fn result_of(ty: &TokenStream, span: Span, bytes: bool, values: &Ident) -> TokenStream {
+    if bytes {
+        quote!(#values.result_bytes();)
+    } else {
+        quote_spanned!(span=> #values.result::<#ty>();)
     }
 }
 

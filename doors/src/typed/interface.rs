@@ -1,6 +1,9 @@
 //! What both sides of a typed door must agree on.
 
 use std::fmt;
+use std::sync::OnceLock;
+
+use super::values::Values;
 
 /// The encoding of values, part of every tag: the same types over another one are another interface.
 pub(super) const CODEC: &str = "fixed 1";
@@ -14,6 +17,7 @@ pub struct Interface {
     name: &'static str,
     version: Version,
     methods: &'static [Method],
+    takes_descriptors: OnceLock<bool>,
 }
 
 /// The version of an interface.
@@ -33,7 +37,10 @@ pub struct Method {
     number: u16,
     name: &'static str,
     signature: &'static str,
-    tag: u64,
+    values: fn(&mut Values),
+    /// Of all but the values.
+    begun: Tag,
+    tag: OnceLock<u64>,
 }
 
 impl Interface {
@@ -44,6 +51,7 @@ impl Interface {
             name,
             version,
             methods,
+            takes_descriptors: OnceLock::new(),
         }
     }
 
@@ -63,6 +71,15 @@ impl Interface {
     #[must_use]
     pub const fn methods(&self) -> &'static [Method] {
         self.methods
+    }
+
+    /// Whether descriptors can come with a call.
+    pub(super) fn takes_descriptors(&self) -> bool {
+        *self.takes_descriptors.get_or_init(|| {
+            self.methods
+                .iter()
+                .any(|method| method.values().take_descriptors())
+        })
     }
 
     /// The method with a number.
@@ -104,9 +121,10 @@ impl Method {
         number: u16,
         name: &'static str,
         signature: &'static str,
+        values: fn(&mut Values),
     ) -> Self {
         let [high, low] = version.major.to_le_bytes();
-        let tag = Tag::BEGIN
+        let begun = Tag::BEGIN
             .text(CODEC)
             .text(interface)
             .byte(high)
@@ -116,7 +134,9 @@ impl Method {
             number,
             name,
             signature,
-            tag: tag.0 & TAG_BITS,
+            values,
+            begun,
+            tag: OnceLock::new(),
         }
     }
 
@@ -138,14 +158,26 @@ impl Method {
         self.signature
     }
 
-    /// What caller and server must have in common to understand each other: a hash (40 bits of FNV-1a) of the encoding, the interface's
-    /// name, the first number of its version and the signature.
+    /// What its arguments and results look like.
+    #[must_use]
+    pub fn values(&self) -> Values {
+        let mut values = Values::default();
+        (self.values)(&mut values);
+        values
+    }
+
+    /// What caller and server must have in common to understand each other: a hash (40 bits of FNV-1a) of the encoding, the
+    /// interface's name, the first number of its version, the signature and the shapes of all values.
     ///
     /// It is no defence against a liar, who could send anything anyway; it keeps honest programs of different age from
     /// misreading each other.
+    #[inline]
     #[must_use]
-    pub const fn tag(&self) -> u64 {
-        self.tag
+    pub fn tag(&self) -> u64 {
+        *self.tag.get_or_init(|| {
+            let tag = self.begun.text(&self.values().to_string());
+            tag.0 & TAG_BITS
+        })
     }
 }
 
@@ -153,7 +185,7 @@ impl Method {
 const TAG_BITS: u64 = 0xff_ffff_ffff;
 
 /// FNV-1a over texts, each with an end that no text has.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Tag(u64);
 
 impl Tag {
@@ -192,24 +224,25 @@ mod tests {
 
     #[test]
     fn whatever_differs_makes_another_tag() {
+        let method = |name, version, signature, values| {
+            Method::new(name, version, 1, "add", signature, values).tag()
+        };
+        let (one, two) = (Version::FIRST, Version::new(2, 0));
+        let text = "fn add(a: A) -> u32";
+        let short: fn(&mut Values) = |values| values.argument::<u16>("a");
+        let long: fn(&mut Values) = |values| values.argument::<u32>("a");
         let tags = [
-            ("Sum", Version::FIRST, "fn add(a: u32, b: u32) -> u32"),
-            ("Sum", Version::FIRST, "fn add(a: u32, c: u32) -> u32"),
-            ("Sun", Version::FIRST, "fn add(a: u32, b: u32) -> u32"),
-            ("Sum", Version::new(2, 0), "fn add(a: u32, b: u32) -> u32"),
-        ]
-        .map(|(name, version, signature)| Method::new(name, version, 1, "add", signature).tag());
+            method("Sum", one, text, long),
+            method("Sum", one, "fn add(b: A) -> u32", long),
+            method("Sun", one, text, long),
+            method("Sum", two, text, long),
+            // What the type is inside.
+            method("Sum", one, text, short),
+        ];
         for (at, tag) in tags.iter().enumerate() {
             assert!(!tags[..at].contains(tag));
         }
         // A later minor version calls the same method.
-        let later = Method::new(
-            "Sum",
-            Version::new(1, 9),
-            1,
-            "add",
-            "fn add(a: u32, b: u32) -> u32",
-        );
-        assert_eq!(later.tag(), tags[0]);
+        assert_eq!(method("Sum", Version::new(1, 9), text, long), tags[0]);
     }
 }

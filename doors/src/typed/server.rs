@@ -14,7 +14,7 @@ use crate::door::Door;
 use crate::error::DoorError;
 use crate::invocation::{Invocation, Returned};
 
-/// Makes the door of an interface. It refuses descriptors: no argument is one.
+/// Makes the door of an interface. It refuses descriptors where no argument has one.
 ///
 /// # Errors
 /// As [`Door::create_with`].
@@ -23,7 +23,9 @@ pub fn create(
     dispatch: impl for<'call> Fn(Incoming<'call>) -> Returned + Send + Sync + 'static,
     mut options: Options,
 ) -> Result<Door, DoorError> {
-    options.attributes |= DoorAttributes::REFUSE_DESC;
+    if !interface.takes_descriptors() {
+        options.attributes |= DoorAttributes::REFUSE_DESC;
+    }
     let procedure = move |invocation: Invocation<'_>| match frame::open_call(invocation.data()) {
         Ok(call) => dispatch(Incoming {
             interface,

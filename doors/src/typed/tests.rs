@@ -18,7 +18,7 @@ static METHODS: [Method; 1] = [method("fn add(a: u32, b: u32) -> u32")];
 static ADD: Interface = Interface::new("Sums", Version::new(1, 2), &METHODS);
 
 const fn method(signature: &'static str) -> Method {
-    Method::new("Sums", Version::new(1, 2), 1, "add", signature)
+    Method::new("Sums", Version::new(1, 2), 1, "add", signature, |_| {})
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

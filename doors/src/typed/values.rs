@@ -1,0 +1,84 @@
+//! What the values of a method look like.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::look::shape_of;
+use super::shape::{Plain, Shape};
+
+/// The shapes of a method's arguments, of its result and of its error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Values {
+    arguments: Vec<(&'static str, Shape)>,
+    result: Shape,
+    error: Option<Shape>,
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self {
+            arguments: Vec::new(),
+            result: Shape::Plain(Plain::Unit),
+            error: None,
+        }
+    }
+}
+
+impl Values {
+    /// Adds an argument.
+    pub fn argument<T: Deserialize<'static>>(&mut self, name: &'static str) {
+        self.arguments.push((name, shape_of::<T>()));
+    }
+
+    /// Adds an argument that is put as bytes at once.
+    pub fn argument_bytes(&mut self, name: &'static str) {
+        self.arguments.push((name, Shape::Plain(Plain::Bytes)));
+    }
+
+    /// Says what the result is; it is nothing otherwise.
+    pub fn result<T: Deserialize<'static>>(&mut self) {
+        self.result = shape_of::<T>();
+    }
+
+    /// Says that the result is bytes, put at once.
+    pub fn result_bytes(&mut self) {
+        self.result = Shape::Plain(Plain::Bytes);
+    }
+
+    /// Says what the error is; there is none otherwise.
+    pub fn error<E: Deserialize<'static>>(&mut self) {
+        self.error = Some(shape_of::<E>());
+    }
+
+    /// The arguments' names and shapes, in their order.
+    #[must_use]
+    pub fn arguments(&self) -> &[(&'static str, Shape)] {
+        &self.arguments
+    }
+
+    /// Whether descriptors can come with a call.
+    pub(super) fn take_descriptors(&self) -> bool {
+        self.arguments
+            .iter()
+            .any(|(_, argument)| argument.has_descriptors())
+    }
+}
+
+/// In one line, the same for the same values: it goes into the tag.
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(")?;
+        for (at, (name, argument)) in self.arguments.iter().enumerate() {
+            if at > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{name}: {argument}")?;
+        }
+        write!(f, ") -> {}", self.result)?;
+        if let Some(error) = &self.error {
+            write!(f, " or {error}")?;
+        }
+        Ok(())
+    }
+}
