@@ -53,6 +53,37 @@ pub(crate) enum Passing<'a> {
     SliceOf(&'a Type),
     /// `&T`: a value is read, a reference to it is passed.
     ReferenceTo(&'a Type),
+    /// A descriptor, or an `Option` or a `Vec` of some.
+    Carried,
+    /// `&File` and the like: a descriptor is taken, a reference to it is passed.
+    ReferenceToCarried(&'a Type),
+    /// `&[File]` and the like.
+    SliceOfCarried(&'a Type),
+    /// `BorrowedFd<'_>`: a descriptor is taken and lent.
+    Borrowed,
+    /// `Option<BorrowedFd<'_>>`.
+    BorrowedIf,
+}
+
+/// How a result travels.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    /// Through serde.
+    Value,
+    /// `Vec<u8>`: all bytes at once.
+    Bytes,
+    /// As descriptors.
+    Carried,
+}
+
+impl Kind {
+    pub(crate) fn of(ty: &Type) -> Self {
+        match ty {
+            ty if is_bytes(ty) => Self::Bytes,
+            ty if is_carried(ty) => Self::Carried,
+            _ => Self::Value,
+        }
+    }
 }
 
 /// What the function returns.
@@ -102,10 +133,17 @@ impl<'a> Argument<'a> {
                 // serde borrows these three.
                 elem if last_word(elem, "str") || last_word(elem, "Path") => Passing::Whole,
                 Type::Slice(slice) if last_word(&slice.elem, "u8") => Passing::Whole,
+                Type::Slice(slice) if is_carried(&slice.elem) => {
+                    Passing::SliceOfCarried(&slice.elem)
+                }
                 Type::Slice(slice) => Passing::SliceOf(&slice.elem),
+                elem if is_carried(elem) => Passing::ReferenceToCarried(elem),
                 elem => Passing::ReferenceTo(elem),
             },
             ty if is_bytes(ty) => Passing::Bytes,
+            ty if is_carried(ty) => Passing::Carried,
+            ty if is_borrowed(ty) => Passing::Borrowed,
+            ty if inside(ty, "Option").is_some_and(is_borrowed) => Passing::BorrowedIf,
             _ => Passing::Whole,
         }
     }
@@ -143,16 +181,49 @@ pub(crate) fn client_name(function: &Ident) -> Ident {
 }
 
 /// Whether a type is `Vec<u8>`.
-pub(crate) fn is_bytes(ty: &Type) -> bool {
-    let Some(segment) = last_segment(ty).filter(|segment| segment.ident == "Vec") else {
-        return false;
-    };
+fn is_bytes(ty: &Type) -> bool {
+    inside(ty, "Vec").is_some_and(|element| last_word(element, "u8"))
+}
+
+/// The types that are descriptors, by their names: a macro sees no more of them.
+const CARRIED: [&str; 11] = [
+    "OwnedFd",
+    "File",
+    "UnixStream",
+    "UnixListener",
+    "UnixDatagram",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "PipeReader",
+    "PipeWriter",
+    "Door",
+];
+
+/// Whether a type is a descriptor, or an `Option` or a `Vec` of some.
+fn is_carried(ty: &Type) -> bool {
+    CARRIED.iter().any(|word| last_word(ty, word))
+        || ["Option", "Vec"]
+            .iter()
+            .any(|word| inside(ty, word).is_some_and(is_carried))
+}
+
+/// Whether a type is `BorrowedFd<'_>`.
+fn is_borrowed(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|segment| segment.ident == "BorrowedFd")
+}
+
+/// The `T` of a `Word<T>`.
+fn inside<'a>(ty: &'a Type, word: &str) -> Option<&'a Type> {
+    let segment = last_segment(ty).filter(|segment| segment.ident == word)?;
     let PathArguments::AngleBracketed(list) = &segment.arguments else {
-        return false;
+        return None;
     };
-    let mut elements = list.args.iter();
-    let is_byte = |argument: &GenericArgument| matches!(argument, GenericArgument::Type(ty) if last_word(ty, "u8"));
-    elements.next().is_some_and(is_byte) && elements.next().is_none()
+    let mut arguments = list.args.iter();
+    match (arguments.next(), arguments.next()) {
+        (Some(GenericArgument::Type(inside)), None) => Some(inside),
+        _ => None,
+    }
 }
 
 /// A type without the parentheses and the invisible delimiters that other macros leave.

@@ -55,11 +55,13 @@
 //! stack nor memory nor time is spent on what is not there.
 
 mod buffer;
+mod carried;
 mod client;
 mod decode;
 mod encode;
 mod error;
 mod fallible;
+mod fd;
 mod frame;
 mod interface;
 mod look;
@@ -68,13 +70,20 @@ mod server;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod travel;
 mod values;
 mod writer;
 
+#[doc(hidden)]
+pub use serde;
+
+pub use carried::{Arrived, Carried, Parcel};
 pub use client::{Client, Target};
 pub use decode::DEPTH;
+pub use encode::Unwritable;
 pub use error::{Malformed, ProcedureError, Refused, Unreadable};
 pub use fallible::Fallible;
+pub use fd::{Fd, put_door, take_door};
 pub use interface::{Interface, Method, Version};
 pub use reader::Reader;
 pub use server::{Answer, Incoming, create};

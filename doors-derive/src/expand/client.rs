@@ -7,7 +7,7 @@ use syn::{Type, Visibility};
 
 use super::types::Types;
 use super::{half_types, local, parameter};
-use crate::model::{Argument, Outcome, Passing, Procedure, is_bytes};
+use crate::model::{Argument, Kind, Outcome, Passing, Procedure};
 
 /// The names of what every client has; a method of the interface that is called so comes instead.
 const COMMON: [&str; 3] = ["open", "door", "until"];
@@ -18,7 +18,8 @@ pub(super) fn client(
     methods: &[Procedure<'_>],
 ) -> TokenStream {
     let client = &types.client;
-    let [door, path, deadline] = ["door", "path", "deadline"].map(local);
+    let [door, path, deadline, target, serializer] =
+        ["door", "path", "deadline", "target", "S"].map(local);
     let common = COMMON
         .into_iter()
         .filter(|common| !methods.iter().any(|method| types.method_name(method) == *common))
@@ -76,6 +77,23 @@ pub(super) fn client(
         impl ::core::convert::From<::doors::Door> for #client {
             fn from(#door: ::doors::Door) -> Self {
                 Self { target: ::core::convert::From::from(#door) }
+            }
+        }
+
+        impl ::doors::typed::serde::Serialize for #client {
+            fn serialize<#serializer: ::doors::typed::serde::Serializer>(
+                &self,
+                #target: #serializer,
+            ) -> ::core::result::Result<#serializer::Ok, #serializer::Error> {
+                ::doors::typed::put_door(self, #target)
+            }
+        }
+
+        impl<'de> ::doors::typed::serde::Deserialize<'de> for #client {
+            fn deserialize<#serializer: ::doors::typed::serde::Deserializer<'de>>(
+                #target: #serializer,
+            ) -> ::core::result::Result<Self, #serializer::Error> {
+                ::doors::typed::take_door(#target)
             }
         }
     }
@@ -136,6 +154,11 @@ fn put_argument(argument: &Argument<'_>, writer: &Ident) -> TokenStream {
     let name = argument.name();
     let local = argument.name;
     match (argument.passing(), argument.ty) {
+        (Passing::Carried, _) => quote_spanned!(argument.ty.span()=> #writer.lend(#name, &#local)),
+        (Passing::ReferenceToCarried(_), _) => quote!(#writer.lend(#name, #local)),
+        (Passing::SliceOfCarried(_), _) => quote!(#writer.lend_all(#name, #local)),
+        (Passing::Borrowed, _) => quote!(#writer.lend_fd(#local)),
+        (Passing::BorrowedIf, _) => quote!(#writer.lend_fd_if(#local)),
         (Passing::Bytes, _) => quote!(#writer.put_bytes(#name, &#local)),
         (Passing::Whole, Type::Reference(reference))
             if matches!(&*reference.elem, Type::Slice(_)) =>
@@ -152,30 +175,30 @@ fn reading(outcome: &Outcome<'_>) -> (TokenStream, TokenStream, TokenStream, Tok
     let never = quote!(::core::convert::Infallible);
     match outcome {
         Outcome::Unit => {
-            let read = read(&quote!(()), Span::call_site(), false);
+            let read = read(&quote!(()), Span::call_site(), Kind::Value);
             (quote!(()), never, plain, read)
         }
         Outcome::Value(ty) => {
-            let read = read(&quote!(#ty), ty.span(), is_bytes(ty));
+            let read = read(&quote!(#ty), ty.span(), Kind::of(ty));
             (quote!(#ty), never, plain, read)
         }
         Outcome::Fallible { ty, halves } => {
             let (value, error) = half_types(ty, *halves);
-            let bytes = halves.is_some_and(|(value, _)| is_bytes(value));
-            let read_value = read(&value, value.span(), bytes);
-            let read_error = read(&error, error.span(), false);
+            let kind = halves.map_or(Kind::Value, |(value, _)| Kind::of(value));
+            let read_value = read(&value, value.span(), kind);
+            let read_error = read(&error, error.span(), Kind::Value);
             let reads = quote!(#read_value #read_error);
             (value, error, quote!(call_fallible), reads)
         }
     }
 }
 
-fn read(ty: &TokenStream, span: Span, bytes: bool) -> TokenStream {
+fn read(ty: &TokenStream, span: Span, kind: Kind) -> TokenStream {
     let reader = local("results");
     let what = Literal::string("results");
-    if bytes {
-        quote_spanned!(span=> |#reader| #reader.take_bytes(#what),)
-    } else {
-        quote_spanned!(span=> |#reader| #reader.take::<#ty>(#what),)
+    match kind {
+        Kind::Bytes => quote_spanned!(span=> |#reader| #reader.take_bytes(#what),),
+        Kind::Carried => quote_spanned!(span=> |#reader| #reader.take_carried::<#ty>(#what),),
+        Kind::Value => quote_spanned!(span=> |#reader| #reader.take::<#ty>(#what),),
     }
 }

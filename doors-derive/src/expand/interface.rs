@@ -8,7 +8,7 @@ use syn::{ItemTrait, TraitItem};
 use super::types::Types;
 use super::{half_types, local};
 use crate::check::OURS;
-use crate::model::{Outcome, Passing, Procedure, Version, is_bytes};
+use crate::model::{Kind, Outcome, Passing, Procedure, Version};
 
 /// The tables of the interface; `DOOR_INTERFACE` and `DOOR_METHODS` are seen by the other parts only.
 pub(super) fn interface(
@@ -51,15 +51,28 @@ fn values(procedure: &Procedure<'_>) -> TokenStream {
             Passing::ReferenceTo(referent) => {
                 quote_spanned!(span=> #values.argument::<#referent>(#name);)
             }
+            Passing::Carried => quote_spanned!(span=> #values.argument_carried::<#ty>(#name);),
+            Passing::ReferenceToCarried(referent) => {
+                quote_spanned!(span=> #values.argument_carried::<#referent>(#name);)
+            }
+            Passing::SliceOfCarried(element) => quote_spanned! {span=>
+                #values.argument_carried::<::std::vec::Vec<#element>>(#name);
+            },
+            Passing::Borrowed => {
+                quote!(#values.argument_carried::<::std::os::fd::OwnedFd>(#name);)
+            }
+            Passing::BorrowedIf => quote! {
+                #values.argument_carried::<::core::option::Option<::std::os::fd::OwnedFd>>(#name);
+            },
         }
     });
     let result = match &procedure.outcome {
         Outcome::Unit => quote!(),
-        Outcome::Value(ty) => result_of(&quote!(#ty), ty.span(), is_bytes(ty), &values),
+        Outcome::Value(ty) => result_of(&quote!(#ty), ty.span(), Kind::of(ty), &values),
         Outcome::Fallible { ty, halves } => {
             let (value, error) = half_types(ty, *halves);
-            let bytes = halves.is_some_and(|(value, _)| is_bytes(value));
-            let result = result_of(&value, value.span(), bytes, &values);
+            let kind = halves.map_or(Kind::Value, |(value, _)| Kind::of(value));
+            let result = result_of(&value, value.span(), kind, &values);
             let error = quote_spanned!(error.span()=> #values.error::<#error>(););
             quote!(#result #error)
         }
@@ -70,11 +83,11 @@ fn values(procedure: &Procedure<'_>) -> TokenStream {
     }
 }
 
-fn result_of(ty: &TokenStream, span: Span, bytes: bool, values: &Ident) -> TokenStream {
-    if bytes {
-        quote!(#values.result_bytes();)
-    } else {
-        quote_spanned!(span=> #values.result::<#ty>();)
+fn result_of(ty: &TokenStream, span: Span, kind: Kind, values: &Ident) -> TokenStream {
+    match kind {
+        Kind::Bytes => quote!(#values.result_bytes();),
+        Kind::Carried => quote_spanned!(span=> #values.result_carried::<#ty>();),
+        Kind::Value => quote_spanned!(span=> #values.result::<#ty>();),
     }
 }
 

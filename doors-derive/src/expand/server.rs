@@ -1,12 +1,12 @@
 //! The side that has the procedures.
 
-use proc_macro2::{Ident, Literal, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::types::Types;
 use super::{half_types, local, parameter};
-use crate::model::{Argument, Outcome, Passing, Procedure, Service, is_bytes};
+use crate::model::{Argument, Kind, Outcome, Passing, Procedure, Service};
 
 /// The door of a function.
 pub(super) fn of_function(types: &Types, procedure: &Procedure<'_>) -> TokenStream {
@@ -29,7 +29,7 @@ pub(super) fn of_function(types: &Types, procedure: &Procedure<'_>) -> TokenStre
                 Self::door_with(::core::default::Default::default())
             }
 
-            /// Makes a door of the function, with everything that can be chosen. It refuses descriptors in any case.
+            /// Makes a door of the function, with everything that can be chosen. It refuses descriptors if no argument has any.
             ///
             /// # Errors
             /// As [`Door::create_with`](::doors::Door::create_with).
@@ -133,8 +133,15 @@ fn arm(
         .iter()
         .zip(&locals)
         .map(|(argument, local)| match argument.passing() {
-            Passing::Whole | Passing::Bytes => quote!(#local),
-            Passing::SliceOf(_) | Passing::ReferenceTo(_) => quote!(&#local),
+            Passing::Whole | Passing::Bytes | Passing::Carried => quote!(#local),
+            Passing::SliceOf(_)
+            | Passing::ReferenceTo(_)
+            | Passing::ReferenceToCarried(_)
+            | Passing::SliceOfCarried(_) => quote!(&#local),
+            Passing::Borrowed => quote!(::std::os::fd::AsFd::as_fd(&#local)),
+            Passing::BorrowedIf => {
+                quote!(::core::option::Option::as_ref(&#local).map(::std::os::fd::AsFd::as_fd))
+            }
         });
     let data = parameter(procedure, &reader);
     let run = run(quote!(#(#passed),*));
@@ -162,22 +169,30 @@ fn take_argument(argument: &Argument<'_>, reader: &Ident) -> TokenStream {
             quote_spanned!(span=> #reader.take::<::std::vec::Vec<#element>>(#name)?)
         }
         Passing::ReferenceTo(referent) => quote_spanned!(span=> #reader.take::<#referent>(#name)?),
+        Passing::Carried => quote_spanned!(span=> #reader.take_carried::<#ty>(#name)?),
+        Passing::ReferenceToCarried(referent) => {
+            quote_spanned!(span=> #reader.take_carried::<#referent>(#name)?)
+        }
+        Passing::SliceOfCarried(element) => {
+            quote_spanned!(span=> #reader.take_carried::<::std::vec::Vec<#element>>(#name)?)
+        }
+        Passing::Borrowed => quote!(#reader.take_carried::<::std::os::fd::OwnedFd>(#name)?),
+        Passing::BorrowedIf => quote! {
+            #reader.take_carried::<::core::option::Option<::std::os::fd::OwnedFd>>(#name)?
+        },
     }
 }
 
-/// Runs the function and answers with what it returns.
+/// Runs the procedure and answers with what it returns.
 fn answers(outcome: &Outcome<'_>, run: &TokenStream, answer: &Ident) -> TokenStream {
     match outcome {
         Outcome::Unit => quote!(#answer.value::<()>(&#run)),
-        Outcome::Value(ty) if is_bytes(ty) => quote!(#answer.value_bytes(&#run)),
-        Outcome::Value(ty) => quote_spanned!(ty.span()=> #answer.value::<#ty>(&#run)),
+        Outcome::Value(ty) => put(&quote!(#ty), ty.span(), Kind::of(ty), run, answer),
         Outcome::Fallible { ty, halves } => {
             let [value, error] = ["value", "error"].map(local);
             let (ok, err) = half_types(ty, *halves);
-            let put = match halves {
-                Some((ty, _)) if is_bytes(ty) => quote!(#answer.value_bytes(&#value)),
-                _ => quote_spanned!(ok.span()=> #answer.value::<#ok>(&#value)),
-            };
+            let kind = halves.map_or(Kind::Value, |(value, _)| Kind::of(value));
+            let put = put(&ok, ok.span(), kind, &quote!(#value), answer);
             let put_error = quote_spanned!(err.span()=> #answer.error::<#err>(&#error));
             let result = match halves {
                 Some(_) => run.clone(),
@@ -192,5 +207,19 @@ fn answers(outcome: &Outcome<'_>, run: &TokenStream, answer: &Ident) -> TokenStr
                 }
             }
         }
+    }
+}
+
+fn put(
+    ty: &TokenStream,
+    span: Span,
+    kind: Kind,
+    value: &TokenStream,
+    answer: &Ident,
+) -> TokenStream {
+    match kind {
+        Kind::Bytes => quote!(#answer.value_bytes(&#value)),
+        Kind::Carried => quote_spanned!(span=> #answer.carried::<#ty>(#value)),
+        Kind::Value => quote_spanned!(span=> #answer.value::<#ty>(&#value)),
     }
 }

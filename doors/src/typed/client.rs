@@ -109,11 +109,11 @@ impl Target {
     ///
     /// # Errors
     /// Any of [`ProcedureError`] but [`ProcedureError::Returned`].
-    pub fn call<T>(
+    pub fn call<'fd, T>(
         &self,
         interface: &Interface,
         method: &Method,
-        write: impl FnOnce(&mut Writer<'_>),
+        write: impl FnOnce(&mut Writer<'_, 'fd>),
         read: impl FnOnce(&mut Reader<'_>) -> Result<T, Unreadable>,
     ) -> Result<T, ProcedureError> {
         let read_error = |_: &mut Reader<'_>| Err(Unreadable::new("", Malformed::NotTyped));
@@ -124,18 +124,19 @@ impl Target {
     ///
     /// # Errors
     /// [`ProcedureError`].
-    pub fn call_fallible<T, E>(
+    pub fn call_fallible<'fd, T, E>(
         &self,
         interface: &Interface,
         method: &Method,
-        write: impl FnOnce(&mut Writer<'_>),
+        write: impl FnOnce(&mut Writer<'_, 'fd>),
         read: impl FnOnce(&mut Reader<'_>) -> Result<T, Unreadable>,
         read_error: impl FnOnce(&mut Reader<'_>) -> Result<E, Unreadable>,
     ) -> Result<T, ProcedureError<E>> {
         let door = &self.door;
         let mut arguments = Buffer::take();
         frame::begin_call(method, &mut arguments.0);
-        let mut writer = Writer::new(&mut arguments.0);
+        let mut descriptors = Vec::new();
+        let mut writer = Writer::new(&mut arguments.0, &mut descriptors);
         write(&mut writer);
         if let Some(name) = writer.failed() {
             return Err(ProcedureError::BadArgument {
@@ -145,9 +146,8 @@ impl Target {
         }
 
         let mut results = Buffer::take();
-        // Descriptors that a server sends although none was agreed on are closed here.
-        let _unasked = door
-            .call_into(&arguments.0, Vec::new(), self.deadline, &mut results.0)
+        let arrived = door
+            .call_into(&arguments.0, descriptors, self.deadline, &mut results.0)
             .map_err(ProcedureError::Call)?;
         drop(arguments);
 
@@ -157,9 +157,9 @@ impl Target {
         };
         match frame::open_results(interface, method, &results.0).map_err(bad)? {
             Results::Value(data) => {
-                Reader::all(data, read).map_err(|unreadable| bad(unreadable.reason))
+                Reader::all(data, arrived, read).map_err(|unreadable| bad(unreadable.reason))
             }
-            Results::Error(data) => match Reader::all(data, read_error) {
+            Results::Error(data) => match Reader::all(data, arrived, read_error) {
                 Ok(error) => Err(ProcedureError::Returned(error)),
                 Err(unreadable) => Err(bad(unreadable.reason)),
             },

@@ -12,6 +12,7 @@ use serde::de::{
 };
 
 use super::error::Malformed;
+use super::fd::NO_DESCRIPTOR;
 
 /// How deep values may be nested: each sequence, map, tuple, structure, variant, newtype and `Some` is a level.
 ///
@@ -22,9 +23,14 @@ pub const DEPTH: u32 = 128;
 const EMPTY_ELEMENTS: usize = 65_536;
 
 impl Error for Malformed {
-    /// A type that refuses a value does not say so in words that could travel.
-    fn custom<T: Display>(_: T) -> Self {
-        Self::BadValue
+    /// Of what a type says when it refuses a value, one thing can travel.
+    #[cold]
+    fn custom<T: Display>(message: T) -> Self {
+        if message.to_string() == NO_DESCRIPTOR {
+            Self::NoDescriptor
+        } else {
+            Self::BadValue
+        }
     }
 }
 
@@ -78,9 +84,19 @@ impl<'data> Decoder<'data> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Malformed::BadValue)
     }
 
+    /// A `bool`, or whether an option has its value.
+    #[inline]
+    pub(super) fn is_some(&mut self) -> Result<bool, Malformed> {
+        match self.fixed()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            _ => Err(Malformed::BadValue),
+        }
+    }
+
     /// The number of elements of a sequence or map.
     #[inline]
-    fn elements(&mut self) -> Result<usize, Malformed> {
+    pub(super) fn elements(&mut self) -> Result<usize, Malformed> {
         let count = self.count()?;
         self.elements = self
             .elements
@@ -149,11 +165,7 @@ impl<'data> Deserializer<'data> for &mut Decoder<'data> {
 
     #[inline]
     fn deserialize_bool<V: Visitor<'data>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        match self.fixed()? {
-            [0] => visitor.visit_bool(false),
-            [1] => visitor.visit_bool(true),
-            _ => Err(Malformed::BadValue),
-        }
+        visitor.visit_bool(self.is_some()?)
     }
 
     #[inline]
@@ -184,10 +196,10 @@ impl<'data> Deserializer<'data> for &mut Decoder<'data> {
 
     #[inline]
     fn deserialize_option<V: Visitor<'data>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        match self.fixed()? {
-            [0] => visitor.visit_none(),
-            [1] => self.down(|decoder| visitor.visit_some(decoder)),
-            _ => Err(Malformed::BadValue),
+        if self.is_some()? {
+            self.down(|decoder| visitor.visit_some(decoder))
+        } else {
+            visitor.visit_none()
         }
     }
 

@@ -9,7 +9,8 @@ use serde::ser::{
 
 /// Why a value cannot be put into bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unwritable {
+#[non_exhaustive]
+pub enum Unwritable {
     /// The value's own `Serialize` says so.
     Itself,
     /// A sequence, a map or a text is longer than a number of 32 bits says.
@@ -38,7 +39,7 @@ pub(super) struct Encoder<'out>(pub(super) &'out mut Vec<u8>);
 
 impl Encoder<'_> {
     #[inline]
-    fn count(&mut self, count: usize) -> Result<(), Unwritable> {
+    pub(super) fn count(&mut self, count: usize) -> Result<(), Unwritable> {
         let count = u32::try_from(count).map_err(|_| Unwritable::TooLong)?;
         self.0.extend_from_slice(&count.to_le_bytes());
         Ok(())

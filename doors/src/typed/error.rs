@@ -187,6 +187,9 @@ pub enum Malformed {
     /// No message of a typed door at all \[6\].
     #[error("the bytes are no message of a typed door")]
     NotTyped,
+    /// A value has fewer descriptors beside it than there are in it \[7\].
+    #[error("there are fewer descriptors than the values have")]
+    NoDescriptor,
     /// A reason that this version of the library has no word for.
     #[error("reason {0}, which this program does not know")]
     Other(u8),
@@ -201,6 +204,7 @@ impl Malformed {
             Self::TooDeep => 4,
             Self::TooMany => 5,
             Self::NotTyped => 6,
+            Self::NoDescriptor => 7,
             Self::Other(code) => code,
         }
     }
@@ -213,6 +217,7 @@ impl Malformed {
             4 => Self::TooDeep,
             5 => Self::TooMany,
             6 => Self::NotTyped,
+            7 => Self::NoDescriptor,
             other => Self::Other(other),
         }
     }

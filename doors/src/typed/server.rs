@@ -3,13 +3,16 @@
 use serde::Serialize;
 
 use super::buffer::Buffer;
+use super::carried::{Carried, Parcel};
+use super::encode::Unwritable;
 use super::error::Unreadable;
 use super::frame::{self, Call, FAILED, RETURNED, Unfit};
 use super::interface::{Interface, Method};
 use super::reader::Reader;
-use super::writer::{self, Bytes};
+use super::writer::Bytes;
 use crate::attributes::DoorAttributes;
 use crate::create::Options;
+use crate::desc::DoorDesc;
 use crate::door::Door;
 use crate::error::DoorError;
 use crate::invocation::{Invocation, Returned};
@@ -59,7 +62,7 @@ impl<'call> Incoming<'call> {
     /// reason; `run` is then not called.
     #[inline]
     pub fn serve<A>(
-        self,
+        mut self,
         method: &Method,
         read: impl FnOnce(&mut Reader<'call>) -> Result<A, Unreadable>,
         run: impl FnOnce(A, &mut Answer<'_>),
@@ -67,7 +70,8 @@ impl<'call> Incoming<'call> {
         if self.call.tag != method.tag() {
             return self.unsupported();
         }
-        let arguments = match Reader::all(self.call.arguments, read) {
+        let descriptors = self.invocation.take_descriptors();
+        let arguments = match Reader::all(self.call.arguments, descriptors, read) {
             Ok(arguments) => arguments,
             Err(unreadable) => {
                 let unfit = Unfit::Argument(unreadable);
@@ -75,8 +79,9 @@ impl<'call> Incoming<'call> {
             }
         };
         let mut results = Buffer::take();
-        run(arguments, &mut Answer::new(&mut results.0));
-        self.invocation.door_return(&results.0, Vec::new())
+        let mut descriptors = Vec::new();
+        run(arguments, &mut Answer::new(&mut results.0, &mut descriptors));
+        self.invocation.door_return(&results.0, descriptors)
     }
 
     /// Says that there is no such method here, and what is here instead.
@@ -96,34 +101,47 @@ fn refuse(invocation: Invocation<'_>, interface: &Interface, unfit: &Unfit) -> R
 
 /// What a typed procedure answers; the last word counts.
 #[derive(Debug)]
-pub struct Answer<'out>(&'out mut Vec<u8>);
+pub struct Answer<'p>(Parcel<'p, 'static>);
 
-impl<'out> Answer<'out> {
-    pub(super) fn new(out: &'out mut Vec<u8>) -> Self {
+impl<'p> Answer<'p> {
+    pub(super) fn new(bytes: &'p mut Vec<u8>, descriptors: &'p mut Vec<DoorDesc<'static>>) -> Self {
         // Until there is a value there is none.
-        frame::put_value_lost(out);
-        Self(out)
+        frame::put_value_lost(bytes);
+        Self(Parcel { bytes, descriptors })
     }
 
     /// Answers with the procedure's value.
+    #[inline]
     pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) {
-        self.put(RETURNED, value);
+        self.answer(RETURNED, |parcel| parcel.put(value));
     }
 
     /// Answers with bytes, all at once.
+    #[inline]
     pub fn value_bytes(&mut self, value: &[u8]) {
-        self.put(RETURNED, &Bytes(value));
+        self.value(&Bytes(value));
+    }
+
+    /// Answers with descriptors.
+    pub fn carried<C: Carried>(&mut self, value: C) {
+        self.answer(RETURNED, |parcel| value.release(parcel));
     }
 
     /// Answers with the procedure's own error.
     pub fn error<E: Serialize + ?Sized>(&mut self, error: &E) {
-        self.put(FAILED, error);
+        self.answer(FAILED, |parcel| parcel.put(error));
     }
 
-    fn put<T: Serialize + ?Sized>(&mut self, status: u8, value: &T) {
-        frame::begin_results(status, self.0);
-        if writer::put(self.0, value).is_err() {
-            frame::put_value_lost(self.0);
+    #[inline]
+    fn answer(
+        &mut self,
+        status: u8,
+        put: impl FnOnce(&mut Parcel<'p, 'static>) -> Result<(), Unwritable>,
+    ) {
+        frame::begin_results(status, self.0.bytes);
+        if put(&mut self.0).is_err() {
+            frame::put_value_lost(self.0.bytes);
+            self.0.descriptors.clear();
         }
     }
 }

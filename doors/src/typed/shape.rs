@@ -23,8 +23,10 @@ pub enum Shape {
     Structure(String, Vec<(String, Shape)>),
     /// One of several variants.
     Choice(String, Vec<(String, Variant)>),
-    /// A descriptor: none of its bytes are here.
+    /// A descriptor, which travels beside the bytes.
     Descriptor,
+    /// A door of the interface with this name, or of any if it is empty; it travels as a descriptor does.
+    Door(String),
     /// A type of this name around this value.
     Again(String),
     /// It does not show itself: reading it fails for every value that was tried.
@@ -110,7 +112,7 @@ impl Shape {
                 }
             }),
             // Nobody knows.
-            Self::Descriptor | Self::Hidden => true,
+            Self::Descriptor | Self::Door(_) | Self::Hidden => true,
         }
     }
 }
@@ -148,6 +150,7 @@ impl fmt::Display for Shape {
                 f.write_str(" }")
             }
             Self::Descriptor => f.write_str("descriptor"),
+            Self::Door(name) => write!(f, "door<{name}>"),
             Self::Again(name) => f.write_str(name),
             Self::Hidden => f.write_str("?"),
         }

@@ -7,11 +7,12 @@ use proptest::prelude::{any, prop_assert, prop_assert_eq};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::encode::Encoder;
 use super::error::{Malformed, Refused, Unreadable};
 use super::frame::{self, Results, Unfit};
 use super::interface::{Interface, Method, Version};
 use super::reader::Reader;
-use super::writer::{self, Writer};
+use super::writer::Writer;
 use super::{Answer, DEPTH};
 
 static METHODS: [Method; 1] = [method("fn add(a: u32, b: u32) -> u32")];
@@ -39,12 +40,12 @@ struct List(Option<Box<List>>);
 
 fn bytes<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::new();
-    writer::put(&mut out, value).unwrap();
+    value.serialize(&mut Encoder(&mut out)).unwrap();
     out
 }
 
 fn read<T: DeserializeOwned>(data: &[u8]) -> Result<T, Malformed> {
-    Reader::all(data, |reader| reader.take("value")).map_err(|unreadable| unreadable.reason)
+    Reader::all(data, vec![], |reader| reader.take("value")).map_err(|unreadable| unreadable.reason)
 }
 
 fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
@@ -68,12 +69,12 @@ fn values_of_every_kind_come_back() {
 
 #[test]
 fn what_is_borrowed_points_into_the_data() {
-    let mut data = Vec::new();
-    let mut writer = Writer::new(&mut data);
+    let (mut data, mut descriptors) = (Vec::new(), Vec::new());
+    let mut writer = Writer::new(&mut data, &mut descriptors);
     writer.put("name", "Ada");
     writer.put_bytes("key", b"\xff\x00");
     assert_eq!(writer.failed(), None);
-    let (name, key) = Reader::all(&data, |reader| {
+    let (name, key) = Reader::all(&data, vec![], |reader| {
         Ok((reader.take::<&str>("name")?, reader.take::<&[u8]>("key")?))
     })
     .unwrap();
@@ -85,10 +86,10 @@ fn what_is_borrowed_points_into_the_data() {
 #[test]
 fn bytes_at_once_are_the_bytes_of_a_sequence() {
     let value = vec![0_u8, 127, 128, 255];
-    let mut data = Vec::new();
-    Writer::new(&mut data).put_bytes("value", &value);
+    let (mut data, mut descriptors) = (Vec::new(), Vec::new());
+    Writer::new(&mut data, &mut descriptors).put_bytes("value", &value);
     assert_eq!(data, bytes(&value));
-    let taken = Reader::all(&data, |reader| reader.take_bytes("value"));
+    let taken = Reader::all(&data, vec![], |reader| reader.take_bytes("value"));
     assert_eq!(taken, Ok(value));
 }
 
@@ -314,14 +315,14 @@ impl Serialize for Obstinate {
 
 #[test]
 fn a_value_that_cannot_be_put_is_reported() {
-    let mut out = Vec::new();
-    let mut writer = Writer::new(&mut out);
+    let (mut out, mut descriptors) = (Vec::new(), Vec::new());
+    let mut writer = Writer::new(&mut out, &mut descriptors);
     writer.put("good", &1_u8);
     writer.put("bad", &Obstinate);
     writer.put("after", &1_u8);
     assert_eq!(writer.failed(), Some("bad"));
 
-    Answer::new(&mut out).value(&Obstinate);
+    Answer::new(&mut out, &mut Vec::new()).value(&Obstinate);
     assert_eq!(frame::open_results(&ADD, &METHODS[0], &out), Ok(Results::ValueLost));
 }
 

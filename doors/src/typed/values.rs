@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::carried::Carried;
 use super::look::shape_of;
 use super::shape::{Plain, Shape};
 
@@ -34,6 +35,16 @@ impl Values {
     /// Adds an argument that is put as bytes at once.
     pub fn argument_bytes(&mut self, name: &'static str) {
         self.arguments.push((name, Shape::Plain(Plain::Bytes)));
+    }
+
+    /// Adds an argument that is descriptors.
+    pub fn argument_carried<C: Carried>(&mut self, name: &'static str) {
+        self.arguments.push((name, C::shape()));
+    }
+
+    /// Says that the result is descriptors.
+    pub fn result_carried<C: Carried>(&mut self) {
+        self.result = C::shape();
     }
 
     /// Says what the result is; it is nothing otherwise.

@@ -1,34 +1,79 @@
 //! The values of a message, put one after the other.
 
+use std::os::fd::BorrowedFd;
+
 use serde::{Serialize, Serializer};
 
+use super::carried::{Carried, Parcel};
 use super::encode::{Encoder, Unwritable};
+use super::travel;
+use crate::desc::DoorDesc;
 
 /// Puts values one after the other.
 ///
 /// What cannot be put is remembered by its name; the call is then not made.
 #[derive(Debug)]
-pub struct Writer<'out> {
-    out: &'out mut Vec<u8>,
+pub struct Writer<'p, 'fd> {
+    parcel: Parcel<'p, 'fd>,
     failed: Option<&'static str>,
 }
 
-impl<'out> Writer<'out> {
-    pub(super) fn new(out: &'out mut Vec<u8>) -> Self {
-        Self { out, failed: None }
+impl<'p, 'fd> Writer<'p, 'fd> {
+    pub(super) fn new(bytes: &'p mut Vec<u8>, descriptors: &'p mut Vec<DoorDesc<'fd>>) -> Self {
+        Self {
+            parcel: Parcel { bytes, descriptors },
+            failed: None,
+        }
     }
 
     /// Puts a value. It can fail only where its `Serialize` does.
     #[inline]
     pub fn put<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
-        if self.failed.is_none() && put(self.out, value).is_err() {
-            self.failed = Some(name);
-        }
+        let put = self.parcel.put(value);
+        self.note(name, put);
     }
 
     /// Puts bytes as `put` would, all at once: serde takes a plain slice of bytes for a sequence.
+    #[inline]
     pub fn put_bytes(&mut self, name: &'static str, value: &[u8]) {
         self.put(name, &Bytes(value));
+    }
+
+    /// Lends descriptors.
+    pub fn lend<C: Carried>(&mut self, name: &'static str, value: &'fd C) {
+        let lent = value.lend(&mut self.parcel);
+        self.note(name, lent);
+    }
+
+    /// Lends descriptors of a slice.
+    pub fn lend_all<C: Carried>(&mut self, name: &'static str, values: &'fd [C]) {
+        let count = Encoder(self.parcel.bytes).count(values.len());
+        let lent = count.and_then(|()| {
+            values
+                .iter()
+                .try_for_each(|value| value.lend(&mut self.parcel))
+        });
+        self.note(name, lent);
+    }
+
+    /// Lends a descriptor that is borrowed already.
+    pub fn lend_fd(&mut self, descriptor: BorrowedFd<'fd>) {
+        self.parcel.descriptors.push(DoorDesc::Lent(descriptor));
+    }
+
+    /// Lends one, perhaps.
+    pub fn lend_fd_if(&mut self, descriptor: Option<BorrowedFd<'fd>>) {
+        self.parcel.bytes.push(u8::from(descriptor.is_some()));
+        self.parcel
+            .descriptors
+            .extend(descriptor.map(DoorDesc::Lent));
+    }
+
+    #[inline]
+    fn note(&mut self, name: &'static str, put: Result<(), Unwritable>) {
+        if put.is_err() {
+            self.failed.get_or_insert(name);
+        }
     }
 
     /// What could not be put.
@@ -37,9 +82,15 @@ impl<'out> Writer<'out> {
     }
 }
 
-#[inline]
-pub(super) fn put<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), Unwritable> {
-    value.serialize(&mut Encoder(out))
+impl Parcel<'_, '_> {
+    /// Puts a value.
+    #[inline]
+    pub(super) fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
+        let (put, inside) = travel::put(|| value.serialize(&mut Encoder(self.bytes)));
+        self.descriptors
+            .extend(inside.into_iter().map(DoorDesc::Released));
+        put
+    }
 }
 
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);

@@ -9,13 +9,16 @@ mod samples;
 
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::os::fd::OwnedFd;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use self::parts::{Elements, Entries, Fields, OneOf};
 use super::shape::{Plain, Shape, Variant};
+use super::travel;
+use crate::sys::socket;
 
 /// More looks do not show more.
 const LOOKS: usize = 1_000;
@@ -28,6 +31,9 @@ const DEPTH: usize = 64;
 
 /// The newtype around a descriptor is called so.
 pub(super) const DESCRIPTOR: &str = "$doors::Descriptor";
+
+/// That around a door, whose interface's name is that of the unit structure inside.
+pub(super) const DOOR: &str = "$doors::Door";
 
 /// What values of `T` look like.
 pub(super) fn shape_of<T: Deserialize<'static>>() -> Shape {
@@ -168,6 +174,12 @@ impl View {
             plain => plain,
         }
     }
+}
+
+/// A descriptor to try: a socket, as a door's is.
+fn sample() -> Option<OwnedFd> {
+    let (one, _other) = socket::pair().ok()?;
+    Some(one)
 }
 
 /// Something was not as the type wanted it.
@@ -356,8 +368,15 @@ impl Deserializer<'static> for Look<'_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        if name == DESCRIPTOR {
-            let value = visitor.visit_newtype_struct(Look::new(self.view, self.out));
+        if name == DESCRIPTOR || name == DOOR {
+            let mut arrived = VecDeque::from_iter(sample());
+            let mut inner = Shape::Hidden;
+            let look = Look::new(self.view, &mut inner);
+            let value = travel::take(&mut arrived, || visitor.visit_newtype_struct(look));
+            *self.out = match self.view.resolved(inner, &mut Vec::new()) {
+                Shape::Structure(interface, _) if name == DOOR => Shape::Door(interface),
+                _ => Shape::Descriptor,
+            };
             return value;
         }
         self.structure::<V>(name, vec!["0".to_owned()], |mut fields| {

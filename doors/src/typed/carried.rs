@@ -1,0 +1,159 @@
+//! Arguments and results that are descriptors.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{PipeReader, PipeWriter};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+use super::decode::Decoder;
+use super::encode::{Encoder, Unwritable};
+use super::error::Malformed;
+use super::shape::Shape;
+use crate::desc::DoorDesc;
+use crate::door::Door;
+
+/// A message while it is put together: its bytes, and the descriptors beside them.
+#[derive(Debug)]
+pub struct Parcel<'p, 'fd> {
+    pub(super) bytes: &'p mut Vec<u8>,
+    pub(super) descriptors: &'p mut Vec<DoorDesc<'fd>>,
+}
+
+/// A message while it is taken apart.
+#[derive(Debug)]
+pub struct Arrived<'a, 'data> {
+    pub(super) decoder: &'a mut Decoder<'data>,
+    pub(super) descriptors: &'a mut VecDeque<OwnedFd>,
+}
+
+/// A type whose values are descriptors, alone, in an `Option` or in a `Vec`.
+///
+/// Implemented for the standard library's types and for [`Door`]; descriptors of other types travel as
+/// [`Fd`](super::Fd).
+pub trait Carried: Sized {
+    /// Lends the descriptors to a call.
+    ///
+    /// # Errors
+    /// If a door cannot be passed on now, or there are too many.
+    fn lend<'fd>(&'fd self, parcel: &mut Parcel<'_, 'fd>) -> Result<(), Unwritable>;
+
+    /// Gives them away with an answer.
+    ///
+    /// # Errors
+    /// As [`lend`](Self::lend).
+    fn release(self, parcel: &mut Parcel<'_, 'static>) -> Result<(), Unwritable>;
+
+    /// Takes them.
+    ///
+    /// # Errors
+    /// If there is none left.
+    fn take(arrived: &mut Arrived<'_, '_>) -> Result<Self, Malformed>;
+
+    /// What they look like.
+    #[must_use]
+    fn shape() -> Shape;
+}
+
+macro_rules! descriptors {
+    ($($type:ty)*) => {$(
+        impl Carried for $type {
+            fn lend<'fd>(&'fd self, parcel: &mut Parcel<'_, 'fd>) -> Result<(), Unwritable> {
+                parcel.descriptors.push(DoorDesc::Lent(self.as_fd()));
+                Ok(())
+            }
+
+            fn release(self, parcel: &mut Parcel<'_, 'static>) -> Result<(), Unwritable> {
+                parcel.descriptors.push(DoorDesc::Released(self.into()));
+                Ok(())
+            }
+
+            fn take(arrived: &mut Arrived<'_, '_>) -> Result<Self, Malformed> {
+                let next = arrived.descriptors.pop_front();
+                next.map(Self::from).ok_or(Malformed::NoDescriptor)
+            }
+
+            fn shape() -> Shape {
+                Shape::Descriptor
+            }
+        }
+    )*};
+}
+
+descriptors! {
+    OwnedFd File UnixStream UnixListener UnixDatagram TcpStream TcpListener UdpSocket PipeReader PipeWriter
+}
+
+impl Carried for Door {
+    fn lend<'fd>(&'fd self, parcel: &mut Parcel<'_, 'fd>) -> Result<(), Unwritable> {
+        parcel.descriptors.push(minted(self)?);
+        Ok(())
+    }
+
+    fn release(self, parcel: &mut Parcel<'_, 'static>) -> Result<(), Unwritable> {
+        parcel.descriptors.push(minted(&self)?);
+        Ok(())
+    }
+
+    fn take(arrived: &mut Arrived<'_, '_>) -> Result<Self, Malformed> {
+        let next = OwnedFd::take(arrived)?;
+        Door::from_descriptor(next).map_err(|_| Malformed::BadValue)
+    }
+
+    fn shape() -> Shape {
+        Shape::Door(String::new())
+    }
+}
+
+/// A reference of its own for the receiver.
+fn minted(door: &Door) -> Result<DoorDesc<'static>, Unwritable> {
+    door.to_desc().map_err(|_| Unwritable::Itself)
+}
+
+impl<C: Carried> Carried for Option<C> {
+    fn lend<'fd>(&'fd self, parcel: &mut Parcel<'_, 'fd>) -> Result<(), Unwritable> {
+        parcel.bytes.push(u8::from(self.is_some()));
+        self.as_ref().map_or(Ok(()), |some| some.lend(parcel))
+    }
+
+    fn release(self, parcel: &mut Parcel<'_, 'static>) -> Result<(), Unwritable> {
+        parcel.bytes.push(u8::from(self.is_some()));
+        self.map_or(Ok(()), |some| some.release(parcel))
+    }
+
+    fn take(arrived: &mut Arrived<'_, '_>) -> Result<Self, Malformed> {
+        arrived
+            .decoder
+            .is_some()?
+            .then(|| C::take(arrived))
+            .transpose()
+    }
+
+    fn shape() -> Shape {
+        Shape::Option(Box::new(C::shape()))
+    }
+}
+
+impl<C: Carried> Carried for Vec<C> {
+    fn lend<'fd>(&'fd self, parcel: &mut Parcel<'_, 'fd>) -> Result<(), Unwritable> {
+        Encoder(parcel.bytes).count(self.len())?;
+        self.iter().try_for_each(|each| each.lend(parcel))
+    }
+
+    fn release(self, parcel: &mut Parcel<'_, 'static>) -> Result<(), Unwritable> {
+        Encoder(parcel.bytes).count(self.len())?;
+        self.into_iter().try_for_each(|each| each.release(parcel))
+    }
+
+    fn take(arrived: &mut Arrived<'_, '_>) -> Result<Self, Malformed> {
+        // The first that has no descriptor ends it.
+        (0..arrived.decoder.elements()?)
+            .map(|_| C::take(arrived))
+            .collect()
+    }
+
+    fn shape() -> Shape {
+        Shape::Sequence(Box::new(C::shape()))
+    }
+}
