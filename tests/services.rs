@@ -133,7 +133,10 @@ fn minor_versions_understand_each_other_as_far_as_both_go() {
     let missing = later.keys();
     assert!(missing.as_ref().unwrap_err().is_unsupported());
     let refused = refusal(missing).to_string();
-    assert!(refused.contains("1.1") && refused.contains("1.2"), "{refused}");
+    assert!(
+        refused.contains("1.1") && refused.contains("1.2"),
+        "{refused}"
+    );
     // A method that changed although it may not.
     assert_eq!(
         refusal(later.clear("a")),

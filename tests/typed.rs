@@ -166,10 +166,7 @@ fn a_client_of_another_signature_is_told_both() {
     let Err(ProcedureError::Refused { reason, .. }) = client.call(1, 2) else {
         panic!("not refused");
     };
-    assert!(
-        reason.to_string().contains("greet 1.0"),
-        "{reason}"
-    );
+    assert!(reason.to_string().contains("greet 1.0"), "{reason}");
 }
 
 #[test]

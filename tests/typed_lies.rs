@@ -88,7 +88,11 @@ fn random_bytes_leave_the_server_as_it_was() {
                 // Lengths and variants have four bytes, of which three are mostly zero.
                 data.extend((0..length).map(|at| {
                     let byte = u8::try_from(random() & mask).unwrap();
-                    if at % 4 == 0 || random() % 8 == 0 { byte } else { 0 }
+                    if at % 4 == 0 || random() % 8 == 0 {
+                        byte
+                    } else {
+                        0
+                    }
                 }));
                 let reply = door.call(&data, vec![]).unwrap();
                 let status = reply.data.get(..2);
@@ -175,10 +179,7 @@ fn whatever_a_server_answers_is_an_error_or_a_value() {
         (b"\x81\x01\x02\0\0\0ok?", Malformed::LeftOver),
         (b"\x81\x01\x03\0\0\0ok", Malformed::Short),
         (b"\x81\x01\x02\0\0\0\xff\xfe", Malformed::BadValue),
-        (
-            b"\x81\x01\xff\xff\xff\xff",
-            Malformed::Short,
-        ),
+        (b"\x81\x01\xff\xff\xff\xff", Malformed::Short),
         (b"\x81\x02\x07\0\0\0", Malformed::BadValue),
         (b"\x81\x02\x01\0\0\0\x14", Malformed::Short),
         (b"\x81\x04\x00", Malformed::Short),

@@ -50,12 +50,18 @@ pub(crate) fn of_function(function: &Function, error: &syn::Error) -> TokenStrea
 pub(crate) fn of_trait(item: &ItemTrait, error: &syn::Error) -> TokenStream {
     let errors = error.to_compile_error();
     let types = Types::of_trait(item);
-    let (door, visibility) = (&types.door, &item.vis);
+    let (door, client, visibility) = (&types.door, &types.client, &item.vis);
     let methods = quote! {
         impl #door {
             #visibility fn serve<T>(
                 _: T,
             ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
+                ::core::unreachable!()
+            }
+
+            #visibility fn serve_object<T>(
+                _: T,
+            ) -> ::core::result::Result<#client, ::doors::DoorError> {
                 ::core::unreachable!()
             }
 

@@ -2,8 +2,8 @@
 
 use proc_macro2::{Group, TokenStream};
 use quote::ToTokens;
-use syn::parse::{Parse, ParseStream};
 use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, ItemTrait, Signature, Token, Visibility};
 
 /// What `#[door]` can stand on.

@@ -1,6 +1,8 @@
 //! What the tests of `typed` ask of a peer.
 
+pub(crate) mod library;
 pub(crate) mod procedures;
+pub(crate) mod shelves;
 pub(crate) mod store;
 
 use std::io::BufRead;
@@ -10,14 +12,18 @@ use std::sync::{Arc, Mutex};
 
 use doors::{Attachment, Door, DoorAttributes, Invocation, Returned};
 
-use store::{Shelf, StoreDoor, later, next};
+use library::{LibraryClient, LibraryDoor};
 use procedures::{add, count, executed, greet, halve, mirror, nest, obey, sleep, sum};
+use shelves::Shelves;
+use store::{Shelf, StoreDoor, later, next};
 
 /// Does one operation of this area; false if it has no such operation.
 pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
     match operation {
         "typed-server" => serve(Path::new(arguments[0])),
         "typed-store" => keep(Path::new(arguments[0])),
+        "typed-library" => lend(Path::new(arguments[0])),
+        "typed-holder" => hold(Path::new(arguments[0])),
         "typed-liar" => lie(Path::new(arguments[0])),
         _ => return false,
     }
@@ -70,6 +76,29 @@ fn keep(directory: &Path) {
         println!("{}", crate::threads::counting::allocations());
     }
     drop(names);
+}
+
+/// `typed-library PATH`: a library at a name, until the input ends.
+fn lend(path: &Path) {
+    let door = LibraryDoor::serve(Shelves::default()).unwrap();
+    let name = door.attach(path, 0o600).unwrap();
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        drop(line);
+    }
+    drop(name);
+}
+
+/// `typed-holder PATH`: holds a hundred counters of a library, until it is killed.
+fn hold(path: &Path) {
+    let library = LibraryClient::open(path).unwrap();
+    let counters = library.counters(100).unwrap();
+    assert_eq!(counters[7].next().unwrap(), 7);
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        drop(line);
+    }
+    drop(counters);
 }
 
 /// `typed-liar PATH`: a door that answers with the bytes of the last line, in hexadecimal, and a descriptor that nobody

@@ -60,7 +60,10 @@ fn check_trait(item: &ItemTrait, faults: &mut Faults) {
         faults.add(clause, "an interface cannot have conditions on its types");
     }
     if item.items.is_empty() {
-        faults.add(&item.ident, "there is nothing to call: give the trait a method");
+        faults.add(
+            &item.ident,
+            "there is nothing to call: give the trait a method",
+        );
     }
 }
 

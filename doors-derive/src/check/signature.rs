@@ -124,4 +124,3 @@ fn check_outcome<'a>(signature: &'a Signature, faults: &mut Faults) -> Outcome<'
         }
     }
 }
-

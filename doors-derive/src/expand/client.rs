@@ -22,7 +22,11 @@ pub(super) fn client(
         ["door", "path", "deadline", "target", "S"].map(local);
     let common = COMMON
         .into_iter()
-        .filter(|common| !methods.iter().any(|method| types.method_name(method) == *common))
+        .filter(|common| {
+            !methods
+                .iter()
+                .any(|method| types.method_name(method) == *common)
+        })
         .map(|common| match common {
             "open" => quote! {
                 /// Opens the door by its name.

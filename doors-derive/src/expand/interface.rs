@@ -11,11 +11,7 @@ use crate::check::OURS;
 use crate::model::{Kind, Outcome, Passing, Procedure, Version};
 
 /// The tables of the interface; `DOOR_INTERFACE` and `DOOR_METHODS` are seen by the other parts only.
-pub(super) fn interface(
-    types: &Types,
-    version: Version,
-    methods: &[Procedure<'_>],
-) -> TokenStream {
+pub(super) fn interface(types: &Types, version: Version, methods: &[Procedure<'_>]) -> TokenStream {
     let interface = &types.name;
     let Version { major, minor } = version;
     let version = quote!(::doors::typed::Version::new(#major, #minor));

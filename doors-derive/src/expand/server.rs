@@ -14,7 +14,12 @@ pub(super) fn of_function(types: &Types, procedure: &Procedure<'_>) -> TokenStre
     let visibility = &types.visibility;
     let [incoming, options] = ["incoming", "options"].map(local);
     let name = procedure.name;
-    let arm = arm(0, procedure, &incoming, |arguments| quote!(#name(#arguments)));
+    let arm = arm(
+        0,
+        procedure,
+        &incoming,
+        |arguments| quote!(#name(#arguments)),
+    );
     quote! {
         #[allow(dead_code)]
         impl #door {
@@ -52,7 +57,9 @@ pub(super) fn of_function(types: &Types, procedure: &Procedure<'_>) -> TokenStre
 /// The door of a trait: it serves a value that has it.
 pub(super) fn of_trait(types: &Types, service: &Service<'_>) -> TokenStream {
     let Types {
-        door, visibility,
+        door,
+        client,
+        visibility,
         ..
     } = types;
     let name = &service.item.ident;
@@ -60,9 +67,12 @@ pub(super) fn of_trait(types: &Types, service: &Service<'_>) -> TokenStream {
         ["incoming", "options", "value", "Implementor"].map(local);
     let arms = service.methods.iter().enumerate().map(|(at, method)| {
         let name_of_method = method.name;
-        arm(at, method, &incoming, |arguments| {
-            quote!(<#implementor as #name>::#name_of_method(#value, #arguments))
-        })
+        arm(
+            at,
+            method,
+            &incoming,
+            |arguments| quote!(<#implementor as #name>::#name_of_method(#value, #arguments)),
+        )
     });
     let bounds = quote! {
         #name + ::core::marker::Send + ::core::marker::Sync + 'static
@@ -83,6 +93,19 @@ pub(super) fn of_trait(types: &Types, service: &Service<'_>) -> TokenStream {
                 #value: #implementor,
             ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
                 Self::serve_with(#value, ::core::default::Default::default())
+            }
+
+            /// A client of a new door that serves a value, to be given to a caller: as a result, or inside one.
+            ///
+            /// Whoever gets the client has a reference to the door. When all are gone, here and in all other
+            /// processes, the door goes, and the value is dropped; a caller that is killed has none any more.
+            ///
+            /// # Errors
+            /// As [`Door::create`](::doors::Door::create).
+            #visibility fn serve_object<#implementor: #bounds>(
+                #value: #implementor,
+            ) -> ::core::result::Result<#client, ::doors::DoorError> {
+                Self::serve(#value).map(::core::convert::From::from)
             }
 
             /// As [`serve`](Self::serve), with everything that can be chosen.

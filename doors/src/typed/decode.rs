@@ -98,10 +98,7 @@ impl<'data> Decoder<'data> {
     #[inline]
     pub(super) fn elements(&mut self) -> Result<usize, Malformed> {
         let count = self.count()?;
-        self.elements = self
-            .elements
-            .checked_sub(count)
-            .ok_or(Malformed::TooMany)?;
+        self.elements = self.elements.checked_sub(count).ok_or(Malformed::TooMany)?;
         Ok(count)
     }
 

@@ -99,7 +99,9 @@ pub enum Refused {
         ours: String,
     },
     /// The server has this interface without the method, in an older version as a rule.
-    #[error("the server has no method `{method}` in its version {theirs}, this program has version {ours}")]
+    #[error(
+        "the server has no method `{method}` in its version {theirs}, this program has version {ours}"
+    )]
     Unsupported {
         /// The method.
         method: &'static str,

@@ -66,7 +66,11 @@ impl<T: AsFd> Serialize for Fd<T> {
 
 impl<'de, T: From<OwnedFd>> Deserialize<'de> for Fd<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let take = Take(|arrived: OwnedFd| Ok(Self(T::from(arrived))), "", PhantomData);
+        let take = Take(
+            |arrived: OwnedFd| Ok(Self(T::from(arrived))),
+            "",
+            PhantomData,
+        );
         deserializer.deserialize_newtype_struct(DESCRIPTOR, take)
     }
 }
@@ -102,7 +106,9 @@ fn leave<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     match travel::leave(descriptor) {
         Ok(()) => serializer.serialize_newtype_struct(what, &()),
-        Err(_kept) => Err(S::Error::custom("descriptors travel with calls of doors only")),
+        Err(_kept) => Err(S::Error::custom(
+            "descriptors travel with calls of doors only",
+        )),
     }
 }
 

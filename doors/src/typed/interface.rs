@@ -200,10 +200,7 @@ impl Tag {
         self.byte(0xff)
     }
 
-    #[expect(
-        clippy::as_conversions,
-        reason = "u64::from is not const; a byte fits"
-    )]
+    #[expect(clippy::as_conversions, reason = "u64::from is not const; a byte fits")]
     const fn byte(self, byte: u8) -> Self {
         Self((self.0 ^ (byte as u64)).wrapping_mul(0x0000_0100_0000_01b3))
     }

@@ -80,7 +80,10 @@ impl<'call> Incoming<'call> {
         };
         let mut results = Buffer::take();
         let mut descriptors = Vec::new();
-        run(arguments, &mut Answer::new(&mut results.0, &mut descriptors));
+        run(
+            arguments,
+            &mut Answer::new(&mut results.0, &mut descriptors),
+        );
         self.invocation.door_return(&results.0, descriptors)
     }
 

@@ -103,10 +103,7 @@ fn bytes_that_are_no_value_are_refused() {
     assert_eq!(read::<char>(&[0, 0xd8, 0, 0]), Err(Malformed::BadValue));
     assert_eq!(read::<Option<u8>>(&[2]), Err(Malformed::BadValue));
     assert_eq!(read::<Everything>(&[9, 0, 0, 0]), Err(Malformed::BadValue));
-    assert_eq!(
-        read::<std::num::NonZeroU8>(&[0]),
-        Err(Malformed::BadValue)
-    );
+    assert_eq!(read::<std::num::NonZeroU8>(&[0]), Err(Malformed::BadValue));
     assert_eq!(read::<u32>(&[1, 2, 3]), Err(Malformed::Short));
     assert_eq!(read::<String>(&[5, 0, 0, 0, b'a']), Err(Malformed::Short));
     assert_eq!(read::<u8>(&[1, 1]), Err(Malformed::LeftOver));
@@ -134,7 +131,10 @@ fn a_length_that_the_data_cannot_hold_costs_nothing() {
     assert_eq!(read::<HashMap<u64, u64>>(&huge), Err(Malformed::TooMany));
     assert_eq!(read::<String>(&huge), Err(Malformed::Short));
     // As many as there are bytes, of eight bytes each.
-    assert_eq!(read::<Vec<u64>>(&[8, 0, 0, 0, 1, 2, 3, 4]), Err(Malformed::Short));
+    assert_eq!(
+        read::<Vec<u64>>(&[8, 0, 0, 0, 1, 2, 3, 4]),
+        Err(Malformed::Short)
+    );
     // Elements without a byte each, by the length alone and a million times over.
     assert_eq!(read::<Vec<()>>(&huge), Err(Malformed::TooMany));
     let mut bomb = 1024_u32.to_le_bytes().to_vec();
@@ -281,7 +281,10 @@ fn results_that_are_none_are_told_from_those_that_are() {
         frame::open_results(&ADD, &METHODS[0], &[0x81, 4, 1]),
         Err(Malformed::Short)
     );
-    assert_eq!(frame::open_results(&ADD, &METHODS[0], &[0x81, 5]), Err(Malformed::Short));
+    assert_eq!(
+        frame::open_results(&ADD, &METHODS[0], &[0x81, 5]),
+        Err(Malformed::Short)
+    );
 }
 
 #[test]
@@ -323,7 +326,10 @@ fn a_value_that_cannot_be_put_is_reported() {
     assert_eq!(writer.failed(), Some("bad"));
 
     Answer::new(&mut out, &mut Vec::new()).value(&Obstinate);
-    assert_eq!(frame::open_results(&ADD, &METHODS[0], &out), Ok(Results::ValueLost));
+    assert_eq!(
+        frame::open_results(&ADD, &METHODS[0], &out),
+        Ok(Results::ValueLost)
+    );
 }
 
 proptest::proptest! {

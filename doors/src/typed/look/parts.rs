@@ -136,9 +136,8 @@ impl<'v> OneOf<'v> {
         let Known::Choice(choice) = known else {
             return None;
         };
-        let find = |is: &dyn Fn(&Sight) -> bool| {
-            choice.variants.iter().position(|(_, sight)| is(sight))
-        };
+        let find =
+            |is: &dyn Fn(&Sight) -> bool| choice.variants.iter().position(|(_, sight)| is(sight));
         let unseen = || find(&|sight| matches!(sight, Sight::Not | Sight::Briefly));
         let ending = || {
             find(&|sight| matches!(sight, Sight::Seen(Variant::Unit)))
@@ -173,8 +172,7 @@ impl<'v> OneOf<'v> {
                     Sight::Failed
                 };
             }
-            let is_unseen =
-                |(_, sight): &(_, Sight)| matches!(sight, Sight::Not | Sight::Briefly);
+            let is_unseen = |(_, sight): &(_, Sight)| matches!(sight, Sight::Not | Sight::Briefly);
             if choice.variants.iter().any(is_unseen) {
                 view.unseen.set(true);
             }

@@ -25,12 +25,4 @@ pub(super) const TEXT: [&str; 8] = [
     "00000000-0000-0000-0000-000000000000",
 ];
 /// Of the lengths that addresses, identifiers and digests have.
-pub(super) const BYTES: [&[u8]; 7] = [
-    &[],
-    &[0],
-    &[0; 4],
-    &[0; 8],
-    &[0; 16],
-    &[0; 20],
-    &[0; 32],
-];
+pub(super) const BYTES: [&[u8]; 7] = [&[], &[0], &[0; 4], &[0; 8], &[0; 16], &[0; 20], &[0; 32]];

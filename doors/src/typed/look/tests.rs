@@ -67,8 +67,10 @@ enum Term {
 
 #[test]
 fn plain_values_are_what_they_are() {
-    assert_eq!(text::<(bool, u8, i128, f64, char, &str, ())>(),
-        "(bool, u8, i128, f64, char, str, ())");
+    assert_eq!(
+        text::<(bool, u8, i128, f64, char, &str, ())>(),
+        "(bool, u8, i128, f64, char, str, ())"
+    );
     assert_eq!(text::<usize>(), "u64");
     assert_eq!(text::<String>(), text::<&str>());
     assert_eq!(text::<&[u8]>(), "bytes");
@@ -125,7 +127,10 @@ fn a_type_that_contains_itself_has_an_end() {
 #[test]
 fn types_that_are_choosy_show_themselves_too() {
     assert_eq!(text::<(NonZeroU16, u8)>(), "(u16, u8)");
-    assert_eq!(text::<Duration>(), "struct Duration { secs: u64, nanos: u32 }");
+    assert_eq!(
+        text::<Duration>(),
+        "struct Duration { secs: u64, nanos: u32 }"
+    );
     assert_eq!(
         text::<SystemTime>(),
         "struct SystemTime { secs_since_epoch: u64, nanos_since_epoch: u32 }"
