@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, FnArg, ItemTrait, Visibility};
 
-use crate::expand::{Types, conditions, stripped};
+use crate::expand::{Types, conditions, outcome_types, stripped};
+use crate::model::Procedure;
 use crate::parse::Function;
 
 /// An item that is neither stays as it is.
@@ -47,11 +48,22 @@ pub(crate) fn of_function(function: &Function, error: &syn::Error) -> TokenStrea
 }
 
 /// A trait stays as it is, without our attributes.
-pub(crate) fn of_trait(item: &ItemTrait, error: &syn::Error) -> TokenStream {
+pub(crate) fn of_trait(
+    item: &ItemTrait,
+    error: &syn::Error,
+    methods: &[Procedure<'_>],
+) -> TokenStream {
     let errors = error.to_compile_error();
     let types = Types::of_trait(item);
     let (door, client, visibility) = (&types.door, &types.client, &item.vis);
+    let calls = methods.iter().map(|method| unreachable(method, visibility));
     let methods = quote! {
+        #[allow(clippy::too_many_arguments)]
+        impl #client {
+            #(#calls)*
+        }
+
+        #[allow(dead_code)]
         impl #door {
             #visibility fn serve<T>(
                 _: T,
@@ -77,6 +89,21 @@ pub(crate) fn of_trait(item: &ItemTrait, error: &syn::Error) -> TokenStream {
     let beside = beside(&types, visibility, &conditions, &methods);
     let item = stripped(item);
     quote!(#item #errors #beside)
+}
+
+/// A method of a client that calls nothing.
+fn unreachable(method: &Procedure<'_>, visibility: &Visibility) -> TokenStream {
+    let name = method.name;
+    let types = method.arguments.iter().map(|argument| argument.ty);
+    let (value, error) = outcome_types(&method.outcome);
+    quote! {
+        #visibility fn #name(
+            &self,
+            #(_: #types),*
+        ) -> ::core::result::Result<#value, ::doors::ProcedureError<#error>> {
+            ::core::unreachable!()
+        }
+    }
 }
 
 /// What would stand beside the item.

@@ -32,7 +32,7 @@ fn expansion(arguments: &TokenStream, item: TokenStream) -> TokenStream {
         },
         Ok(Item::Trait(item)) => match check::interface(arguments, &item) {
             Ok(service) => expand::interface(&service),
-            Err(error) => fallback::of_trait(&item, &error),
+            Err((error, methods)) => fallback::of_trait(&item, &error, &methods),
         },
         Err(error) => fallback::of_item(item, &error),
     }

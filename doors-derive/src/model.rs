@@ -210,7 +210,12 @@ fn is_carried(ty: &Type) -> bool {
 
 /// Whether a type is `BorrowedFd<'_>`.
 fn is_borrowed(ty: &Type) -> bool {
-    last_segment(ty).is_some_and(|segment| segment.ident == "BorrowedFd")
+    matches!(bare(ty), Type::Path(path) if is_borrowed_path(path))
+}
+
+pub(crate) fn is_borrowed_path(path: &syn::TypePath) -> bool {
+    let last = path.path.segments.last();
+    path.qself.is_none() && last.is_some_and(|segment| segment.ident == "BorrowedFd")
 }
 
 /// The `T` of a `Word<T>`.

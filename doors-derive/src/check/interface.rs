@@ -20,16 +20,21 @@ pub(super) fn check<'a>(
             continue;
         };
         let of_method = OfMethod::read(&method.attrs, version, faults);
-        check_receiver(method, faults);
-        let (arguments, outcome) = signature::check(&method.sig, faults);
-        said.push((of_method.number, &method.sig.ident));
-        methods.push(Procedure {
-            name: &method.sig.ident,
-            attributes: &method.attrs,
-            number: 0,
-            arguments,
-            outcome,
+        let ((arguments, outcome), right) = faults.apart(|faults| {
+            check_receiver(method, faults);
+            signature::check(&method.sig, faults)
         });
+        said.push((of_method.number, &method.sig.ident));
+        // One that is not right makes the whole wrong: the others are there for the names' sake then.
+        if right {
+            methods.push(Procedure {
+                name: &method.sig.ident,
+                attributes: &method.attrs,
+                number: 0,
+                arguments,
+                outcome,
+            });
+        }
     }
     for (method, number) in methods.iter_mut().zip(numbers(&said, faults)) {
         method.number = number;

@@ -43,15 +43,18 @@ pub(crate) fn function<'a>(
     })
 }
 
-/// Checks a trait, or says all that is wrong with it.
+/// Checks a trait, or says all that is wrong with it; with the methods that would be right.
 pub(crate) fn interface<'a>(
     attribute: &TokenStream,
     item: &'a ItemTrait,
-) -> syn::Result<Service<'a>> {
+) -> Result<Service<'a>, (syn::Error, Vec<Procedure<'a>>)> {
     let mut faults = Faults(None);
     let arguments = Arguments::read(attribute, &mut faults);
     let service = interface::check(item, &arguments, &mut faults);
-    faults.end(service)
+    match faults.0 {
+        None => Ok(service),
+        Some(error) => Err((error, service.methods)),
+    }
 }
 
 /// What was found to be wrong.
@@ -67,6 +70,17 @@ impl Faults {
             Some(all) => all.combine(error),
             None => self.0 = Some(error),
         }
+    }
+
+    /// What is found to be wrong now is apart from what was before.
+    fn apart<T>(&mut self, check: impl FnOnce(&mut Self) -> T) -> (T, bool) {
+        let mut inner = Self(None);
+        let value = check(&mut inner);
+        let right = inner.0.is_none();
+        if let Some(error) = inner.0 {
+            self.combine(error);
+        }
+        (value, right)
     }
 
     /// The value, if nothing is wrong.

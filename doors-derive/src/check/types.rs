@@ -5,6 +5,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
 use super::Faults;
+use crate::model::is_borrowed_path;
 
 /// Looks for what cannot travel whatever the types are. Whether they are serde's is for the compiler to say.
 pub(super) struct TypeCheck<'f> {
@@ -70,6 +71,15 @@ impl<'ast> Visit<'ast> for TypeCheck<'_> {
             );
         }
         self.visit_type(&ty.elem);
+    }
+
+    fn visit_type_path(&mut self, ty: &'ast syn::TypePath) {
+        if self.result && is_borrowed_path(ty) {
+            self.faults
+                .add(ty, "results are given to the caller: return an `OwnedFd`");
+            return;
+        }
+        visit::visit_type_path(self, ty);
     }
 
     fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {

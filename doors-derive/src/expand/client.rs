@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Type, Visibility};
 
 use super::types::Types;
-use super::{half_types, local, parameter};
+use super::{half_types, local, outcome_types, parameter};
 use crate::model::{Argument, Kind, Outcome, Passing, Procedure};
 
 /// The names of what every client has; a method of the interface that is called so comes instead.
@@ -128,7 +128,8 @@ fn method(
         .iter()
         .map(|argument| put_argument(argument, &writer));
     let data = parameter(procedure, &writer);
-    let (value, error, call, reads) = reading(&procedure.outcome);
+    let (value, error) = outcome_types(&procedure.outcome);
+    let (call, reads) = reading(&procedure.outcome);
     let at = Literal::usize_unsuffixed(at);
     quote! {
         #[doc = #call_doc]
@@ -173,26 +174,23 @@ fn put_argument(argument: &Argument<'_>, writer: &Ident) -> TokenStream {
     }
 }
 
-/// The types of value and error, the name of the function that makes the call, and the closures that read the results for it.
-fn reading(outcome: &Outcome<'_>) -> (TokenStream, TokenStream, TokenStream, TokenStream) {
-    let plain = quote!(call);
-    let never = quote!(::core::convert::Infallible);
+/// The name of the function that makes the call, and the closures that read the results for it.
+fn reading(outcome: &Outcome<'_>) -> (TokenStream, TokenStream) {
     match outcome {
         Outcome::Unit => {
             let read = read(&quote!(()), Span::call_site(), Kind::Value);
-            (quote!(()), never, plain, read)
+            (quote!(call), read)
         }
         Outcome::Value(ty) => {
             let read = read(&quote!(#ty), ty.span(), Kind::of(ty));
-            (quote!(#ty), never, plain, read)
+            (quote!(call), read)
         }
         Outcome::Fallible { ty, halves } => {
             let (value, error) = half_types(ty, *halves);
             let kind = halves.map_or(Kind::Value, |(value, _)| Kind::of(value));
             let read_value = read(&value, value.span(), kind);
             let read_error = read(&error, error.span(), Kind::Value);
-            let reads = quote!(#read_value #read_error);
-            (value, error, quote!(call_fallible), reads)
+            (quote!(call_fallible), quote!(#read_value #read_error))
         }
     }
 }

@@ -12,7 +12,7 @@ use syn::{Attribute, Type};
 
 pub(crate) use self::interface::stripped;
 pub(crate) use self::types::{Types, conditions};
-use crate::model::{Procedure, Service, Single};
+use crate::model::{Outcome, Procedure, Service, Single};
 
 /// The function as it is, and beside it the types of its door and of its client.
 ///
@@ -77,6 +77,16 @@ fn half_types(ty: &Type, halves: Option<(&Type, &Type)>) -> (TokenStream, TokenS
             quote_spanned!(ty.span()=> <#ty as ::doors::typed::Fallible>::Value),
             quote_spanned!(ty.span()=> <#ty as ::doors::typed::Fallible>::Error),
         ),
+    }
+}
+
+/// What a caller gets: the type of the value and that of the error.
+pub(crate) fn outcome_types(outcome: &Outcome<'_>) -> (TokenStream, TokenStream) {
+    let never = quote!(::core::convert::Infallible);
+    match outcome {
+        Outcome::Unit => (quote!(()), never),
+        Outcome::Value(ty) => (quote!(#ty), never),
+        Outcome::Fallible { ty, halves } => half_types(ty, *halves),
     }
 }
 

@@ -1,0 +1,9 @@
+use doors::door;
+
+#[door]
+trait Store {
+    const LIMIT: usize;
+    fn get(&self) -> u8;
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use doors::door;
+
+#[door]
+trait Store {
+    type Value;
+    fn get(&self) -> u8;
+}
+
+fn main() {}

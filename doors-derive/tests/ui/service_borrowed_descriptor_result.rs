@@ -1,0 +1,10 @@
+use doors::door;
+
+use std::os::fd::BorrowedFd;
+
+#[door]
+trait Store {
+    fn get(&self) -> BorrowedFd<'_>;
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use doors::door;
+
+#[door]
+trait Store {
+    fn get(&self) -> &str;
+}
+
+fn main() {}

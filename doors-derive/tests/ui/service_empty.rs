@@ -1,0 +1,6 @@
+use doors::door;
+
+#[door]
+trait Store {}
+
+fn main() {}

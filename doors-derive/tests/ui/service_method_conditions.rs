@@ -1,0 +1,10 @@
+use doors::door;
+
+#[door]
+trait Store {
+    fn get(&self) -> u8
+    where
+        Self: Sized;
+}
+
+fn main() {}
