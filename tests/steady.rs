@@ -236,9 +236,8 @@ struct Cost {
 }
 
 impl Cost {
-    fn is_cheap(&self) -> bool {
-        self.calls.iter().all(|calls| *calls <= 2 * CALLS)
-            && self.makers.iter().all(|made| *made < FEW)
+    fn is_cheap(&self, most: u64) -> bool {
+        self.calls.iter().all(|calls| *calls <= most) && self.makers.iter().all(|made| *made < FEW)
     }
 }
 
@@ -279,7 +278,8 @@ fn can_trace() -> bool {
     false
 }
 
-fn assert_cheap(name: &str, words: &[&str]) {
+/// So many null calls make at most so many system calls on each side.
+fn assert_cheap(name: &str, words: &[&str], most: u64) {
     if !can_trace() {
         return;
     }
@@ -289,18 +289,23 @@ fn assert_cheap(name: &str, words: &[&str]) {
     let mut costs = Vec::new();
     while costs.len() < 4 {
         let cost = cost(name, words);
-        if cost.is_cheap() {
+        if cost.is_cheap(most) {
             return;
         }
         costs.push(cost);
     }
-    panic!("more than two system calls for a call, {CALLS} times: {costs:?}");
+    panic!("more than {most} system calls for {CALLS} calls: {costs:?}");
 }
 
+/// With a processor for each side both look: what is left are sleeps and wakes where one was away, some 460 of 10,000.
 #[test]
-fn a_steady_call_takes_at_most_two_system_calls_on_each_side() {
+fn a_steady_call_takes_no_system_call_where_each_side_has_a_processor() {
     let _watchdog = Watchdog::new("system calls");
-    assert_cheap("strace", &[]);
+    if std::thread::available_parallelism().unwrap().get() == 1 {
+        skipped("both sides share the one processor there is");
+        return;
+    }
+    assert_cheap("strace", &[], CALLS / 4);
 }
 
 #[test]
@@ -309,5 +314,5 @@ fn a_steady_call_on_one_processor_takes_at_most_two_system_calls_on_each_side() 
     // Found on a thread of its own: strace and all that it starts shall run anywhere.
     let cpu = std::thread::spawn(pin).join().unwrap();
     let word = format!("cpu={cpu}");
-    assert_cheap("strace-pinned", &[&word]);
+    assert_cheap("strace-pinned", &[&word], 2 * CALLS);
 }
