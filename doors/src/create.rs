@@ -1,6 +1,8 @@
 //! Making a door out of a server procedure.
 
 #[cfg(test)]
+mod locks;
+#[cfg(test)]
 mod pools;
 
 use std::fmt;

@@ -72,3 +72,38 @@ fn words_that_are_shared_are_slept_on_as_such_and_have_no_owner() {
     ];
     assert_eq!(files_that_say(&others), [""; 0]);
 }
+
+/// Locks are counted where they are taken, so that a test can tell that a call takes none.
+#[test]
+fn locks_are_taken_in_one_place() {
+    assert_eq!(
+        files_that_say(&["RwLock", "LazyLock", "parking_lot"]),
+        [""; 0]
+    );
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&source, &mut files);
+    // The result of `Mutex::lock` has to be told from an error, which `unwrap` may not do here.
+    let takes = |file: &&PathBuf| {
+        let text = std::fs::read_to_string(file).unwrap();
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let text: String = code.flat_map(str::split_whitespace).collect();
+        [
+            ".lock().unwrap_or",
+            ".lock().map",
+            ".lock().ok",
+            "=Mutex::lock(",
+        ]
+        .iter()
+        .any(|way| text.contains(way))
+    };
+    let found: Vec<_> = files.iter().filter(takes).collect();
+    assert_eq!(found, [&source.join("lock.rs")]);
+    // The buffer of first calls is tried, and does without; a channel is tried, and another is taken.
+    assert_eq!(
+        files_that_say(&["TryLockError"]),
+        ["client/first/buffer.rs"]
+    );
+}

@@ -17,6 +17,7 @@ use arc_swap::ArcSwapOption;
 use super::account::Account;
 use super::clock::after;
 use super::{fork, thread};
+use crate::lock::lock;
 
 mod state;
 
@@ -114,7 +115,7 @@ impl Closers {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn put(self: &Arc<Self>, account: &Account, tasks: impl Iterator<Item = Task>) {

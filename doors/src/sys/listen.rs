@@ -8,7 +8,7 @@ mod announcement;
 
 use std::ffi::c_int;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use libc::socklen_t;
 use nix::errno::Errno;
@@ -16,6 +16,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{self, UnixAddr};
 
 use super::Result;
+use crate::lock::lock;
 use announcement::announcement;
 
 /// Whether the descriptors of this process were handed out already.
@@ -80,7 +81,7 @@ pub(crate) fn address(socket: impl AsFd) -> Result<UnixAddr> {
     reason = "passed descriptors are announced as numbers"
 )]
 pub(crate) fn take_passed() -> std::result::Result<Vec<(Option<String>, OwnedFd)>, InheritError> {
-    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut taken = lock(&TAKEN);
     if *taken {
         return Ok(Vec::new());
     }
