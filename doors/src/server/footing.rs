@@ -157,7 +157,8 @@ impl Footing {
 }
 
 impl Ground {
-    /// The mask that holds only this processor, if the thread may run there and has a choice.
+    /// The mask that holds only this processor, if the thread may run there: the caller says which one, and the kernel would
+    /// take the thread to any that the cpuset has.
     fn holding(&self, cpu: u32) -> Option<Cpus> {
         let cpu = usize::try_from(cpu).ok()?;
         if !self.whole.is_set(cpu).unwrap_or(false) {
@@ -171,6 +172,8 @@ impl Ground {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::{Footing, READ_EVERY};
     use crate::sys::affinity::{self, Cpus};
 
@@ -217,6 +220,29 @@ mod tests {
             footing.follow(cpu);
             assert_eq!(processors(), before);
         }
+    }
+
+    #[test]
+    fn a_processor_that_somebody_took_from_the_thread_is_never_followed_to() {
+        let before = processors();
+        let [one, other, ..] = before[..] else {
+            let _said = writeln!(std::io::stderr(), "SKIPPED: there is one processor");
+            return;
+        };
+        // Of a thread of its own: it stays narrow.
+        let narrow = std::thread::spawn(move || {
+            let mut only = Cpus::new();
+            only.set(usize::try_from(one).unwrap()).unwrap();
+            affinity::allow(&only).unwrap();
+            let mut footing = Footing::new(true);
+            for cpu in [other, one, other] {
+                footing.follow(cpu);
+                assert_eq!(processors(), [one]);
+            }
+            footing.widen();
+            assert_eq!(processors(), [one]);
+        });
+        narrow.join().unwrap();
     }
 
     #[test]
