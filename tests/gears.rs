@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use doors::{Door, DoorFigures};
 use harness::raw::{Session, remint};
 use harness::{Books, Directory, Peer, Watchdog, skipped};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 /// Longer than any thread looks for the next call.
@@ -84,6 +86,16 @@ impl Scene {
         }
     }
 
+    /// The processors of each of its threads.
+    fn masks(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.server.pid())).unwrap();
+        // A thread may have ended since.
+        let texts = tasks
+            .flatten()
+            .filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok());
+        texts.filter_map(|text| allowed_of(&text)).collect()
+    }
+
     fn until_followed(&self) {
         while self.figures().followed == 0 {
             self.sparse_calls(20);
@@ -108,10 +120,14 @@ fn compute() {
 }
 
 fn processors_of(status: &str) -> String {
-    let text = std::fs::read_to_string(status).unwrap();
-    let mut lines = text.lines();
-    let line = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    line.unwrap().trim().to_owned()
+    allowed_of(&std::fs::read_to_string(status).unwrap()).unwrap()
+}
+
+/// Without an answer: the thread has ended.
+fn allowed_of(status: &str) -> Option<String> {
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    Some(line.trim().to_owned())
 }
 
 fn has_one_processor() -> bool {
@@ -144,17 +160,76 @@ fn a_caller_that_pauses_is_followed_and_one_that_does_not_is_parted_from() {
 fn case_113_a_procedure_its_threads_and_its_children_have_all_processors() {
     let _watchdog =
         Watchdog::new("case_113_a_procedure_its_threads_and_its_children_have_all_processors");
-    let scene = Scene::new(&[], None);
-    if !has_one_processor() {
-        scene.until_followed();
-    }
-    let whole = scene.whole();
     let parallel = std::thread::available_parallelism().unwrap();
-    for _ in 0..50 {
-        scene.sparse_calls(5);
-        compute();
-        let expected = format!("{whole} {whole} {whole} {parallel}");
-        assert_eq!(scene.asked(b"all"), expected);
+    for words in [&[][..], &["handoff"]] {
+        let scene = Scene::new(words, None);
+        // One that hands off follows from the start, and has changed nothing then.
+        if words.is_empty() && !has_one_processor() {
+            scene.until_followed();
+        }
+        let whole = scene.whole();
+        for _ in 0..50 {
+            scene.sparse_calls(5);
+            compute();
+            let expected = format!("{whole} {whole} {whole} {parallel}");
+            assert_eq!(scene.asked(b"all"), expected, "{words:?}");
+        }
+    }
+}
+
+/// Both doors are served by one thread, on one channel.
+#[test]
+fn case_113_a_procedure_has_all_processors_right_after_a_leaf_one_that_had_not() {
+    let _watchdog = Watchdog::new(
+        "case_113_a_procedure_has_all_processors_right_after_a_leaf_one_that_had_not",
+    );
+    if has_one_processor() {
+        return;
+    }
+    for words in [&["leaf"][..], &["leaf", "handoff"]] {
+        let place = Directory::new("gears-beside");
+        let path = place.join("door");
+        let beside = format!("beside={}", path.display());
+        let scene = Scene::new(&[words, &[&beside]].concat(), None);
+        let wide = Door::open(&path).unwrap();
+        let whole = scene.whole();
+        let mut narrow = 0;
+        while narrow < 50 {
+            compute();
+            let leaf = scene.asked(b"where");
+            let seen = String::from_utf8(wide.call(b"where", vec![]).unwrap().data).unwrap();
+            let (leaf_thread, leaf_mask) = leaf.split_once(' ').unwrap();
+            let (thread, mask) = seen.split_once(' ').unwrap();
+            assert_eq!(mask, whole, "{words:?}");
+            narrow += u32::from(thread == leaf_thread && leaf_mask != whole);
+        }
+    }
+}
+
+#[test]
+fn two_sides_on_one_processor_hand_it_to_each_other() {
+    let _watchdog = Watchdog::new("two_sides_on_one_processor_hand_it_to_each_other");
+    for words in [&[][..], &["spin"], &["handoff"], &["block"]] {
+        let (cpu, _) = first_two();
+        let word = format!("cpu={cpu}");
+        let scene = Scene::new(&[words, &[&word]].concat(), None);
+        // A thread of its own: it stays narrow.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                pin(cpu);
+                scene.sparse_calls(50);
+                for _ in 0..5_000 {
+                    scene.door.call(b"", vec![]).unwrap();
+                }
+                scene.sparse_calls(50);
+                assert_eq!(scene.asked(b"mine"), cpu.to_string());
+            });
+        });
+        assert_eq!(
+            scene.figures().parted,
+            0,
+            "there is nowhere to go: {words:?}"
+        );
     }
 }
 
@@ -186,17 +261,7 @@ fn a_thread_that_a_narrow_one_asks_for_has_all_processors() {
     });
     // Without calls all threads leave their channels, and are as wide as they were made.
     let whole = scene.whole();
-    let tasks = format!("/proc/{}/task", scene.server.pid());
-    loop {
-        let all = std::fs::read_dir(&tasks).unwrap().flatten();
-        let narrow = all.filter(|task| {
-            let status = task.path().join("status");
-            // A thread may have ended since.
-            status.exists() && processors_of(status.to_str().unwrap()) != whole
-        });
-        if narrow.count() == 0 {
-            return;
-        }
+    while scene.masks().iter().any(|mask| *mask != whole) {
         std::thread::yield_now();
     }
 }
@@ -244,6 +309,56 @@ fn case_112_false_processor_numbers_of_a_client_lead_nowhere() {
     }
     // Others are served as ever.
     Door::open(&scene.path).unwrap().call(b"", vec![]).unwrap();
+}
+
+/// A client says that it runs where the server may not: it is told apart from one that says where the server may.
+#[test]
+fn case_112_a_server_that_was_narrowed_follows_no_number_out_of_its_mask() {
+    let _watchdog =
+        Watchdog::new("case_112_a_server_that_was_narrowed_follows_no_number_out_of_its_mask");
+    let (cpu, Some(other)) = first_two() else {
+        skipped("there is one processor, and none outside of a mask");
+        return;
+    };
+    for words in [&["leaf"][..], &["leaf", "handoff"]] {
+        let says_other = |scene: &Scene| {
+            // The registration lives as long as the token.
+            let token = remint(scene.door.descriptor().unwrap());
+            let session = Session::open(&token);
+            session.call.store(CPU_WORD, u32::try_from(other).unwrap());
+            (token, session)
+        };
+        let call = |session: &mut Session| {
+            compute();
+            String::from_utf8(session.call(b"mine")).unwrap()
+        };
+        // One that may follow there does, so there is something to see.
+        let free = Scene::new(words, None);
+        let (_token, mut session) = says_other(&free);
+        while call(&mut session) != other.to_string() {}
+        let own = format!("cpu={cpu}");
+        let narrowed = Scene::new(&[words, &[&own]].concat(), None);
+        let (_token, mut session) = says_other(&narrowed);
+        for _ in 0..500 {
+            assert_eq!(call(&mut session), cpu.to_string(), "{words:?}");
+            for mask in narrowed.masks() {
+                assert_eq!(mask, cpu.to_string(), "{words:?}");
+            }
+        }
+    }
+}
+
+/// The first processor of this process, and the second if there is one.
+fn first_two() -> (usize, Option<usize>) {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    let mut each = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap());
+    (each.next().unwrap(), each.next())
+}
+
+fn pin(cpu: usize) {
+    let mut only = CpuSet::new();
+    only.set(cpu).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &only).unwrap();
 }
 
 /// Whether a list of processors holds only such as another list has.
