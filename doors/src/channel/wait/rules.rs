@@ -4,6 +4,7 @@
 //! tried again.
 
 use std::cell::Cell;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::{
@@ -45,6 +46,20 @@ fn here(patience: &mut Patience, at: u32) -> (Spent, u32) {
 fn looks(us: u32) -> u32 {
     let pauses = us * cpu::pauses_per_microsecond();
     FREE + KEEN_LOOKS + pauses.next_multiple_of(STRIDE)
+}
+
+/// Whether nobody looks here; says that the calling test does less then.
+fn is_short() -> bool {
+    let short = cpu::is_short();
+    if short {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("a test");
+        let _said = writeln!(
+            std::io::stderr(),
+            "SKIPPED {name}: there is a quota below two processors"
+        );
+    }
+    short
 }
 
 /// Tries a thing until no yield in it was too long.
@@ -94,7 +109,7 @@ fn who_hands_off_does_not_look_at_another_processor() {
 
 #[test]
 fn a_look_that_finds_nothing_halves_the_next_and_one_that_finds_something_doubles_it() {
-    if cpu::is_short() {
+    if is_short() {
         return;
     }
     let mut patience = Patience::new(Waiting::Auto);
@@ -112,7 +127,7 @@ fn a_look_that_finds_nothing_halves_the_next_and_one_that_finds_something_double
 
 #[test]
 fn now_and_then_a_look_is_whole_and_always_for_who_spins() {
-    if cpu::is_short() {
+    if is_short() {
         return;
     }
     let mut patience = Patience::new(Waiting::Auto);
@@ -130,7 +145,7 @@ fn now_and_then_a_look_is_whole_and_always_for_who_spins() {
 
 #[test]
 fn a_peer_that_was_woken_has_a_budget_of_its_own() {
-    if cpu::is_short() {
+    if is_short() {
         return;
     }
     let mut patience = Patience::new(Waiting::Auto);
@@ -148,7 +163,7 @@ fn a_peer_that_was_woken_has_a_budget_of_its_own() {
 
 #[test]
 fn calls_that_were_handed_over_in_a_row_make_stale_what_is_known_of_a_woken_peer() {
-    if cpu::is_short() {
+    if is_short() {
         return;
     }
     // By the first looks, if it was woken; else, and by yields, whether it was or not.
@@ -209,7 +224,7 @@ fn how_long_a_wake_takes_is_learned_slowly_and_within_bounds() {
 
 #[test]
 fn what_was_learned_of_wakes_is_the_whole_budget() {
-    if cpu::is_short() {
+    if is_short() {
         return;
     }
     let mut patience = Patience::new(Waiting::Spin);
@@ -289,7 +304,7 @@ fn something_else_to_do_ends_a_wait_at_the_next_stride_or_yield() {
     };
     let took = undisturbed(|patience| stopped(patience, (1, 1)));
     assert_eq!(took, (Spent::Nothing, FREE + 1));
-    if !cpu::is_short() {
+    if !is_short() {
         let mut patience = Patience::new(Waiting::Auto);
         let took = stopped(&mut patience, (0, 1));
         assert_eq!(took, (Spent::Nothing, FREE + KEEN_LOOKS + STRIDE));
