@@ -14,12 +14,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use doors::Door;
+use harness::trace::{can_trace, counted, traced};
 use harness::{Census, Directory, Peer, Watchdog, skipped};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
@@ -163,27 +162,6 @@ fn a_null_call_that_wakes_a_sleeping_thread_allocates_nothing() {
     assert_no_allocation("sleeping", &[], 1000, pause);
 }
 
-/// How often each system call was made, as strace counted.
-fn counted(file: &Path) -> BTreeMap<String, u64> {
-    let text = std::fs::read_to_string(file).unwrap();
-    let lines = text.lines().map(|line| line.split_whitespace().collect());
-    lines
-        .filter_map(|columns: Vec<&str>| {
-            // Share, seconds, microseconds per call, calls, perhaps errors, name.
-            let calls = columns.get(3)?.parse().ok()?;
-            Some(((*columns.last()?).to_owned(), calls))
-        })
-        .filter(|(name, _)| name != "total")
-        .collect()
-}
-
-fn traced(file: &Path, operation: &str, arguments: &[&str]) -> Peer {
-    let mut command = Command::new("strace");
-    command.args(["-f", "-c", "-o"]).arg(file).arg(PEER);
-    command.arg(operation).args(arguments);
-    Peer::start_command(command)
-}
-
 /// The system calls of client and server in a run of so many null calls.
 fn run(directory: &Directory, calls: u64, words: &[&str]) -> [BTreeMap<String, u64>; 2] {
     let path = directory.join(&format!("door-{calls}"));
@@ -194,12 +172,12 @@ fn run(directory: &Directory, calls: u64, words: &[&str]) -> [BTreeMap<String, u
     ];
     let mut all = vec![path];
     all.extend(words);
-    let mut server = traced(&files[1], "threads-server", &all);
+    let mut server = traced(PEER, &files[1], "threads-server", &all);
     server.expect("ready");
     let number = calls.to_string();
     let mut all = vec![path, &number];
     all.extend(words);
-    let mut client = traced(&files[0], "threads-steady", &all);
+    let mut client = traced(PEER, &files[0], "threads-steady", &all);
     client.expect("done");
     assert!(client.finish().success());
     assert!(server.finish().success());
@@ -262,20 +240,6 @@ fn cost(name: &str, words: &[&str]) -> Cost {
         calls: difference(&sum),
         makers: difference(&makers),
     }
-}
-
-/// Whether system calls can be counted here. Where `DOORS_REQUIRE_STRACE` is set they must be: a check that nobody runs
-/// checks nothing.
-fn can_trace() -> bool {
-    let why = match Command::new("strace").args(["-f", "-c", "true"]).output() {
-        Ok(output) if output.status.success() => return true,
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-        Err(error) => error.to_string(),
-    };
-    let required = std::env::var_os("DOORS_REQUIRE_STRACE").is_some();
-    assert!(!required, "DOORS_REQUIRE_STRACE is set, and strace: {why}");
-    skipped(&format!("strace cannot count system calls here: {why}"));
-    false
 }
 
 /// So many null calls make at most so many system calls on each side.

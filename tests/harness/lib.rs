@@ -19,6 +19,7 @@ mod peer;
 pub mod raw;
 mod scene;
 mod skip;
+pub mod trace;
 pub mod typed;
 pub mod waiting;
 mod watchdog;

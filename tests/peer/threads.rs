@@ -17,6 +17,7 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
         "threads-meeting" => client::meeting(arguments),
         "threads-hammer" => client::hammer(arguments),
         "threads-steady" => client::steady(arguments),
+        "threads-brief" => client::brief(arguments),
         _ => return false,
     }
     true

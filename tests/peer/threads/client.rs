@@ -211,3 +211,13 @@ pub(super) fn steady(arguments: &[&str]) {
     }
     println!("done");
 }
+
+/// `threads-brief PATH TIMES`: opens the door, calls it once and closes it, so often.
+pub(super) fn brief(arguments: &[&str]) {
+    let times: u32 = arguments[1].parse().unwrap();
+    for _ in 0..times {
+        let door = Door::open(arguments[0]).unwrap();
+        door.call(b"", vec![]).unwrap();
+    }
+    println!("done");
+}
