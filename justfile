@@ -35,6 +35,10 @@ test:
 bench-once:
     cargo test -p doors-benches --benches --locked
 
+# Run what waits once more, on one processor.
+one-processor:
+    taskset -c "$(taskset -cp $$ | sed "s/.*: //; s/[,-].*//")" cargo test --workspace --locked --test contacts --test gears --test steady --test waits
+
 # Run the demonstration of the `doors` command.
 demo:
     cargo run --release --bin doors --locked -- demo
