@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use doors::ProcedureError;
@@ -117,7 +116,7 @@ fn arguments_without_their_descriptors_are_refused() {
     let _watchdog = Watchdog::new("arguments_without_their_descriptors_are_refused");
     let (_peer, library, _directory) = start("missing");
     let method = LibraryDoor::INTERFACE.method(2).unwrap();
-    let head = [&[1, 2, 0], &method.tag().to_le_bytes()[..5]].concat();
+    let head = [&[1, 2, 0][..], &method.tag()].concat();
     // `read` with a second file and one more, and so many descriptors.
     let data = [&head[..], &[1, 1, 0, 0, 0]].concat();
     let call = |data: &[u8], many: usize| {
@@ -192,7 +191,7 @@ fn a_client_that_is_killed_leaves_no_objects() {
 fn a_server_calls_an_object_of_its_caller() {
     let _watchdog = Watchdog::new("a_server_calls_an_object_of_its_caller");
     let (_peer, library, _directory) = start("callback");
-    let live = Arc::new(AtomicU64::new(0));
+    let live = Arc::new(Mutex::new(0));
     let mine = CounterDoor::serve_object(Count::new(0, &live)).unwrap();
     let back = library.drive(mine.clone(), 5).unwrap();
     assert_eq!(mine.next().unwrap(), 5);

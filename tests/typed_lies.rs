@@ -18,8 +18,7 @@ const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 /// The bytes before the arguments of a call of a function.
 fn head(function: &Interface) -> Vec<u8> {
-    let tag = function.methods()[0].tag();
-    [&[1, 1, 0], &tag.to_le_bytes()[..5]].concat()
+    [&[1, 1, 0][..], &function.methods()[0].tag()].concat()
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Types that cannot travel, whatever else is right.
 
 use syn::Type;
-use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
 use super::Faults;
@@ -93,8 +92,7 @@ impl<'ast> Visit<'ast> for TypeCheck<'_> {
 
     fn visit_type(&mut self, ty: &'ast Type) {
         if let Type::Verbatim(_) = ty {
-            let error = syn::Error::new(ty.span(), "this type is not known to `#[door]`");
-            self.faults.add(ty, &error.to_string());
+            self.faults.add(ty, "this type is not known to `#[door]`");
         }
         visit::visit_type(self, ty);
     }

@@ -73,9 +73,10 @@ fn values(procedure: &Procedure<'_>) -> TokenStream {
             quote!(#result #error)
         }
     };
-    match (procedure.arguments.is_empty(), result.is_empty()) {
-        (true, true) => quote!(|_| {}),
-        _ => quote!(|#values| { #(#arguments)* #result }),
+    if procedure.arguments.is_empty() && result.is_empty() {
+        quote!(|_| {})
+    } else {
+        quote!(|#values| { #(#arguments)* #result })
     }
 }
 

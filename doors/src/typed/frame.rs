@@ -1,13 +1,13 @@
 //! The bytes around the values, as the page of the module lays them out.
 
 use super::error::{Malformed, Refused, Theirs, Unreadable};
-use super::interface::{Interface, Method, Version};
+use super::interface::{Interface, Method, TAG_BYTES, Version};
 
 /// The version of the layout.
 pub(super) const VERSION: u8 = 1;
 
 /// The bytes before the arguments of a call.
-const HEAD_BYTES: usize = 8;
+const HEAD_BYTES: usize = 3 + TAG_BYTES;
 
 /// Set in the first byte of results.
 const RESULTS: u8 = 0x80;
@@ -49,7 +49,7 @@ pub(super) enum Results<'data> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Call<'data> {
     pub(super) number: u16,
-    pub(super) tag: u64,
+    pub(super) tag: [u8; TAG_BYTES],
     pub(super) arguments: &'data [u8],
 }
 
@@ -57,9 +57,9 @@ pub(super) struct Call<'data> {
 #[inline]
 pub(super) fn begin_call(method: &Method, out: &mut Vec<u8>) {
     out.clear();
-    let [low, high] = method.number().to_le_bytes();
-    let [a, b, c, d, e, ..] = method.tag().to_le_bytes();
-    out.extend_from_slice(&[VERSION, low, high, a, b, c, d, e]);
+    out.push(VERSION);
+    out.extend_from_slice(&method.number().to_le_bytes());
+    out.extend_from_slice(&method.tag());
 }
 
 /// Takes a call apart.
@@ -67,9 +67,9 @@ pub(super) fn begin_call(method: &Method, out: &mut Vec<u8>) {
 pub(super) fn open_call(data: &[u8]) -> Result<Call<'_>, Unfit> {
     let malformed = |reason| Unfit::Argument(Unreadable::new("", reason));
     match data.split_first_chunk::<HEAD_BYTES>() {
-        Some((&[VERSION, low, high, a, b, c, d, e], arguments)) => Ok(Call {
+        Some((&[VERSION, low, high, ref tag @ ..], arguments)) => Ok(Call {
             number: u16::from_le_bytes([low, high]),
-            tag: u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]),
+            tag: *tag,
             arguments,
         }),
         _ => Err(match data.first() {

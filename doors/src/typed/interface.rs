@@ -40,7 +40,7 @@ pub struct Method {
     values: fn(&mut Values),
     /// Of all but the values.
     begun: Tag,
-    tag: OnceLock<u64>,
+    tag: OnceLock<[u8; TAG_BYTES]>,
 }
 
 impl Interface {
@@ -173,16 +173,17 @@ impl Method {
     /// misreading each other.
     #[inline]
     #[must_use]
-    pub fn tag(&self) -> u64 {
+    pub fn tag(&self) -> [u8; TAG_BYTES] {
         *self.tag.get_or_init(|| {
             let tag = self.begun.text(&self.values().to_string());
-            tag.0 & TAG_BITS
+            let [whole @ .., _, _, _] = tag.0.to_le_bytes();
+            whole
         })
     }
 }
 
 /// So many fit beside the number of the method in a head of 8 bytes.
-const TAG_BITS: u64 = 0xff_ffff_ffff;
+pub(super) const TAG_BYTES: usize = 5;
 
 /// FNV-1a over texts, each with an end that no text has.
 #[derive(Clone, Copy, Debug)]

@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use doors::door;
 use doors::typed::Fd;
@@ -63,15 +62,15 @@ pub(crate) trait Counter {
 }
 
 pub(crate) struct Count {
-    at: AtomicU64,
-    live: Arc<AtomicU64>,
+    at: Mutex<u64>,
+    live: Arc<Mutex<u64>>,
 }
 
 impl Count {
-    pub(crate) fn new(from: u64, live: &Arc<AtomicU64>) -> Self {
-        live.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn new(from: u64, live: &Arc<Mutex<u64>>) -> Self {
+        *live.lock().unwrap() += 1;
         Self {
-            at: AtomicU64::new(from),
+            at: Mutex::new(from),
             live: Arc::clone(live),
         }
     }
@@ -79,13 +78,15 @@ impl Count {
 
 impl Drop for Count {
     fn drop(&mut self) {
-        self.live.fetch_sub(1, Ordering::Relaxed);
+        *self.live.lock().unwrap() -= 1;
     }
 }
 
 impl Counter for Count {
     fn next(&self) -> u64 {
-        self.at.fetch_add(1, Ordering::Relaxed)
+        let mut at = self.at.lock().unwrap();
+        *at += 1;
+        *at - 1
     }
 }
 

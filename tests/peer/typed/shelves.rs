@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use doors::typed::Fd;
 
@@ -13,7 +12,7 @@ use super::library::{Count, CounterClient, CounterDoor, Library, Parcel, file_wi
 
 #[derive(Debug, Default)]
 pub(crate) struct Shelves {
-    live: Arc<AtomicU64>,
+    live: Arc<Mutex<u64>>,
 }
 
 fn copy(descriptor: impl AsFd) -> File {
@@ -75,7 +74,7 @@ impl Library for Shelves {
     }
 
     fn live(&self) -> u64 {
-        self.live.load(Ordering::Relaxed)
+        *self.live.lock().unwrap()
     }
 
     fn drive(&self, counter: CounterClient, times: u32) -> Result<CounterClient, String> {

@@ -57,7 +57,7 @@ impl<'v> Elements<'v> {
     pub(super) fn new(view: &'v View, shapes: &'v mut [Shape]) -> Self {
         let mut fields = Fields::new(view, shapes);
         if view.short.get() > 0 {
-            fields.left = Default::default();
+            fields.left = std::slice::IterMut::default();
         }
         Self(fields)
     }
@@ -215,7 +215,7 @@ fn ends(variant: &Variant, key: &str) -> bool {
     }
 }
 
-impl<'v> EnumAccess<'static> for OneOf<'v> {
+impl EnumAccess<'static> for OneOf<'_> {
     type Error = Refused;
     type Variant = Self;
 
