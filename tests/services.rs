@@ -49,9 +49,10 @@ fn each_method_does_its_own() {
     let store: StoreClient = Client::open(server.at("store")).unwrap();
     assert!(!store.put("a", b"one").unwrap());
     assert!(store.put("a", b"other").unwrap());
-    assert!(!store.put("b", &[7; 200_000]).unwrap());
+    let large = vec![7; 200_000];
+    assert!(!store.put("b", &large).unwrap());
     assert_eq!(store.get("a").unwrap(), b"other");
-    assert_eq!(store.get("b").unwrap(), [7; 200_000]);
+    assert_eq!(store.get("b").unwrap(), large);
     let keys = ["a", "b", "c"].map(str::to_owned);
     assert_eq!(store.size(&keys).unwrap(), 200_005);
     assert!(store.open(Some("a")).unwrap());

@@ -18,7 +18,7 @@ const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 /// The bytes before the arguments of a call of a function.
 fn head(function: &Interface) -> Vec<u8> {
-    [&[1, 1, 0][..], &function.methods()[0].tag()].concat()
+    [&[1, 1, 0][..], &function.method(1).unwrap().tag()].concat()
 }
 
 #[test]

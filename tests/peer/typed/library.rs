@@ -68,7 +68,9 @@ pub(crate) struct Count {
 
 impl Count {
     pub(crate) fn new(from: u64, live: &Arc<Mutex<u64>>) -> Self {
-        *live.lock().unwrap() += 1;
+        let mut count = live.lock().unwrap();
+        *count = count.saturating_add(1);
+        drop(count);
         Self {
             at: Mutex::new(from),
             live: Arc::clone(live),
@@ -78,15 +80,17 @@ impl Count {
 
 impl Drop for Count {
     fn drop(&mut self) {
-        *self.live.lock().unwrap() -= 1;
+        let mut count = self.live.lock().unwrap();
+        *count = count.saturating_sub(1);
     }
 }
 
 impl Counter for Count {
     fn next(&self) -> u64 {
         let mut at = self.at.lock().unwrap();
-        *at += 1;
-        *at - 1
+        let now = *at;
+        *at = now.wrapping_add(1);
+        now
     }
 }
 
