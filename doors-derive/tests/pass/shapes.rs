@@ -93,7 +93,7 @@ fn main() {
 
     let client = NamesClient::from(names::door().unwrap());
     let soon = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    assert_eq!(client.call_until(soon, 1, 2, 3, 4, 5, 6, 7).unwrap(), 28);
+    assert_eq!(client.until(soon).call(1, 2, 3, 4, 5, 6, 7).unwrap(), 28);
 
     let client = ReferencedClient::from(referenced::door().unwrap());
     let line = Line { text: "text" };

@@ -1,6 +1,6 @@
 use doors::door;
 
-#[door(version = "1.2")]
+#[door(leaf, color = "red")]
 fn add(a: u32, b: u32) -> u32 {
     a + b
 }
