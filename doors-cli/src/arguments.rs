@@ -124,13 +124,21 @@ pub(crate) struct Serve {
 
 /// Call a door and write its answer to standard output.
 ///
-/// Without --data or --file the data are read from standard input. Descriptors
-/// that come back are named on standard error.
+/// A door of an interface is called by the name of a METHOD, with ARGUMENTS in
+/// JSON: an object with their names, or an array. The result is printed in JSON.
+/// A descriptor is "@PATH": a file that is opened for reading, or a door's name.
+/// `doors info` shows the methods.
+///
+/// A door of bytes is called without a METHOD. Without --data or --file the data
+/// are read from standard input. Descriptors that come back are named on standard
+/// error.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
     after_help = "\
 Examples:
+  doors call /tmp/store put '[\"a\", 3]'
+  doors call /tmp/store sum
   doors call /tmp/upper --data hello
   doors call /tmp/upper --file /etc/hostname --deadline 500
   doors call /tmp/count --data '' --fd /etc/passwd
@@ -142,6 +150,11 @@ Exit status: 0 answered, 1 not executed, 3 may have been executed, 4 no door,
 pub(crate) struct Call {
     /// The name of the door.
     pub(crate) path: PathBuf,
+    /// The method to call.
+    #[arg(conflicts_with_all = ["data", "file", "fd"])]
+    pub(crate) method: Option<String>,
+    /// Its arguments in JSON [default: none].
+    pub(crate) arguments: Option<String>,
     /// The data themselves.
     #[arg(long, value_name = "STR", conflicts_with = "file")]
     pub(crate) data: Option<OsString>,
@@ -160,8 +173,9 @@ pub(crate) struct Call {
 /// Show what a door tells about itself.
 ///
 /// Its server, attributes and limits, its counters, and how long each call that
-/// runs has been running: the oldest 64 of more. This look is a reference, too,
-/// but no call.
+/// runs has been running: the oldest 64 of more; and its methods, if it has an
+/// interface. This look is a reference, too, but no call, except for the one that
+/// asks for the interface.
 ///
 /// In JSON, names that end in `_us` are microseconds, class n of `histogram`
 /// counts calls below 2^(n+1) us in the server procedure (one call in 64 is

@@ -16,23 +16,30 @@ use crate::open::open;
 use crate::output::print;
 use crate::printable;
 use crate::serve::verdict;
+use crate::values;
 
 pub(crate) fn run(arguments: &Call) -> Outcome {
     let path = arguments.path.as_path();
     // First: nobody likes to type data for a door that is not there.
     let door = open(path)?;
+    let deadline = arguments.deadline.map(deadline).transpose()?;
+    if let Some(method) = &arguments.method {
+        let given = arguments.arguments.as_deref();
+        return values::call(path, &door, method, given, deadline);
+    }
     let descriptors = arguments.fd.iter().map(|file| descriptor(file));
     let descriptors = descriptors.collect::<Outcome<Vec<_>>>()?;
     let data = data(arguments)?;
-    let reply = match arguments.deadline {
+    let reply = match deadline {
         None => door.call(&data, descriptors),
-        Some(millis) => {
-            let deadline = Instant::now().checked_add(Duration::from_millis(millis));
-            let deadline = deadline.ok_or_else(|| Failure::new("the deadline is too far away"))?;
-            door.call_until(&data, descriptors, deadline)
-        }
+        Some(deadline) => door.call_until(&data, descriptors, deadline),
     };
     show(path, &reply.map_err(|error| Failure::call(path, &error))?)
+}
+
+fn deadline(millis: u64) -> Outcome<Instant> {
+    let deadline = Instant::now().checked_add(Duration::from_millis(millis));
+    deadline.ok_or_else(|| Failure::new("the deadline is too far away"))
 }
 
 fn data(arguments: &Call) -> Outcome<Vec<u8>> {
@@ -54,7 +61,7 @@ fn data(arguments: &Call) -> Outcome<Vec<u8>> {
 }
 
 /// A descriptor of what `--fd` names.
-fn descriptor(file: &Path) -> Outcome<DoorDesc<'static>> {
+pub(crate) fn descriptor(file: &Path) -> Outcome<DoorDesc<'static>> {
     let own = |result: io::Result<OwnedFd>| {
         result
             .map(DoorDesc::Released)

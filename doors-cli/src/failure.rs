@@ -20,6 +20,16 @@ pub(crate) enum Status {
     Unread,
 }
 
+impl From<CallState> for Status {
+    fn from(state: CallState) -> Self {
+        match state {
+            CallState::NotExecuted => Self::NotExecuted,
+            CallState::MayHaveExecuted => Self::MayHaveExecuted,
+            CallState::Executed => Self::Executed,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) status: Status,
@@ -86,13 +96,11 @@ impl Failure {
     pub(crate) fn call(path: &Path, error: &CallError) -> Self {
         let condition = &error.condition;
         let status = match (condition.call_state(), condition) {
-            (CallState::MayHaveExecuted, _) => Status::MayHaveExecuted,
-            (CallState::Executed, _) => Status::Executed,
             (CallState::NotExecuted, CallCondition::NotAllowed) => Status::NotPermitted,
             (CallState::NotExecuted, CallCondition::NoDoor | CallCondition::ServerDied { .. }) => {
                 Status::NoDoor
             }
-            (CallState::NotExecuted, _) => Status::NotExecuted,
+            (state, _) => state.into(),
         };
         let state = match condition.call_state() {
             CallState::NotExecuted => "nothing was executed",

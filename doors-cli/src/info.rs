@@ -12,15 +12,18 @@ use crate::open::open;
 use crate::output::print;
 use crate::printable;
 use crate::survey;
+use crate::values;
 
 /// So that a line fits a terminal.
 const AGES_ON_A_LINE: usize = 6;
 
 pub(crate) fn run(arguments: &Info) -> Outcome {
     let path = arguments.path.as_path();
-    let info = open(path)?
+    let door = open(path)?;
+    let info = door
         .info()
         .map_err(|error| Failure::door("ask", path, &error))?;
+    let interface = values::described(path, &door, info.attributes)?;
     let uid = info.target.and_then(survey::user_of);
     let text = if arguments.json {
         let mut told = survey::json(path, uid, &info);
@@ -31,10 +34,19 @@ pub(crate) fn run(arguments: &Info) -> Outcome {
             told.insert("ages_us".into(), ages.into());
             let histogram = figures.map(|f| f.histogram.clone());
             told.insert("histogram".into(), histogram.into());
+            let interface = interface.as_ref().map(serde_json::to_value);
+            told.insert(
+                "interface".into(),
+                interface.and_then(Result::ok).unwrap_or_default(),
+            );
         }
         format!("{told}\n")
     } else {
-        for_people(path, uid, &info)
+        let mut text = for_people(path, uid, &info);
+        if let Some(interface) = interface {
+            let _infallible = writeln!(text, "\n{}", printable::text(&interface.to_string()));
+        }
+        text
     };
     print(text)
 }

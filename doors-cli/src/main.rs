@@ -19,6 +19,7 @@ mod serve;
 mod slip;
 mod survey;
 mod top;
+mod values;
 
 use arguments::{Arguments, Verb};
 

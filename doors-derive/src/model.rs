@@ -3,7 +3,9 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
-use syn::{Attribute, GenericArgument, Ident, ItemTrait, PathArguments, Type};
+use syn::{
+    Attribute, Expr, ExprLit, GenericArgument, Ident, ItemTrait, Lit, Meta, PathArguments, Type,
+};
 
 use crate::parse::Function;
 
@@ -167,6 +169,31 @@ impl<'a> Outcome<'a> {
         };
         Self::Fallible { ty, halves }
     }
+}
+
+/// What is written above an item, line by line.
+pub(crate) fn docs(attributes: &[Attribute]) -> String {
+    let lines = attributes
+        .iter()
+        .filter_map(|attribute| match &attribute.meta {
+            Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+                Expr::Lit(ExprLit {
+                    lit: Lit::Str(text),
+                    ..
+                }) => Some(text.value()),
+                _ => None,
+            },
+            _ => None,
+        });
+    let lines: Vec<String> = lines
+        .map(|line| {
+            line.strip_prefix(' ')
+                .unwrap_or(&line)
+                .trim_end()
+                .to_owned()
+        })
+        .collect();
+    lines.join("\n")
 }
 
 /// The name of the client's type: `add_user` becomes `AddUserClient`.

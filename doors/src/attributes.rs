@@ -3,7 +3,7 @@
 bitflags::bitflags! {
     /// What a door is: chosen at its creation, or reported by [`Door::info`](crate::Door::info).
     ///
-    /// The values are those of Solaris' `<sys/door.h>`.
+    /// The values below 0x100 are those of Solaris' `<sys/door.h>`.
     #[doc(alias = "door_attr_t")]
     #[doc(alias = "DOOR_ATTR_MASK")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +33,8 @@ bitflags::bitflags! {
         /// An invocation is not told when its caller gives up (`DOOR_NO_CANCEL`).
         #[doc(alias = "DOOR_NO_CANCEL")]
         const NO_CANCEL = 0x80;
+        /// The procedure takes values and says of which interface it is: `#[door]` sets it. It is none of Solaris'.
+        const TYPED = 0x1_0000;
     }
 }
 
@@ -43,5 +45,6 @@ impl DoorAttributes {
     #[doc(alias = "DOOR_CREATE_MASK")]
     pub const CREATE: Self = Self::PRIVATE
         .union(Self::REFUSE_DESC)
-        .union(Self::NO_CANCEL);
+        .union(Self::NO_CANCEL)
+        .union(Self::TYPED);
 }

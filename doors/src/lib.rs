@@ -65,7 +65,7 @@
 //! * It does not stop a server procedure whose caller has gone: a thread cannot be ended from outside. The procedure is
 //!   told, and its answer is discarded.
 //! * A [`Door`] does not serialise: its data are bytes. The macro `#[door]`, in the feature `derive`, makes a door of a
-//!   function with values.
+//!   trait or a function with values.
 //! * It does not make a forked child a server of its parent's doors; the child opens or receives doors of its own.
 //! * It does not notice that a client changes its ids: a session shows who began it, as of then. A server that has to know
 //!   better asks with [`Credentials::refresh`].
@@ -74,7 +74,7 @@
 //!
 //! # Features
 //!
-//! * `derive` (default): [`door`](macro@door) makes a door of a function, with values instead of bytes.
+//! * `derive` (default): [`door`](macro@door) makes a door of a trait or a function, with values instead of bytes.
 //! * `tracing`: events for refused callers, broken protocol and lost replies, through the `tracing` crate.
 //!
 #![doc = include_str!("c_names.md")]

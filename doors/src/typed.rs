@@ -10,7 +10,7 @@
 //! | bytes | meaning |
 //! |---|---|
 //! | 0 | version of this layout, 1 (1 to 127) |
-//! | 1 and 2 | number of the method, little endian; that of a function is 1 |
+//! | 1 and 2 | number of the method, little endian; that of a function is 1, and 0 asks for the [`Description`] |
 //! | 3 to 7 | its tag, little endian: see [`Method::tag`] |
 //! | 8 and on | the arguments in their order, one right after the other |
 //!
@@ -58,6 +58,7 @@ mod buffer;
 mod carried;
 mod client;
 mod decode;
+mod description;
 mod encode;
 mod error;
 mod fallible;
@@ -80,6 +81,7 @@ pub use serde;
 pub use carried::{Arrived, Carried, Parcel};
 pub use client::{Client, Target};
 pub use decode::DEPTH;
+pub use description::{Description, MethodDescription};
 pub use encode::Unwritable;
 pub use error::{Malformed, ProcedureError, Refused, Unreadable};
 pub use fallible::Fallible;

@@ -11,3 +11,4 @@ mod ends;
 mod failures;
 mod seen;
 mod serve;
+mod values;

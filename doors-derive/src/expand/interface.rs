@@ -3,32 +3,49 @@
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{ItemTrait, TraitItem};
+use syn::{Attribute, ItemTrait, TraitItem};
 
 use super::types::Types;
 use super::{half_types, local};
 use crate::check::OURS;
-use crate::model::{Kind, Outcome, Passing, Procedure, Version};
+use crate::model::{Kind, Outcome, Passing, Procedure, Version, docs};
 
 /// The tables of the interface; `DOOR_INTERFACE` and `DOOR_METHODS` are seen by the other parts only.
-pub(super) fn interface(types: &Types, version: Version, methods: &[Procedure<'_>]) -> TokenStream {
+pub(super) fn interface(
+    types: &Types,
+    version: Version,
+    attributes: &[Attribute],
+    methods: &[Procedure<'_>],
+) -> TokenStream {
     let interface = &types.name;
     let Version { major, minor } = version;
     let version = quote!(::doors::typed::Version::new(#major, #minor));
     let count = Literal::usize_unsuffixed(methods.len());
-    let described = methods.iter().map(|method| {
+    let methods = methods.iter().map(|method| {
         let (number, name, signature) = (method.number, method.text(), method.signature());
         let values = values(method);
+        let docs = described(method.attributes);
         quote! {
             ::doors::typed::Method::new(
                 #interface, #version, #number, #name, #signature, #values
-            )
+            )#docs
         }
     });
+    let docs = described(attributes);
     quote! {
-        static DOOR_METHODS: [::doors::typed::Method; #count] = [#(#described),*];
+        static DOOR_METHODS: [::doors::typed::Method; #count] = [#(#methods),*];
         static DOOR_INTERFACE: ::doors::typed::Interface =
-            ::doors::typed::Interface::new(#interface, #version, &DOOR_METHODS);
+            ::doors::typed::Interface::new(#interface, #version, &DOOR_METHODS)#docs;
+    }
+}
+
+/// What is written above an item, for those who ask a door.
+fn described(attributes: &[Attribute]) -> TokenStream {
+    let docs = docs(attributes);
+    if docs.is_empty() {
+        quote!()
+    } else {
+        quote!(.described(#docs))
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn function(single: &Single<'_>) -> TokenStream {
     let types = Types::of_function(function);
     let methods = std::slice::from_ref(&single.procedure);
     let parts = [
-        interface::interface(&types, single.version, methods),
+        interface::interface(&types, single.version, &[], methods),
         server::of_function(&types, &single.procedure),
         client::client(&types, &function.visibility, methods),
     ];
@@ -35,7 +35,12 @@ pub(crate) fn interface(service: &Service<'_>) -> TokenStream {
     let item = stripped(service.item);
     let types = Types::of_trait(service.item);
     let parts = [
-        interface::interface(&types, service.version, &service.methods),
+        interface::interface(
+            &types,
+            service.version,
+            &service.item.attrs,
+            &service.methods,
+        ),
         server::of_trait(&types, service),
         client::client(&types, &service.item.vis, &service.methods),
     ];

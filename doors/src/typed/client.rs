@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::buffer::Buffer;
-use super::error::{Malformed, ProcedureError, Unreadable};
+use super::error::{Malformed, ProcedureError, Refused, Unreadable};
 use super::frame::{self, Results};
 use super::interface::{Interface, Method};
 use super::reader::Reader;
@@ -134,7 +134,7 @@ impl Target {
     ) -> Result<T, ProcedureError<E>> {
         let door = &self.door;
         let mut arguments = Buffer::take();
-        frame::begin_call(method, &mut arguments.0);
+        frame::begin_call(method.number(), method.tag(), &mut arguments.0);
         let mut descriptors = Vec::new();
         let mut writer = Writer::new(&mut arguments.0, &mut descriptors);
         write(&mut writer);
@@ -155,7 +155,8 @@ impl Target {
             door: door.label(),
             reason,
         };
-        match frame::open_results(interface, method, &results.0).map_err(bad)? {
+        let differ = |theirs| Refused::of(interface, method, theirs);
+        match frame::open_results(&results.0, differ).map_err(bad)? {
             Results::Value(data) => {
                 Reader::all(data, arrived, read).map_err(|unreadable| bad(unreadable.reason))
             }

@@ -53,13 +53,13 @@ pub(super) struct Call<'data> {
     pub(super) arguments: &'data [u8],
 }
 
-/// Begins a call.
+/// Begins a call of the method with this number and tag.
 #[inline]
-pub(super) fn begin_call(method: &Method, out: &mut Vec<u8>) {
+pub(super) fn begin_call(number: u16, tag: [u8; TAG_BYTES], out: &mut Vec<u8>) {
     out.clear();
     out.push(VERSION);
-    out.extend_from_slice(&method.number().to_le_bytes());
-    out.extend_from_slice(&method.tag());
+    out.extend_from_slice(&number.to_le_bytes());
+    out.extend_from_slice(&tag);
 }
 
 /// Takes a call apart.
@@ -113,26 +113,21 @@ pub(super) fn put_unfit(unfit: &Unfit, interface: &Interface, out: &mut Vec<u8>)
     }
 }
 
-/// What results say to a caller of this method.
+/// What results say; `differ` makes a refusal of what the server says that it has instead.
 #[inline]
-pub(super) fn open_results<'data>(
-    interface: &Interface,
-    method: &Method,
-    data: &'data [u8],
-) -> Result<Results<'data>, Malformed> {
+pub(super) fn open_results(
+    data: &[u8],
+    differ: impl FnOnce(Theirs) -> Refused,
+) -> Result<Results<'_>, Malformed> {
     match data {
         [first, RETURNED, value @ ..] if *first == RESULTS | VERSION => Ok(Results::Value(value)),
         [first, FAILED, error @ ..] if *first == RESULTS | VERSION => Ok(Results::Error(error)),
-        _ => no_value(interface, method, data),
+        _ => no_value(data, differ),
     }
 }
 
 #[cold]
-fn no_value<'data>(
-    interface: &Interface,
-    method: &Method,
-    data: &[u8],
-) -> Result<Results<'data>, Malformed> {
+fn no_value(data: &[u8], differ: impl FnOnce(Theirs) -> Refused) -> Result<Results<'_>, Malformed> {
     let [first, status, rest @ ..] = data else {
         return Err(Malformed::NotTyped);
     };
@@ -146,7 +141,7 @@ fn no_value<'data>(
             ours: VERSION,
         })),
         (true, OTHER_METHOD) => theirs_of(rest)
-            .map(|theirs| Results::Refused(Refused::of(interface, method, theirs)))
+            .map(|theirs| Results::Refused(differ(theirs)))
             .ok_or(Malformed::Short),
         (true, BAD_ARGUMENT) => {
             let (code, name) = rest.split_first().ok_or(Malformed::Short)?;

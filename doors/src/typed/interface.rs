@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use serde::{Deserialize, Serialize};
+
 use super::values::Values;
 
 /// The encoding of values, part of every tag: the same types over another one are another interface.
@@ -17,13 +19,14 @@ pub struct Interface {
     name: &'static str,
     version: Version,
     methods: &'static [Method],
+    docs: &'static str,
     takes_descriptors: OnceLock<bool>,
 }
 
 /// The version of an interface.
 ///
 /// Whoever takes a method away or changes it raises the first number; whoever adds one raises the second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Version {
     /// Interfaces that differ in it have nothing to do with each other.
     pub major: u16,
@@ -37,6 +40,7 @@ pub struct Method {
     number: u16,
     name: &'static str,
     signature: &'static str,
+    docs: &'static str,
     values: fn(&mut Values),
     /// Of all but the values.
     begun: Tag,
@@ -51,8 +55,22 @@ impl Interface {
             name,
             version,
             methods,
+            docs: "",
             takes_descriptors: OnceLock::new(),
         }
+    }
+
+    /// The same, with what is written above it.
+    #[must_use]
+    pub const fn described(mut self, docs: &'static str) -> Self {
+        self.docs = docs;
+        self
+    }
+
+    /// What is written above it.
+    #[must_use]
+    pub const fn docs(&self) -> &'static str {
+        self.docs
     }
 
     /// Its name: that of the trait, or of the function.
@@ -134,10 +152,24 @@ impl Method {
             number,
             name,
             signature,
+            docs: "",
             values,
             begun,
             tag: OnceLock::new(),
         }
+    }
+
+    /// The same, with what is written above it.
+    #[must_use]
+    pub const fn described(mut self, docs: &'static str) -> Self {
+        self.docs = docs;
+        self
+    }
+
+    /// What is written above it.
+    #[must_use]
+    pub const fn docs(&self) -> &'static str {
+        self.docs
     }
 
     /// Its number in the interface, from 1 on.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::buffer::Buffer;
 use super::carried::{Carried, Parcel};
+use super::description::{ASK, Description};
 use super::encode::Unwritable;
 use super::error::Unreadable;
 use super::frame::{self, Call, FAILED, RETURNED, Unfit};
@@ -26,10 +27,12 @@ pub fn create(
     dispatch: impl for<'call> Fn(Incoming<'call>) -> Returned + Send + Sync + 'static,
     mut options: Options,
 ) -> Result<Door, DoorError> {
+    options.attributes |= DoorAttributes::TYPED;
     if !interface.takes_descriptors() {
         options.attributes |= DoorAttributes::REFUSE_DESC;
     }
     let procedure = move |invocation: Invocation<'_>| match frame::open_call(invocation.data()) {
+        Ok(call) if call.number == ASK.number() => describe(invocation, interface),
         Ok(call) => dispatch(Incoming {
             interface,
             call,
@@ -93,6 +96,13 @@ impl<'call> Incoming<'call> {
         let number = self.call.number;
         refuse(self.invocation, self.interface, &Unfit::Method { number })
     }
+}
+
+#[cold]
+fn describe(invocation: Invocation<'_>, interface: &Interface) -> Returned {
+    let (mut results, mut descriptors) = (Vec::new(), Vec::new());
+    Answer::new(&mut results, &mut descriptors).value(&Description::of(interface));
+    invocation.door_return(&results, descriptors)
 }
 
 #[cold]

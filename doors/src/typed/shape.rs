@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What a value looks like in its bytes, as serde puts it there.
 ///
 /// It is what two programs must have in common to read each other's values: names that the bytes do not have (of types, fields and
 /// variants) are part of it, since a field that means something else now has another name as a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Shape {
     /// A number, a `bool`, a `char`, a text, bytes, or nothing.
@@ -34,7 +36,7 @@ pub enum Shape {
 }
 
 /// What a variant carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Variant {
     /// Nothing.
     Unit,
@@ -47,7 +49,7 @@ pub enum Variant {
 }
 
 /// A value without parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is the type of its name")]
 pub enum Plain {
     Bool,

@@ -181,7 +181,7 @@ fn a_sequence_of_unknown_length_is_counted() {
 #[test]
 fn a_call_names_its_method() {
     let mut call = Vec::new();
-    frame::begin_call(&METHODS[0], &mut call);
+    frame::begin_call(1, METHODS[0].tag(), &mut call);
     call.extend_from_slice(b"rest");
     let opened = frame::open_call(&call).unwrap();
     assert_eq!(opened.number, 1);
@@ -198,12 +198,17 @@ fn a_call_names_its_method() {
     assert_eq!(frame::open_call(&call), Err(Unfit::Version));
 }
 
+/// What results say to a caller of `add`.
+fn opened(data: &[u8]) -> Result<Results<'_>, Malformed> {
+    frame::open_results(data, |theirs| Refused::of(&ADD, &METHODS[0], theirs))
+}
+
 /// What a caller of `add` is told by a server of another interface.
 fn refused(name: &'static str, version: Version, methods: &'static [Method]) -> Refused {
     let theirs = Interface::new(name, version, methods);
     let mut results = Vec::new();
     frame::put_unfit(&Unfit::Method { number: 1 }, &theirs, &mut results);
-    match frame::open_results(&ADD, &METHODS[0], &results) {
+    match opened(&results) {
         Ok(Results::Refused(refused)) => refused,
         other => panic!("not refused: {other:?}"),
     }
@@ -246,23 +251,17 @@ fn a_refusal_says_what_both_sides_have() {
         name: "b".to_owned(),
         reason: Malformed::TooDeep,
     };
-    assert_eq!(
-        frame::open_results(&ADD, &METHODS[0], &results),
-        Ok(Results::Refused(refused))
-    );
+    assert_eq!(opened(&results), Ok(Results::Refused(refused)));
 
     // A server of version 2.
     let refused = Refused::OtherLayout { theirs: 2, ours: 1 };
-    assert_eq!(
-        frame::open_results(&ADD, &METHODS[0], &[0x82, 3, 9, 9]),
-        Ok(Results::Refused(refused))
-    );
+    assert_eq!(opened(&[0x82, 3, 9, 9]), Ok(Results::Refused(refused)));
 }
 
 #[test]
 fn results_that_are_none_are_told_from_those_that_are() {
     let mut call = Vec::new();
-    frame::begin_call(&METHODS[0], &mut call);
+    frame::begin_call(1, METHODS[0].tag(), &mut call);
     for nonsense in [
         &[][..],
         &[0x81],
@@ -272,19 +271,10 @@ fn results_that_are_none_are_told_from_those_that_are() {
         &[0x80, 1],
         &call,
     ] {
-        assert_eq!(
-            frame::open_results(&ADD, &METHODS[0], nonsense),
-            Err(Malformed::NotTyped)
-        );
+        assert_eq!(opened(nonsense), Err(Malformed::NotTyped));
     }
-    assert_eq!(
-        frame::open_results(&ADD, &METHODS[0], &[0x81, 4, 1]),
-        Err(Malformed::Short)
-    );
-    assert_eq!(
-        frame::open_results(&ADD, &METHODS[0], &[0x81, 5]),
-        Err(Malformed::Short)
-    );
+    assert_eq!(opened(&[0x81, 4, 1]), Err(Malformed::Short));
+    assert_eq!(opened(&[0x81, 5]), Err(Malformed::Short));
 }
 
 #[test]
@@ -293,9 +283,7 @@ fn the_text_of_a_server_is_cut_and_escaped() {
     results.extend_from_slice(&[0, 0, 0, 0, 0x00, 0xf0]);
     results.extend_from_slice(b"\x1b[2J\xff");
     results.resize(1 << 20, b'x');
-    let Ok(Results::Refused(Refused::OtherInterface { theirs, .. })) =
-        frame::open_results(&ADD, &METHODS[0], &results)
-    else {
+    let Ok(Results::Refused(Refused::OtherInterface { theirs, .. })) = opened(&results) else {
         panic!("not refused");
     };
     assert!(theirs.len() < 2048 && !theirs.contains('\x1b'), "{theirs}");
@@ -326,10 +314,7 @@ fn a_value_that_cannot_be_put_is_reported() {
     assert_eq!(writer.failed(), Some("bad"));
 
     Answer::new(&mut out, &mut Vec::new()).value(&Obstinate);
-    assert_eq!(
-        frame::open_results(&ADD, &METHODS[0], &out),
-        Ok(Results::ValueLost)
-    );
+    assert_eq!(opened(&out), Ok(Results::ValueLost));
 }
 
 proptest::proptest! {
@@ -347,7 +332,7 @@ proptest::proptest! {
     #[test]
     fn results_of_any_bytes_are_taken_or_refused(status in any::<u8>(), rest: Vec<u8>) {
         let data = [&[0x81, status], &rest[..]].concat();
-        match frame::open_results(&ADD, &METHODS[0], &data) {
+        match opened(&data) {
             Ok(Results::Value(value) | Results::Error(value)) => prop_assert_eq!(value, &rest[..]),
             Ok(Results::Refused(_) | Results::ValueLost) => prop_assert!((3..=6).contains(&status)),
             Err(_) => prop_assert!(!matches!(status, 1 | 2)),

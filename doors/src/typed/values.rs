@@ -68,6 +68,12 @@ impl Values {
         &self.arguments
     }
 
+    /// The shapes of the result, and of the error if there is one.
+    #[must_use]
+    pub fn outcome(&self) -> (&Shape, Option<&Shape>) {
+        (&self.result, self.error.as_ref())
+    }
+
     /// Whether descriptors can come with a call.
     pub(super) fn take_descriptors(&self) -> bool {
         self.arguments

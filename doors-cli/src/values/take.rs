@@ -1,0 +1,182 @@
+//! The bytes of a result into JSON.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use doors::Reply;
+use doors::typed::{Plain, Shape, Variant};
+use serde_json::{Map, Value};
+
+use super::shapes::{Above, Fields};
+
+/// So many elements may take no byte at all.
+const EMPTY_ELEMENTS: usize = 65_536;
+
+/// What is left of a result.
+#[derive(Debug)]
+pub(super) struct Take<'r> {
+    rest: &'r [u8],
+    descriptors: std::slice::Iter<'r, OwnedFd>,
+    elements: usize,
+}
+
+impl<'r> Take<'r> {
+    pub(super) fn of(reply: &'r Reply) -> Self {
+        Self {
+            rest: &reply.data,
+            descriptors: reply.descriptors.iter(),
+            elements: reply.data.len().saturating_add(EMPTY_ELEMENTS),
+        }
+    }
+
+    /// The value, which is all that there is.
+    pub(super) fn all(mut self, shape: &Shape) -> Result<Value, String> {
+        let value = self.value(&Above::default(), shape)?;
+        if self.rest.is_empty() {
+            Ok(value)
+        } else {
+            Err("bytes are left over".to_owned())
+        }
+    }
+
+    fn value<'s>(&mut self, above: &Above<'s>, shape: &'s Shape) -> Result<Value, String> {
+        if let Shape::Plain(plain) = shape {
+            return self.plain(*plain);
+        }
+        let (shape, above) = above.enter(shape)?;
+        let above = &above;
+        match shape {
+            Shape::Option(inner) => match self.fixed()? {
+                [0] => Ok(Value::Null),
+                [1] => self.value(above, inner),
+                _ => Err("an option is neither there nor not".to_owned()),
+            },
+            Shape::Sequence(inner) => {
+                let many = self.many()?;
+                (0..many).map(|_| self.value(above, inner)).collect()
+            }
+            Shape::Map(entry) => {
+                let many = self.many()?;
+                let mut values = Map::new();
+                for _ in 0..many {
+                    let key = match self.value(above, &entry.0)? {
+                        Value::String(text) => text,
+                        other => other.to_string(),
+                    };
+                    values.insert(key, self.value(above, &entry.1)?);
+                }
+                Ok(Value::Object(values))
+            }
+            Shape::Tuple(parts) => parts.iter().map(|part| self.value(above, part)).collect(),
+            Shape::Structure(_, fields) => match (Fields::of(fields), fields.as_slice()) {
+                (Fields::None, _) => Ok(Value::Null),
+                (Fields::One, [(_, only)]) => self.value(above, only),
+                (Fields::Numbered, fields) => fields
+                    .iter()
+                    .map(|(_, field)| self.value(above, field))
+                    .collect(),
+                (_, fields) => self.fields(above, fields),
+            },
+            Shape::Choice(_, variants) => {
+                let at = usize::try_from(u32::from_le_bytes(self.fixed()?));
+                let variant = at.ok().and_then(|at| variants.get(at));
+                let (name, variant) = variant.ok_or("there is no such variant")?;
+                let carried = match variant {
+                    Variant::Unit => return Ok(Value::String(name.clone())),
+                    Variant::Newtype(inner) => self.value(above, inner)?,
+                    Variant::Tuple(parts) => parts
+                        .iter()
+                        .map(|part| self.value(above, part))
+                        .collect::<Result<Value, String>>()?,
+                    Variant::Structure(fields) => self.fields(above, fields)?,
+                };
+                Ok(Value::Object(Map::from_iter([(name.clone(), carried)])))
+            }
+            Shape::Descriptor | Shape::Door(_) => {
+                let descriptor = self.descriptors.next().ok_or("a descriptor is missing")?;
+                let link = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
+                let what = std::fs::read_link(link)
+                    .map_or_else(|_| "unknown".to_owned(), |what| what.display().to_string());
+                Ok(Value::String(format!("@{what}")))
+            }
+            _ => Err("the server does not know what its type looks like".to_owned()),
+        }
+    }
+
+    fn plain(&mut self, plain: Plain) -> Result<Value, String> {
+        macro_rules! number {
+            ($type:ty) => {
+                <$type>::from_le_bytes(self.fixed()?).into()
+            };
+        }
+        Ok(match plain {
+            Plain::Bool => match self.fixed()? {
+                [0] => false.into(),
+                [1] => true.into(),
+                _ => return Err("a bool is neither true nor false".to_owned()),
+            },
+            Plain::I8 => number!(i8),
+            Plain::I16 => number!(i16),
+            Plain::I32 => number!(i32),
+            Plain::I64 => number!(i64),
+            Plain::U8 => number!(u8),
+            Plain::U16 => number!(u16),
+            Plain::U32 => number!(u32),
+            Plain::U64 => number!(u64),
+            Plain::F32 => number!(f32),
+            Plain::F64 => number!(f64),
+            // JSON has no numbers of this size.
+            Plain::I128 => i128::from_le_bytes(self.fixed()?).to_string().into(),
+            Plain::U128 => u128::from_le_bytes(self.fixed()?).to_string().into(),
+            Plain::Char => {
+                let letter = char::from_u32(u32::from_le_bytes(self.fixed()?));
+                letter.ok_or("a letter is none")?.to_string().into()
+            }
+            Plain::Text => {
+                let text = std::str::from_utf8(self.bytes()?);
+                text.map_err(|_| "a text is no UTF-8")?.into()
+            }
+            Plain::Bytes => {
+                let bytes = self.bytes()?;
+                std::str::from_utf8(bytes).map_or_else(|_| bytes.into(), Value::from)
+            }
+            Plain::Unit => Value::Null,
+        })
+    }
+
+    fn fields<'s>(
+        &mut self,
+        above: &Above<'s>,
+        fields: &'s [(String, Shape)],
+    ) -> Result<Value, String> {
+        let values: Result<Map<String, Value>, String> = fields
+            .iter()
+            .map(|(name, field)| Ok((name.clone(), self.value(above, field)?)))
+            .collect();
+        values.map(Value::Object)
+    }
+
+    /// The number of elements; never more than there can be.
+    fn many(&mut self) -> Result<usize, String> {
+        let many = usize::try_from(u32::from_le_bytes(self.fixed()?));
+        let many = many.map_err(|error| error.to_string())?;
+        let left = self.elements.checked_sub(many);
+        self.elements = left.ok_or("there are more elements than the bytes can hold")?;
+        Ok(many)
+    }
+
+    fn bytes(&mut self) -> Result<&'r [u8], String> {
+        let len = usize::try_from(u32::from_le_bytes(self.fixed()?));
+        let len = len.map_err(|error| error.to_string())?;
+        let split = self.rest.split_at_checked(len);
+        let (bytes, rest) = split.ok_or("the bytes end within a value")?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    fn fixed<const LEN: usize>(&mut self) -> Result<[u8; LEN], String> {
+        let split = self.rest.split_first_chunk();
+        let (bytes, rest) = split.ok_or("the bytes end within a value")?;
+        self.rest = rest;
+        Ok(*bytes)
+    }
+}
