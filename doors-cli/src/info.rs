@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use doors::{DoorFigures, DoorInfo};
 
@@ -17,13 +18,22 @@ use crate::values;
 /// So that a line fits a terminal.
 const AGES_ON_A_LINE: usize = 6;
 
+/// For the door's interface.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 pub(crate) fn run(arguments: &Info) -> Outcome {
     let path = arguments.path.as_path();
     let door = open(path)?;
     let info = door
         .info()
         .map_err(|error| Failure::door("ask", path, &error))?;
-    let interface = values::described(path, &door, info.attributes)?;
+    // It is its procedure that answers, which may be stuck: what is known without it is shown in any case.
+    let soon = Instant::now().checked_add(PATIENCE);
+    let interface = values::described(path, &door, info.attributes, soon);
+    let (interface, unknown) = match interface {
+        Ok(interface) => (interface, None),
+        Err(failure) => (None, Some(failure.text)),
+    };
     let uid = info.target.and_then(survey::user_of);
     let text = if arguments.json {
         let mut told = survey::json(path, uid, &info);
@@ -45,6 +55,9 @@ pub(crate) fn run(arguments: &Info) -> Outcome {
         let mut text = for_people(path, uid, &info);
         if let Some(interface) = interface {
             let _infallible = writeln!(text, "\n{}", printable::text(&interface.to_string()));
+        }
+        if let Some(why) = unknown {
+            let _infallible = writeln!(text, "interface         unknown: {why}");
         }
         text
     };

@@ -22,11 +22,12 @@ pub(crate) fn described(
     path: &Path,
     door: &Door,
     attributes: DoorAttributes,
+    deadline: Option<Instant>,
 ) -> Outcome<Option<Description>> {
     if !attributes.contains(DoorAttributes::TYPED) {
         return Ok(None);
     }
-    let description = Description::ask(door);
+    let description = Description::ask(door, deadline);
     description.map(Some).map_err(|error| failure(path, &error))
 }
 
@@ -41,7 +42,7 @@ pub(crate) fn call(
     let info = door
         .info()
         .map_err(|error| Failure::door("ask", path, &error))?;
-    let description = described(path, door, info.attributes)?.ok_or_else(|| {
+    let description = described(path, door, info.attributes, deadline)?.ok_or_else(|| {
         Failure::new(format!(
             "{} has no methods: it takes bytes (`--data`)",
             path.display()
@@ -56,10 +57,8 @@ pub(crate) fn call(
     let mut put = Put::default();
     put.arguments(&method.arguments, &arguments)
         .map_err(|wrong| {
-            Failure::new(format!(
-                "{wrong}; the method is `{}`",
-                printable::line(&method.signature)
-            ))
+            let said = format!("{wrong}; the method is `{}`", method.signature);
+            Failure::new(short(&said))
         })?;
     match method.call(door, &put.bytes, put.descriptors, deadline) {
         Ok(reply) => {
@@ -73,7 +72,7 @@ pub(crate) fn call(
             let shape = method.error.as_ref();
             let error = shape.map(|shape| Take::of(&reply).all(shape));
             let error = match error {
-                Some(Ok(error)) => error.to_string(),
+                Some(Ok(error)) => short(&error.to_string()),
                 Some(Err(wrong)) => return Err(unreadable(path, &wrong)),
                 None => "an error that it does not have".to_owned(),
             };
@@ -112,8 +111,9 @@ fn unreadable(path: &Path, wrong: &str) -> Failure {
     Failure {
         status: Status::Executed,
         text: format!(
-            "call on {}: the result is not what the server said: {wrong}",
-            path.display()
+            "call on {}: the result is not what the server said: {}",
+            path.display(),
+            short(wrong)
         ),
     }
 }
@@ -135,4 +135,14 @@ fn failure<E>(path: &Path, error: &ProcedureError<E>) -> Failure {
             printable::line(&said)
         ),
     }
+}
+
+/// What a server had a part in, for a terminal: one line, not too long.
+fn short(text: &str) -> String {
+    const LETTERS: usize = 1_000;
+    let mut line: String = printable::line(text).chars().take(LETTERS).collect();
+    if text.chars().nth(LETTERS).is_some() {
+        line.push_str("...");
+    }
+    line
 }

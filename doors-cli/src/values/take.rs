@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::shapes::{Above, Fields};
 
-/// So many elements may take no byte at all.
+/// So many values may take no byte at all; each byte may stand for two, such as a structure and its only field.
 const EMPTY_ELEMENTS: usize = 65_536;
 
 /// What is left of a result.
@@ -24,7 +24,11 @@ impl<'r> Take<'r> {
         Self {
             rest: &reply.data,
             descriptors: reply.descriptors.iter(),
-            elements: reply.data.len().saturating_add(EMPTY_ELEMENTS),
+            elements: reply
+                .data
+                .len()
+                .saturating_mul(2)
+                .saturating_add(EMPTY_ELEMENTS),
         }
     }
 
@@ -39,6 +43,9 @@ impl<'r> Take<'r> {
     }
 
     fn value<'s>(&mut self, above: &Above<'s>, shape: &'s Shape) -> Result<Value, String> {
+        // One for each value, also for those without a byte: of a small answer nobody makes a large one.
+        let left = self.elements.checked_sub(1);
+        self.elements = left.ok_or("there are more values than the bytes can hold")?;
         if let Shape::Plain(plain) = shape {
             return self.plain(*plain);
         }
@@ -159,8 +166,9 @@ impl<'r> Take<'r> {
     fn many(&mut self) -> Result<usize, String> {
         let many = usize::try_from(u32::from_le_bytes(self.fixed()?));
         let many = many.map_err(|error| error.to_string())?;
-        let left = self.elements.checked_sub(many);
-        self.elements = left.ok_or("there are more elements than the bytes can hold")?;
+        if many > self.elements {
+            return Err("there are more elements than the bytes can hold".to_owned());
+        }
         Ok(many)
     }
 

@@ -64,7 +64,7 @@ pub(super) fn of_trait(types: &Types, service: &Service<'_>) -> TokenStream {
     } = types;
     let name = &service.item.ident;
     let [incoming, options, value, implementor] =
-        ["incoming", "options", "value", "Implementor"].map(local);
+        ["incoming", "options", "value", "__Implementor"].map(local);
     let arms = service.methods.iter().enumerate().map(|(at, method)| {
         let name_of_method = method.name;
         arm(
@@ -124,6 +124,7 @@ pub(super) fn of_trait(types: &Types, service: &Service<'_>) -> TokenStream {
             }
         }
 
+        #[allow(deprecated)]
         fn door_dispatch<#implementor: #name>(
             #value: &#implementor,
             #incoming: ::doors::typed::Incoming<'_>,

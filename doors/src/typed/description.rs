@@ -65,19 +65,16 @@ impl Description {
         }
     }
 
-    /// Asks a door of which interface it is.
+    /// Asks a door of which interface it is, at most until the deadline.
     ///
     /// Only a door with the attribute [`TYPED`](crate::DoorAttributes::TYPED) answers that; another one would run its procedure.
     ///
     /// # Errors
     /// As any call; [`ProcedureError::BadResults`] from a door that is not typed.
-    pub fn ask(door: &Door) -> Result<Self, ProcedureError> {
-        Target::from(door.clone()).call(
-            &ASKING,
-            &ASK,
-            |_| {},
-            |results| results.take("description"),
-        )
+    pub fn ask(door: &Door, deadline: Option<Instant>) -> Result<Self, ProcedureError> {
+        let target = Target::from(door.clone());
+        let target = deadline.map_or_else(|| target.clone(), |deadline| target.until(deadline));
+        target.call(&ASKING, &ASK, |_| {}, |results| results.take("description"))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::look::lacked;
 use super::values::Values;
 
 /// The encoding of values, part of every tag: the same types over another one are another interface.
@@ -206,11 +207,22 @@ impl Method {
     #[inline]
     #[must_use]
     pub fn tag(&self) -> [u8; TAG_BYTES] {
-        *self.tag.get_or_init(|| {
-            let tag = self.begun.text(&self.values().to_string());
-            let [whole @ .., _, _, _] = tag.0.to_le_bytes();
-            whole
-        })
+        if let Some(tag) = self.tag.get() {
+            return *tag;
+        }
+        self.tag_anew()
+    }
+
+    /// Of a look that lacked a descriptor to try the tag may be wrong: it is for now only.
+    #[cold]
+    fn tag_anew(&self) -> [u8; TAG_BYTES] {
+        let _before = lacked();
+        let tag = self.begun.text(&self.values().to_string());
+        let [tag @ .., _, _, _] = tag.0.to_le_bytes();
+        if !lacked() {
+            return *self.tag.get_or_init(|| tag);
+        }
+        tag
     }
 }
 

@@ -27,6 +27,10 @@ pub fn create(
     dispatch: impl for<'call> Fn(Incoming<'call>) -> Returned + Send + Sync + 'static,
     mut options: Options,
 ) -> Result<Door, DoorError> {
+    // Now, and not when a caller has filled the table of descriptors.
+    for method in interface.methods() {
+        let _kept = method.tag();
+    }
     options.attributes |= DoorAttributes::TYPED;
     if !interface.takes_descriptors() {
         options.attributes |= DoorAttributes::REFUSE_DESC;

@@ -2,11 +2,13 @@
 //!
 //! serde has no word for a descriptor. One that stands inside a value is left here by its `Serialize`, and found here by its
 //! `Deserialize`, in the order of the value's parts; in the bytes it is nothing. Which message they belong to is known by
-//! the thread: values are put and taken by it alone.
+//! the thread: values are put and taken by it alone. Both are foreign code, which may make calls itself, or panic: what was
+//! here before comes back in any case.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
+use std::thread::LocalKey;
 
 thread_local! {
     /// What is put at the moment leaves with a message; `None` if nothing is put.
@@ -18,40 +20,100 @@ thread_local! {
 /// Puts a value; returns the descriptors in it, too.
 #[inline]
 pub(super) fn put<T>(put: impl FnOnce() -> T) -> (T, Vec<OwnedFd>) {
-    // A value's `Serialize` may make a call itself: what was here comes back after it.
-    let before = LEAVING.with_borrow_mut(|leaving| leaving.replace(Vec::new()));
+    let mut place = InPlace::of(&LEAVING, Some(Vec::new()));
     let result = put();
-    let left = LEAVING.with_borrow_mut(|leaving| std::mem::replace(leaving, before));
-    (result, left.unwrap_or_default())
+    let left = place.restore();
+    (result, left.flatten().unwrap_or_default())
 }
 
 /// Takes a value, with the descriptors that are left.
 #[inline]
 pub(super) fn take<T>(arrived: &mut VecDeque<OwnedFd>, take: impl FnOnce() -> T) -> T {
-    if arrived.is_empty() {
-        return take();
-    }
-    let swap = |arrived: &mut VecDeque<OwnedFd>| {
-        ARRIVED.with_borrow_mut(|here| std::mem::swap(here, arrived));
-    };
-    swap(arrived);
+    let mut place = InPlace::of(&ARRIVED, std::mem::take(arrived));
     let result = take();
-    swap(arrived);
+    *arrived = place.restore().unwrap_or_default();
     result
 }
 
 /// Leaves a descriptor; gives it back if nothing is put for a call.
 pub(super) fn leave(descriptor: OwnedFd) -> Result<(), OwnedFd> {
-    LEAVING.with_borrow_mut(|leaving| match leaving {
-        Some(leaving) => {
-            leaving.push(descriptor);
-            Ok(())
+    let mut descriptor = Some(descriptor);
+    let _ended = LEAVING.try_with(|leaving| {
+        if let Some(leaving) = &mut *leaving.borrow_mut() {
+            leaving.extend(descriptor.take());
         }
-        None => Err(descriptor),
-    })
+    });
+    descriptor.map_or(Ok(()), Err)
 }
 
 /// The next descriptor, if there is one left.
 pub(super) fn arrive() -> Option<OwnedFd> {
-    ARRIVED.with_borrow_mut(VecDeque::pop_front)
+    let arrived = ARRIVED.try_with(|arrived| arrived.borrow_mut().pop_front());
+    arrived.ok().flatten()
+}
+
+/// Something in a place of the thread, for as long as this lives; what was there comes back after it.
+struct InPlace<T: 'static> {
+    place: &'static LocalKey<RefCell<T>>,
+    /// `None` once it is back, and on a thread that is ending.
+    before: Option<T>,
+}
+
+impl<T> InPlace<T> {
+    fn of(place: &'static LocalKey<RefCell<T>>, value: T) -> Self {
+        let before = place.try_with(|place| place.replace(value)).ok();
+        Self { place, before }
+    }
+
+    /// What is there now.
+    fn restore(&mut self) -> Option<T> {
+        let before = self.before.take()?;
+        self.place.try_with(|place| place.replace(before)).ok()
+    }
+}
+
+impl<T> Drop for InPlace<T> {
+    fn drop(&mut self) {
+        drop(self.restore());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn some() -> OwnedFd {
+        std::io::pipe().unwrap().0.into()
+    }
+
+    #[test]
+    fn what_one_value_leaves_behind_by_a_panic_is_no_other_values() {
+        let mut arrived = VecDeque::from([some(), some()]);
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            take(&mut arrived, || {
+                assert!(arrive().is_some());
+                panic!("in the middle");
+            });
+        }));
+        assert!(panicked.is_err() && arrive().is_none());
+        let panicked = catch_unwind(|| put(|| panic!("in the middle")));
+        assert!(panicked.is_err() && leave(some()).is_err());
+    }
+
+    #[test]
+    fn a_call_inside_a_value_has_descriptors_of_its_own() {
+        let mut arrived = VecDeque::from([some()]);
+        take(&mut arrived, || {
+            take(&mut VecDeque::new(), || assert!(arrive().is_none()));
+            assert!(arrive().is_some());
+        });
+        let ((), outer) = put(|| {
+            leave(some()).unwrap();
+            let ((), inner) = put(|| leave(some()).unwrap());
+            assert_eq!(inner.len(), 1);
+        });
+        assert_eq!(outer.len(), 1);
+    }
 }

@@ -26,6 +26,10 @@ const LOOKS: usize = 1_000;
 /// A type that refuses every sample is looked at so often, each time with other samples for all its parts.
 const SAMPLES: usize = 8;
 
+/// So many parts are looked at, and written down, for one type: those that name each other again and again have more on paper than
+/// there is to see.
+const PARTS: usize = 20_000;
+
 /// Nested deeper than this a type is not followed.
 const DEPTH: usize = 64;
 
@@ -34,6 +38,16 @@ pub(super) const DESCRIPTOR: &str = "$doors::Descriptor";
 
 /// That around a door, whose interface's name is that of the unit structure inside.
 pub(super) const DOOR: &str = "$doors::Door";
+
+thread_local! {
+    /// A look of this thread went without a descriptor to try, since none could be had.
+    static LACKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a look of this thread has lacked a descriptor since this was asked last: what it saw may be less than there is.
+pub(super) fn lacked() -> bool {
+    LACKED.replace(false)
+}
 
 /// What values of `T` look like.
 pub(super) fn shape_of<T: Deserialize<'static>>() -> Shape {
@@ -76,6 +90,9 @@ struct View {
     samples: Cell<usize>,
     /// There is a variant that was not seen yet.
     unseen: Cell<bool>,
+    /// Parts that were looked at, and parts that were written down.
+    parts: Cell<usize>,
+    written: Cell<usize>,
     /// This look has shown something, or the next one will be another.
     moved: Cell<bool>,
 }
@@ -112,6 +129,11 @@ impl View {
                 .map(|(name, field)| (name, self.resolved(field, above)))
                 .collect()
         };
+        let written = self.written.get().saturating_add(1);
+        self.written.set(written);
+        if written > PARTS {
+            return Shape::Hidden;
+        }
         match shape {
             Shape::Option(inner) => Shape::Option(Box::new(self.resolved(*inner, above))),
             Shape::Sequence(inner) => Shape::Sequence(Box::new(self.resolved(*inner, above))),
@@ -246,18 +268,22 @@ impl<'v> Look<'v> {
         let above = self.enter(visitor)?;
         let value = visit(Fields::new(self.view, &mut shapes));
         self.view.leave(above);
-        if !above {
-            let fields = fields.into_iter().zip(shapes).collect();
-            let mut known = self.view.known.borrow_mut();
+        let fields = fields.into_iter().zip(shapes).collect();
+        let mut known = self.view.known.borrow_mut();
+        // What is seen inside a type that contains itself is not all of it.
+        if self.view.short.get() == 0 && !above || !known.contains_key(visitor) {
             known.insert(visitor, Known::Structure(name, fields));
         }
+        drop(known);
         value
     }
 
     /// Whether the type is being looked at already, further up.
     fn enter(&self, visitor: &'static str) -> Result<bool, Refused> {
+        let parts = self.view.parts.get().saturating_add(1);
+        self.view.parts.set(parts);
         let mut stack = self.view.stack.borrow_mut();
-        if stack.len() >= DEPTH {
+        if stack.len() >= DEPTH || parts > PARTS {
             return Err(Refused);
         }
         let above = stack.contains(&visitor);
@@ -369,7 +395,11 @@ impl Deserializer<'static> for Look<'_> {
         visitor: V,
     ) -> Result<V::Value, Refused> {
         if name == DESCRIPTOR || name == DOOR {
-            let mut arrived = VecDeque::from_iter(sample());
+            let sample = sample();
+            if sample.is_none() {
+                LACKED.set(true);
+            }
+            let mut arrived = VecDeque::from_iter(sample);
             let mut inner = Shape::Hidden;
             let look = Look::new(self.view, &mut inner);
             let value = travel::take(&mut arrived, || visitor.visit_newtype_struct(look));

@@ -48,6 +48,34 @@ enum Area {
 struct List(Option<Box<List>>);
 
 #[derive(Serialize, Deserialize)]
+struct Meta {
+    owner: Option<u32>,
+    words: Vec<String>,
+}
+
+/// Something whole comes before it contains itself.
+#[derive(Serialize, Deserialize)]
+struct Branch {
+    meta: Meta,
+    children: Vec<Branch>,
+}
+
+macro_rules! all_of_all {
+    ($($name:ident)*) => {$(
+        all_of_all! { @one $name: A B C D E F G H I J K }
+    )*};
+    (@one $name:ident: $($other:ident)*) => {
+        #[derive(Serialize, Deserialize)]
+        #[expect(non_snake_case, reason = "fields are called as their types")]
+        struct $name {
+            $($other: Option<Box<$other>>,)*
+        }
+    };
+}
+
+all_of_all! { A B C D E F G H I J K }
+
+#[derive(Serialize, Deserialize)]
 struct Tree {
     children: Vec<Tree>,
     names: BTreeMap<String, Tree>,
@@ -114,6 +142,11 @@ fn a_type_that_contains_itself_has_an_end() {
         "struct Tree { children: [Tree], names: map<str, Tree>, leaf: struct Leaf { 0: u8 } }"
     );
     assert_eq!(
+        text::<Branch>(),
+        "struct Branch { meta: struct Meta { owner: option<u32>, words: [str] }, \
+         children: [Branch] }"
+    );
+    assert_eq!(
         text::<Term>(),
         "enum Term { Not(Term), Both { left: Term, right: Term }, Value(i64), All([Term]) }"
     );
@@ -174,4 +207,11 @@ impl TryFrom<u32> for Never {
 fn what_refuses_every_sample_stays_hidden() {
     assert_eq!(text::<(Even, u8)>(), "(u32, u8)");
     assert_eq!(text::<(u8, Never, u8)>(), "(u8, u32, ?)");
+}
+
+#[test]
+fn types_that_all_contain_each_other_have_an_end_too() {
+    let shape = text::<A>();
+    assert!(shape.len() < 2_000_000, "{}", shape.len());
+    assert_eq!(shape, text::<A>());
 }
