@@ -45,19 +45,10 @@ fn serve(directory: &Path) {
         ("sleep", sleep::door()),
         ("sum", sum::door()),
     ];
-    let names: Vec<Attachment> = doors
-        .into_iter()
-        .map(|(name, door)| door.unwrap().attach(directory.join(name), 0o600).unwrap())
-        .collect();
-    println!("ready");
-    for line in std::io::stdin().lock().lines() {
-        drop(line);
-        println!("{}", crate::threads::counting::allocations());
-    }
-    drop(names);
+    attend(directory, doors);
 }
 
-/// `typed-store DIRECTORY`: a store at the names `store`, `next` and `other` as each of these interfaces, until the input
+/// `typed-store DIRECTORY`: a store at the names `store`, `later` and `next`, as each of these versions, until the input
 /// ends. A line is answered with the number of allocations so far.
 fn keep(directory: &Path) {
     let shelf = Arc::new(Shelf::default());
@@ -66,6 +57,14 @@ fn keep(directory: &Path) {
         ("later", later::StoreDoor::serve(Arc::clone(&shelf))),
         ("next", next::StoreDoor::serve(shelf)),
     ];
+    attend(directory, doors);
+}
+
+/// Has doors at their names in a directory until the input ends.
+fn attend<const MANY: usize>(
+    directory: &Path,
+    doors: [(&str, Result<Door, doors::DoorError>); MANY],
+) {
     let names: Vec<Attachment> = doors
         .into_iter()
         .map(|(name, door)| door.unwrap().attach(directory.join(name), 0o600).unwrap())

@@ -22,6 +22,8 @@ pub struct Interface {
     methods: &'static [Method],
     docs: &'static str,
     takes_descriptors: OnceLock<bool>,
+    /// The answer to whoever asks for it.
+    pub(super) description: OnceLock<Vec<u8>>,
 }
 
 /// The version of an interface.
@@ -58,6 +60,7 @@ impl Interface {
             methods,
             docs: "",
             takes_descriptors: OnceLock::new(),
+            description: OnceLock::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use super::encode::Unwritable;
 use super::error::Unreadable;
 use super::frame::{self, Call, FAILED, RETURNED, Unfit};
 use super::interface::{Interface, Method};
+use super::look::lacked;
 use super::reader::Reader;
 use super::writer::Bytes;
 use crate::attributes::DoorAttributes;
@@ -102,11 +103,20 @@ impl<'call> Incoming<'call> {
     }
 }
 
+/// The description is made once: whoever asks again does not have the types looked at again. One that lacked a descriptor to try may
+/// say less than there is, and is not kept.
 #[cold]
 fn describe(invocation: Invocation<'_>, interface: &Interface) -> Returned {
-    let (mut results, mut descriptors) = (Vec::new(), Vec::new());
-    Answer::new(&mut results, &mut descriptors).value(&Description::of(interface));
-    invocation.door_return(&results, descriptors)
+    if let Some(made) = interface.description.get() {
+        return invocation.door_return(made, Vec::new());
+    }
+    let _before = lacked();
+    let (mut made, mut none) = (Vec::new(), Vec::new());
+    Answer::new(&mut made, &mut none).value(&Description::of(interface));
+    if lacked() {
+        return invocation.door_return(&made, none);
+    }
+    invocation.door_return(interface.description.get_or_init(|| made), none)
 }
 
 #[cold]

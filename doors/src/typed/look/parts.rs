@@ -5,7 +5,8 @@ use serde::de::{
     DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::{Choice, Known, Look, Refused, Sight, View};
+use super::known::{Choice, Known, Sight};
+use super::{Look, Refused, View};
 use crate::typed::shape::{Shape, Variant};
 
 /// The parts of a tuple or a structure, one after the other.
