@@ -1,4 +1,4 @@
-# Every recipe but `deny`, `bench`, `bench-in-process`, `figures`, `peers` and `aarch64` is a command line that .ci/run also runs; change both together.
+# Every recipe but `deny`, `bench`, `bench-in-process`, `figures`, `peers`, `compile-time` and `aarch64` is a command line that .ci/run also runs; change both together.
 # There the tests must find strace.
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
@@ -94,6 +94,24 @@ peers *ARGUMENTS:
 # The same, written to benches/RESULTS.md, which no quick look is; takes some 25 minutes and a build.
 results *ARGUMENTS:
     just peers --markdown ../RESULTS.md {{ARGUMENTS}}
+
+# How long the code takes to compile that `#[door]` makes of a trait: the example hello beside the example bytes, which has no such
+# trait, with everything built before that they need. Nothing else should be running.
+compile-time:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export CARGO_TARGET_DIR=target/compile-time CARGO_INCREMENTAL=0
+    cargo build -q -p doors-examples --bin hello --bin bytes --locked
+    for round in {1..7}; do
+        for example in hello bytes; do
+            touch examples/$example.rs
+            begun=${EPOCHREALTIME/./}
+            cargo build -q -p doors-examples --bin $example --locked
+            echo "$example $(((${EPOCHREALTIME/./} - begun) / 1000))"
+        done
+    done | sort -k1,1 -k2,2n | awk '{ times[$1] = times[$1] " " $2; if (++count[$1] == 4) median[$1] = $2 }
+        END { for (example in times) print example ":" times[example] " ms, median " median[example]
+              print "hello takes " median["hello"] - median["bytes"] " ms more than bytes" }'
 
 # Check everything for aarch64, run the unit tests there, call between two processes. Without such a machine it takes
 # `rustup target add aarch64-unknown-linux-gnu` and Debian's gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user.

@@ -187,7 +187,7 @@ impl Content {
         let scratch = &mut self.scratch;
         match self.kind {
             Kind::Struct => {
-                if caller.call_struct(&self.sample, scratch)? != self.sample {
+                if !caller.brings_back(&self.sample, scratch)? {
                     return Err("another structure came back".into());
                 }
                 return Ok(());

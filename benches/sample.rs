@@ -1,11 +1,14 @@
 //! The structure of the work `struct`.
 
+use rkyv::Archive;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
 /// A number, a name of 20 characters, 100 numbers of all magnitudes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
 pub struct Sample {
     /// Who it is.
     pub id: u64,

@@ -1,5 +1,8 @@
 //! `hold` takes a call off its thread: here callers wait until three have come, and one thread answers all.
 //!
+//! A method of a trait takes a `&Call` for that and returns an `Answer`: "Answers before and after the end" in the
+//! documentation of `#[door]`.
+//!
 //! `cargo run --bin hold`
 #![expect(clippy::print_stdout, reason = "the output is the example")]
 

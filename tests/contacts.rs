@@ -56,8 +56,8 @@ const SERVER: [(&str, u64, &str); 15] = [
     ("accept4", 100, "takes the connection"),
     (
         "getsockopt",
-        250,
-        "SO_PEERCRED; SO_PEERGROUPS; SO_PEERPIDFD of one who did not call last",
+        150,
+        "SO_PEERCRED; SO_PEERPIDFD of one who did not call last",
     ),
     ("recvmsg", 225, "the call; the end, and once in vain"),
     ("sendto", 100, "the answer"),
@@ -79,7 +79,7 @@ const SERVER: [(&str, u64, &str); 15] = [
     (
         "poll",
         225,
-        "one look at listener, last connection and all others",
+        "one look at the listener and the last connection; at the pidfd of who has called last",
     ),
     (
         "epoll_wait",

@@ -138,6 +138,20 @@ fn minor_versions_understand_each_other_as_far_as_both_go() {
         refused.contains("1.1") && refused.contains("1.2"),
         "{refused}"
     );
+    // Who prints nothing but the error has the reason; who prints the chain does not have it twice.
+    let missing = later.keys().unwrap_err();
+    let printed = missing.to_string();
+    assert!(
+        printed.starts_with("call on") && printed.ends_with(&refused),
+        "{printed}"
+    );
+    assert!(std::error::Error::source(&missing).is_none());
+    // What a `main` prints that returns the error.
+    let printed = format!("{:?}", later.keys().unwrap_err());
+    assert!(
+        printed.starts_with("call on") && printed.contains(&refused),
+        "{printed}"
+    );
     // A method that changed although it may not.
     assert_eq!(
         refusal(later.clear("a")),
@@ -145,6 +159,16 @@ fn minor_versions_understand_each_other_as_far_as_both_go() {
             theirs: "fn clear()".to_owned(),
             ours: "fn clear(key: &str)",
         }
+    );
+    // The same words, but not the same type behind them.
+    let part = later::Part {
+        key: "a".to_owned(),
+        length: 3,
+    };
+    let said = refusal(later.fits(part)).to_string();
+    assert!(
+        said.starts_with("one of the types in `fn fits(part: Part) -> bool` differs"),
+        "{said}"
     );
     assert_eq!(store.get("a").unwrap(), b"one");
 }
@@ -165,6 +189,40 @@ fn another_major_version_or_interface_is_refused_with_both_names() {
     let refused = refusal(store.put("a", b"one")).to_string();
     assert!(refused.contains("Store 2.0") && refused.contains("Store 1.1"));
     assert_eq!(StoreDoor::INTERFACE.to_string(), "Store 1.1");
+}
+
+#[test]
+fn a_server_whose_door_takes_no_descriptors_says_which_method_it_has_not() {
+    let _watchdog =
+        Watchdog::new("a_server_whose_door_takes_no_descriptors_says_which_method_it_has_not");
+    let server = Server::start("descriptors");
+    let file = || std::fs::File::open("/proc/self/exe").unwrap();
+    let later = later::StoreClient::open(server.at("later")).unwrap();
+    assert!(later.load(file()).unwrap() > 0);
+    // A later client of an earlier server.
+    let later = later::StoreClient::open(server.at("store")).unwrap();
+    let missing = later.load(file());
+    assert!(
+        missing.as_ref().unwrap_err().is_unsupported(),
+        "{missing:?}"
+    );
+    assert_eq!(
+        refusal(missing),
+        Refused::Unsupported {
+            method: "load",
+            theirs: Version::new(1, 1),
+            ours: Version::new(1, 2),
+        }
+    );
+    // A client of another version of which the door is none.
+    let later = later::StoreClient::open(server.at("next")).unwrap();
+    assert_eq!(
+        refusal(later.load(file())),
+        Refused::OtherInterface {
+            theirs: "Store 2.0".to_owned(),
+            ours: "Store 1.2".to_owned(),
+        }
+    );
 }
 
 #[test]

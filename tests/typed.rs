@@ -9,14 +9,18 @@
 mod procedures;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use doors::typed::Unwritable;
 use doors::{CallCondition, CallState, DoorCondition, ProcedureError};
 use harness::typed::Server;
 use harness::{Directory, Watchdog};
 use procedures::{
     AddClient, CountClient, ExecutedClient, GreetClient, GreetError, HalveClient, MirrorClient,
-    ObeyClient, Record, Shape, SleepClient, SumClient,
+    ObeyClient, Record, Shape, SleepClient, SpliceClient, SumClient,
 };
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
@@ -72,8 +76,35 @@ fn bytes_come_back_at_every_size() {
     for size in [0, 1, 127, 128, 16_375, 16_384, 200_000, 8 << 20] {
         let mut bytes: Vec<u8> = (0..size).map(|at: usize| at.to_le_bytes()[0]).collect();
         let back = mirror.call(bytes.clone()).unwrap();
+        // A first call travels otherwise.
+        let fresh = MirrorClient::open(server.at("mirror")).unwrap();
+        let first = fresh.call(bytes.clone()).unwrap();
         bytes.reverse();
-        assert!(back == bytes, "{size} bytes");
+        assert!(back == bytes && first == bytes, "{size} bytes");
+    }
+}
+
+#[test]
+fn bytes_come_among_other_arguments() {
+    let _watchdog = Watchdog::new("bytes_come_among_other_arguments");
+    let server = Server::start(PEER, "among");
+    let splice = SpliceClient::open(server.at("splice")).unwrap();
+    for size in [3, 16_383, 16_384, 300_000] {
+        let [a, b, c] = [1, 2, 3].map(|byte| vec![byte; size]);
+        let text = "x".repeat(size / 2);
+        let all = splice.call(7, &a, &text, b.clone(), c.clone());
+        let expected = [&[7], &a[..], text.as_bytes(), &b, &c].concat();
+        assert!(all.unwrap() == expected, "{size} bytes");
+        // Only one of them is long, wherever it stands.
+        let all = splice.call(7, b"a", "b", b"c".to_vec(), c.clone());
+        assert!(
+            all.unwrap() == [b"\x07abc", &c[..]].concat(),
+            "{size} bytes"
+        );
+        let Err(ProcedureError::Returned(error)) = splice.call(0, &a, "", b, c) else {
+            panic!("no error");
+        };
+        assert!(error == a, "{size} bytes");
     }
 }
 
@@ -117,6 +148,7 @@ fn a_panic_a_deadline_and_a_death_are_told_apart() {
     // Long enough for the server to have taken the call, however busy the machine is.
     let soon = Instant::now() + Duration::from_secs(1);
     let error = sleep.until(soon).call(600_000).unwrap_err();
+    assert!(error.is_timed_out());
     assert_eq!(error.call_state(), CallState::MayHaveExecuted);
     let ProcedureError::Call(error) = error else {
         panic!("{error}");
@@ -197,4 +229,31 @@ fn a_door_that_is_not_there_is_an_error_to_open() {
         matches!(error.condition(), DoorCondition::Name(_)),
         "{error}"
     );
+}
+
+#[test]
+fn an_argument_that_cannot_be_put_is_named_with_the_reason() {
+    let _watchdog = Watchdog::new("an_argument_that_cannot_be_put_is_named_with_the_reason");
+    let server = Server::start(PEER, "unwritable");
+    let length = unwritable::LengthClient::open(server.at("add")).unwrap();
+    // serde refuses a path that is no UTF-8.
+    let path = Path::new(OsStr::from_bytes(b"/\xff"));
+    let error = length.call(path).unwrap_err();
+    assert_eq!(error.call_state(), CallState::NotExecuted);
+    let printed = error.to_string();
+    assert!(
+        printed.ends_with("the argument `path` cannot be put into bytes: the value refuses"),
+        "{printed}"
+    );
+    let ProcedureError::BadArgument { name, reason, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!((name, reason), ("path", Unwritable::Itself));
+}
+
+mod unwritable {
+    #[doors::door]
+    pub(crate) fn length(path: &std::path::Path) -> usize {
+        path.as_os_str().len()
+    }
 }

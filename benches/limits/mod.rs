@@ -9,14 +9,14 @@ use crate::record::Record;
 
 /// The works that the limits are about.
 pub const WORKS: &[&str] = &[
-    "null", "sparse", "fd", "mt", "burn", "connect", "scale", "idle", "death",
+    "null", "sparse", "struct", "fd", "mt", "burn", "connect", "scale", "idle", "death",
 ];
 
 /// Within this factor we are at the floor.
 const FLOOR_AND: f64 = 1.1;
 
 /// The works of the limits that need a peer of the workspace `benches/peers`.
-pub const FAR_WORKS: &[&str] = &["null", "echo"];
+pub const FAR_WORKS: &[&str] = &["null", "echo", "struct"];
 
 /// That peer.
 pub const FAR: &str = "iceoryx2";

@@ -4,7 +4,9 @@ use super::{FAR, Limit};
 use crate::contest::BASE;
 use crate::pin::Pin;
 use crate::record::{BesideFloor, Record, Times};
+use crate::sample::Sample;
 use crate::statistics::Spread;
+use crate::work::structure::VEC_BYTES;
 
 /// The limits so far.
 #[derive(Debug)]
@@ -34,6 +36,14 @@ fn place<'a>(work: &'a str, variant: &'a str) -> Place<'a> {
     }
 }
 
+/// The structure, unpinned.
+fn structure() -> Place<'static> {
+    Place {
+        size: Sample::size().unwrap_or_default(),
+        ..place("struct", "")
+    }
+}
+
 impl<'a> Rows<'a> {
     pub(super) fn new(records: &'a [Record]) -> Self {
         Self {
@@ -45,6 +55,7 @@ impl<'a> Rows<'a> {
     pub(super) fn near(mut self) -> Vec<Limit> {
         self.calls();
         self.pauses();
+        self.values();
         self.crowds();
         self.quiet();
         self.limits
@@ -60,6 +71,8 @@ impl<'a> Rows<'a> {
             let what = format!("echo {}, p50 / iceoryx2 slices", crate::text::bytes(size));
             self.at_most(what, far, bound);
         }
+        let values = self.beside_spinning_by(structure(), "doors rkyv", FAR);
+        self.at_most("struct, doors rkyv, p50 / iceoryx2 polling", values, 0.7);
         self.limits
     }
 
@@ -85,13 +98,18 @@ impl<'a> Rows<'a> {
     /// Doors' p50 beside that of a peer that looks without a pause: its floor is what it does with a processor for each side, since
     /// nothing moves two sides apart that wait for each other on the same one.
     fn beside_spinning(&self, place: Place<'_>, peer: &str) -> Option<f64> {
+        self.beside_spinning_by(place, "doors", peer)
+    }
+
+    /// The same of another way to call doors.
+    fn beside_spinning_by(&self, place: Place<'_>, ours: &str, peer: &str) -> Option<f64> {
         let apart = Place {
             pin: Pin::OneEach,
             ..place
         };
         let floors = [self.p50(place, peer), self.p50(apart, peer)];
         let floor = floors.into_iter().flatten().reduce(f64::min)?;
-        Some(self.p50(place, "doors")? / floor)
+        Some(self.p50(place, ours)? / floor)
     }
 
     /// p50 and p99 of a peer beside the unix stream's, of the same rounds.
@@ -242,6 +260,30 @@ impl<'a> Rows<'a> {
         let [p50, p99] = self.ratios(place("burn", &burn), "doors");
         self.at_most("burn, p50 / unix stream", p50, 0.5);
         self.at_most("burn, p99 / unix stream", p99, 1.0);
+    }
+
+    /// Values, beside the bytes of the same values.
+    fn values(&mut self) {
+        let bytes = self.p50(structure(), "doors bytes");
+        for (peer, what, nanos, bound) in [
+            ("doors", "struct, p50 above its bytes (us)", 1e3, 2.5),
+            (
+                "doors rkyv",
+                "struct, doors rkyv, p50 above its bytes (ns)",
+                1.0,
+                250.0,
+            ),
+        ] {
+            let values = self.p50(structure(), peer);
+            let above = values.and_then(|values| Some((values - bytes?) / nanos));
+            self.at_most(what, above, bound);
+        }
+        let large = Place {
+            size: VEC_BYTES,
+            ..place("struct", "Vec<u8>")
+        };
+        let beside = self.beside(large, "doors Vec<u8>", |beside| beside.p50);
+        self.at_most("struct, 1 MiB Vec<u8>, p50 / its bytes", beside, 1.1);
     }
 
     /// Many callers.

@@ -7,6 +7,7 @@ mod memory;
 mod packet;
 mod pipe;
 mod stream;
+mod values;
 
 use std::any::Any;
 use std::os::fd::OwnedFd;
@@ -25,6 +26,7 @@ pub(crate) use self::memory::{FUTEX, HANDOFF, HANDOFF_WIDE, SPIN};
 pub(crate) use self::packet::SEQPACKET;
 pub(crate) use self::pipe::PIPE;
 pub(crate) use self::stream::STREAM;
+pub(crate) use self::values::{DOORS_BYTES, DOORS_RKYV, DOORS_VEC};
 
 /// What keeps a server serving while it is held.
 pub type Service = Box<dyn Any>;
@@ -81,6 +83,18 @@ pub trait Caller: Send {
         Sample::of_bytes(&scratch.results)
     }
 
+    /// Whether one call with a structure brings one like it back: a full comparison would be measured, too.
+    ///
+    /// # Errors
+    /// As [`call_struct`](Self::call_struct).
+    fn brings_back(&mut self, sample: &Sample, scratch: &mut Scratch) -> Result<bool> {
+        let back = self.call_struct(sample, scratch)?;
+        let same = back.id == sample.id && back.name == sample.name;
+        Ok(same
+            && back.values.len() == sample.values.len()
+            && back.values.last() == sample.values.last())
+    }
+
     /// Whether the two sides of the call before were on different processors, as far as its answer tells.
     fn was_across(&self, _results: &[u8]) -> Option<bool> {
         None
@@ -108,6 +122,9 @@ pub struct Scratch {
 pub(crate) const OURS: &[&dyn Peer] = &[
     &DOORS,
     &DOORS_LEAF,
+    &DOORS_BYTES,
+    &DOORS_RKYV,
+    &DOORS_VEC,
     &DOORS_REPLY,
     &DOORS_REPLY_NOW,
     &DOORS_SPIN,

@@ -12,7 +12,7 @@ mod null;
 mod reply;
 mod scale;
 mod sparse;
-mod structure;
+pub(crate) mod structure;
 
 use crate::Result;
 use crate::peer::{DOORS, FUTEX, PIPE, Peer, SEQPACKET, SPIN, STREAM};
@@ -59,7 +59,7 @@ pub const WORKS: &[Work] = &[
     },
     Work {
         name: "struct",
-        about: "a structure of a number, a name and 100 numbers",
+        about: "a structure of a number, a name and 100 numbers, beside its bytes; 1 MiB of bytes as a value",
         run: structure::run,
     },
     Work {

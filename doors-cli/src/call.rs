@@ -27,6 +27,10 @@ pub(crate) fn run(arguments: &Call) -> Outcome {
         let given = arguments.arguments.as_deref();
         return values::call(path, &door, method, given, deadline);
     }
+    if arguments.data.is_none() && arguments.file.is_none() {
+        // Before anything is read: of a door with methods no data are wanted.
+        values::without_method(path, &door, deadline)?;
+    }
     let descriptors = arguments.fd.iter().map(|file| descriptor(file));
     let descriptors = descriptors.collect::<Outcome<Vec<_>>>()?;
     let data = data(arguments)?;

@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, FnArg, ItemTrait, Visibility};
 
-use crate::expand::{Types, conditions, outcome_types, stripped};
-use crate::model::Procedure;
+use crate::expand::{Types, conditions, outcome_types, stripped, stripped_function};
+use crate::model::{Argument, Procedure};
 use crate::parse::Function;
 
 /// An item that is neither stays as it is.
@@ -19,13 +19,14 @@ pub(crate) fn of_item(item: TokenStream, error: &syn::Error) -> TokenStream {
 /// they do not exist.
 pub(crate) fn of_function(function: &Function, error: &syn::Error) -> TokenStream {
     let errors = error.to_compile_error();
+    let item = stripped_function(function);
     let inputs = &function.signature.inputs;
     if inputs
         .iter()
         .any(|input| matches!(input, FnArg::Receiver(_)))
     {
         // It stands in an `impl`, where no type can.
-        return quote!(#function #errors);
+        return quote!(#item #errors);
     }
     let types = Types::of_function(function);
     let (door, visibility) = (&types.door, &function.visibility);
@@ -44,7 +45,7 @@ pub(crate) fn of_function(function: &Function, error: &syn::Error) -> TokenStrea
     };
     let conditions = conditions(&function.attributes);
     let beside = beside(&types, visibility, &conditions, &methods);
-    quote!(#function #errors #beside)
+    quote!(#item #errors #beside)
 }
 
 /// A trait stays as it is, without our attributes.
@@ -56,11 +57,24 @@ pub(crate) fn of_trait(
     let errors = error.to_compile_error();
     let types = Types::of_trait(item);
     let (door, client, visibility) = (&types.door, &types.client, &item.vis);
-    let calls = methods.iter().map(|method| unreachable(method, visibility));
+    let calls = methods
+        .iter()
+        .map(|method| unreachable(method, visibility, &quote!()));
+    let awaited = &types.awaited;
+    let awaits = methods
+        .iter()
+        .map(|method| unreachable(method, visibility, &quote!(async)));
     let methods = quote! {
         #[allow(clippy::too_many_arguments)]
         impl #client {
             #(#calls)*
+        }
+
+        ::doors::__awaited! {
+            #[allow(dead_code, clippy::too_many_arguments, clippy::unused_async)]
+            impl #awaited {
+                #(#awaits)*
+            }
         }
 
         #[allow(dead_code)]
@@ -92,12 +106,18 @@ pub(crate) fn of_trait(
 }
 
 /// A method of a client that calls nothing.
-fn unreachable(method: &Procedure<'_>, visibility: &Visibility) -> TokenStream {
+fn unreachable(
+    method: &Procedure<'_>,
+    visibility: &Visibility,
+    asynchronous: &TokenStream,
+) -> TokenStream {
     let name = method.name;
-    let types = method.arguments.iter().map(|argument| argument.ty);
+    let types = method.arguments.iter().map(Argument::given);
     let (value, error) = outcome_types(&method.outcome);
+    let conditions = method.conditions();
     quote! {
-        #visibility fn #name(
+        #(#conditions)*
+        #visibility #asynchronous fn #name(
             &self,
             #(_: #types),*
         ) -> ::core::result::Result<#value, ::doors::ProcedureError<#error>> {
@@ -113,7 +133,7 @@ fn beside(
     conditions: &[Attribute],
     methods: &TokenStream,
 ) -> TokenStream {
-    let client = &types.client;
+    let (client, awaited) = (&types.client, &types.awaited);
     let declared = types.declared();
     quote! {
         #declared
@@ -138,6 +158,27 @@ fn beside(
             impl ::core::convert::From<::doors::Door> for #client {
                 fn from(door: ::doors::Door) -> Self {
                     Self { target: ::core::convert::From::from(door) }
+                }
+            }
+
+            ::doors::__awaited! {
+                #[allow(dead_code, clippy::unused_async)]
+                impl #awaited {
+                    #visibility async fn open(
+                        _: impl ::core::convert::AsRef<::std::path::Path>,
+                    ) -> ::core::result::Result<Self, ::doors::DoorError> {
+                        ::core::unreachable!()
+                    }
+
+                    #visibility fn door(&self) -> &::doors::Door {
+                        self.target.door()
+                    }
+                }
+
+                impl ::core::convert::From<#client> for #awaited {
+                    fn from(client: #client) -> Self {
+                        Self { target: ::core::convert::From::from(client.target) }
+                    }
                 }
             }
         };

@@ -1,7 +1,7 @@
 //! An item that was checked: what is expanded.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident};
+use proc_macro2::{Delimiter, Literal, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{
     Attribute, Expr, ExprLit, GenericArgument, Ident, ItemTrait, Lit, Meta, PathArguments, Type,
@@ -13,6 +13,7 @@ use crate::parse::Function;
 pub(crate) struct Single<'a> {
     pub(crate) function: &'a Function,
     pub(crate) version: Version,
+    pub(crate) codec: Codec,
     pub(crate) procedure: Procedure<'a>,
 }
 
@@ -20,7 +21,26 @@ pub(crate) struct Single<'a> {
 pub(crate) struct Service<'a> {
     pub(crate) item: &'a ItemTrait,
     pub(crate) version: Version,
+    pub(crate) codec: Codec,
+    pub(crate) rules: Rules,
     pub(crate) methods: Vec<Procedure<'a>>,
+}
+
+/// What is said of a procedure, or of a trait for all that say nothing themselves.
+#[derive(Default)]
+pub(crate) struct Rules {
+    pub(crate) callers: Option<Vec<Allowed>>,
+    pub(crate) leaf: bool,
+}
+
+/// Whom `#[allow_callers]` names.
+pub(crate) enum Allowed {
+    Anyone,
+    Me,
+    Uid(u32),
+    User(String),
+    Gid(u32),
+    Group(String),
 }
 
 /// The version of an interface.
@@ -30,19 +50,65 @@ pub(crate) struct Version {
     pub(crate) minor: u16,
 }
 
+/// How values are put into bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Codec {
+    /// Through serde.
+    #[default]
+    Fixed,
+    /// As archives.
+    Rkyv,
+}
+
 /// A procedure of a door.
 pub(crate) struct Procedure<'a> {
     pub(crate) name: &'a Ident,
     pub(crate) attributes: &'a [Attribute],
+    pub(crate) rules: Rules,
     pub(crate) number: u16,
+    /// Where it stands among those that are there.
+    pub(crate) place: TokenStream,
+    pub(crate) codec: Codec,
     pub(crate) arguments: Vec<Argument<'a>>,
+    /// The call itself, which is none of the caller's arguments, and before which of them it stands.
+    pub(crate) call: Option<Call<'a>>,
+    /// The `T` of an `Answer<T>`: the outcome is of that.
+    pub(crate) answer: Option<&'a Type>,
     pub(crate) outcome: Outcome<'a>,
+}
+
+/// `&Call`.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) place: usize,
+    pub(crate) ty: &'a Type,
+}
+
+impl Call<'_> {
+    /// Whether an argument is the call itself.
+    pub(crate) fn is(ty: &Type) -> bool {
+        let Type::Reference(reference) = bare(ty) else {
+            return false;
+        };
+        last_segment(&reference.elem).is_some_and(|segment| {
+            segment.ident == "Call"
+                && match &segment.arguments {
+                    PathArguments::None => true,
+                    PathArguments::AngleBracketed(list) => list
+                        .args
+                        .iter()
+                        .all(|argument| matches!(argument, GenericArgument::Lifetime(_))),
+                    PathArguments::Parenthesized(_) => false,
+                }
+        })
+    }
 }
 
 /// One argument.
 pub(crate) struct Argument<'a> {
     pub(crate) name: &'a Ident,
     pub(crate) ty: &'a Type,
+    pub(crate) codec: Codec,
 }
 
 /// How an argument comes out of the data.
@@ -65,6 +131,14 @@ pub(crate) enum Passing<'a> {
     Borrowed,
     /// `Option<BorrowedFd<'_>>`.
     BorrowedIf,
+    /// `&Archived<T>`: a `T` is put, and its archive is lent.
+    ArchiveOf { archive: &'a Type, value: &'a Type },
+    /// A value that is taken out of its archive.
+    Restored,
+    /// `&str` beside archives.
+    TextBeside,
+    /// `&[u8]` beside archives.
+    BytesBeside,
 }
 
 /// How a result travels.
@@ -76,14 +150,29 @@ pub(crate) enum Kind {
     Bytes,
     /// As descriptors.
     Carried,
+    /// As an archive.
+    Archived,
 }
 
 impl Kind {
-    pub(crate) fn of(ty: &Type) -> Self {
+    pub(crate) fn of(ty: &Type, codec: Codec) -> Self {
         match ty {
+            ty if codec == Codec::Rkyv && is_frozen_archive(ty) => Self::Carried,
+            _ if codec == Codec::Rkyv => Self::Archived,
             ty if is_bytes(ty) => Self::Bytes,
             ty if is_carried(ty) => Self::Carried,
             _ => Self::Value,
+        }
+    }
+}
+
+impl Kind {
+    /// Of a half of a `Result`, if its type is there to be read; errors never have a way of their own.
+    pub(crate) fn of_half(ty: Option<&Type>, codec: Codec) -> Self {
+        match ty {
+            Some(ty) => Self::of(ty, codec),
+            None if codec == Codec::Rkyv => Self::Archived,
+            None => Self::Value,
         }
     }
 }
@@ -123,6 +212,50 @@ impl Procedure<'_> {
     }
 }
 
+impl<'a> Procedure<'a> {
+    /// The attributes that decide whether it is there at all.
+    pub(crate) fn conditions(&self) -> Vec<&'a Attribute> {
+        self.attributes
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("cfg"))
+            .collect()
+    }
+}
+
+/// How many of the procedures are there: a number, or what the compiler makes one of where there are conditions.
+pub(crate) fn count(procedures: &[Procedure<'_>]) -> TokenStream {
+    let mut always: usize = 0;
+    let mut perhaps = Vec::new();
+    for procedure in procedures {
+        let conditions = procedure.conditions();
+        if conditions.is_empty() {
+            always = always.saturating_add(1);
+        } else {
+            let conditions = conditions.iter().map(|condition| match &condition.meta {
+                Meta::List(list) => list.tokens.clone(),
+                _ => quote!(),
+            });
+            perhaps.push(quote!(if ::core::cfg!(all(#(#conditions),*)) {
+                1
+            } else {
+                0
+            }));
+        }
+    }
+    let always = Literal::usize_unsuffixed(always);
+    quote!(#always #(+ #perhaps)*)
+}
+
+/// Gives each procedure its place.
+pub(crate) fn places(procedures: &mut [Procedure<'_>]) {
+    for at in 0..procedures.len() {
+        let place = count(procedures.get(..at).unwrap_or_default());
+        if let Some(procedure) = procedures.get_mut(at) {
+            procedure.place = place;
+        }
+    }
+}
+
 impl<'a> Argument<'a> {
     /// The name as it is read: without `r#`.
     pub(crate) fn name(&self) -> String {
@@ -130,6 +263,41 @@ impl<'a> Argument<'a> {
     }
 
     pub(crate) fn passing(&self) -> Passing<'a> {
+        match self.codec {
+            Codec::Fixed => self.passing_by_serde(),
+            Codec::Rkyv => self.passing_by_rkyv(),
+        }
+    }
+
+    /// What `check` refuses is passed in any way.
+    fn passing_by_rkyv(&self) -> Passing<'a> {
+        let Type::Reference(reference) = bare(self.ty) else {
+            return if is_frozen_archive(self.ty) {
+                Passing::Carried
+            } else {
+                Passing::Restored
+            };
+        };
+        match bare(&reference.elem) {
+            elem if is_frozen_archive(elem) => Passing::ReferenceToCarried(elem),
+            elem if last_word(elem, "str") => Passing::TextBeside,
+            Type::Slice(slice) if last_word(&slice.elem, "u8") => Passing::BytesBeside,
+            archive => match inside(archive, "Archived") {
+                Some(value) => Passing::ArchiveOf { archive, value },
+                None => Passing::Restored,
+            },
+        }
+    }
+
+    /// The type of what a caller gives.
+    pub(crate) fn given(&self) -> TokenStream {
+        match self.passing() {
+            Passing::ArchiveOf { value, .. } => quote::quote!(&#value),
+            _ => self.ty.to_token_stream(),
+        }
+    }
+
+    fn passing_by_serde(&self) -> Passing<'a> {
         match bare(self.ty) {
             Type::Reference(reference) => match bare(&reference.elem) {
                 // serde borrows these three.
@@ -152,7 +320,31 @@ impl<'a> Argument<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    pub(crate) fn of(ty: &'a Type) -> Self {
+    /// That of a type behind an arrow, with the `T` of an `Answer<T>`.
+    pub(crate) fn returned(ty: &'a Type) -> (Self, Option<&'a Type>) {
+        match inside(ty, "Answer") {
+            // As where nothing is written: whether a procedure answers by its end is nothing to its callers.
+            Some(answer) if matches!(bare(answer), Type::Tuple(tuple) if tuple.elems.is_empty()) => {
+                (Self::Unit, Some(answer))
+            }
+            Some(answer) => (Self::of(answer), Some(answer)),
+            None => (Self::of(ty), None),
+        }
+    }
+
+    /// The types that travel.
+    pub(crate) fn types(&self) -> Vec<&'a Type> {
+        match *self {
+            Self::Unit => Vec::new(),
+            Self::Fallible {
+                halves: Some((value, error)),
+                ..
+            } => vec![value, error],
+            Self::Value(ty) | Self::Fallible { ty, .. } => vec![ty],
+        }
+    }
+
+    fn of(ty: &'a Type) -> Self {
         let Some(segment) = last_segment(ty).filter(|segment| segment.ident == "Result") else {
             return Self::Value(ty);
         };
@@ -196,15 +388,15 @@ pub(crate) fn docs(attributes: &[Attribute]) -> String {
     lines.join("\n")
 }
 
-/// The name of the client's type: `add_user` becomes `AddUserClient`.
-pub(crate) fn client_name(function: &Ident) -> Ident {
+/// The name of a client's type: `add_user` becomes `AddUserClient`.
+pub(crate) fn client_name(function: &Ident, suffix: &str) -> Ident {
     let mut name = String::new();
     for word in function.unraw().to_string().split('_') {
         let mut letters = word.chars();
         name.extend(letters.next().into_iter().flat_map(char::to_uppercase));
         name.push_str(letters.as_str());
     }
-    format_ident!("{name}Client", span = function.span())
+    format_ident!("{name}{suffix}", span = function.span())
 }
 
 /// Whether a type is `Vec<u8>`.
@@ -213,7 +405,7 @@ fn is_bytes(ty: &Type) -> bool {
 }
 
 /// The types that are descriptors, by their names: a macro sees no more of them.
-const CARRIED: [&str; 11] = [
+pub(crate) const CARRIED: [&str; 11] = [
     "OwnedFd",
     "File",
     "UnixStream",
@@ -228,11 +420,40 @@ const CARRIED: [&str; 11] = [
 ];
 
 /// Whether a type is a descriptor, or an `Option` or a `Vec` of some.
-fn is_carried(ty: &Type) -> bool {
+pub(crate) fn is_carried(ty: &Type) -> bool {
     CARRIED.iter().any(|word| last_word(ty, word))
+        || is_frozen_archive(ty)
         || ["Option", "Vec"]
             .iter()
             .any(|word| inside(ty, word).is_some_and(is_carried))
+}
+
+/// Whether a type is a `FrozenArchive` of something.
+fn is_frozen_archive(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Path(path) if is_frozen_archive_path(path))
+}
+
+pub(crate) fn is_frozen_archive_path(path: &syn::TypePath) -> bool {
+    let last = path.path.segments.last().filter(|_| path.qself.is_none());
+    last.is_some_and(|segment| segment.ident == "FrozenArchive" && !segment.arguments.is_none())
+}
+
+/// Whether a reference is one that can come with archives.
+pub(crate) fn is_lent_by_rkyv(ty: &syn::TypeReference) -> bool {
+    let elem = bare(&ty.elem);
+    last_word(elem, "str")
+        || is_frozen_archive(elem)
+        || inside(elem, "Archived").is_some()
+        || matches!(elem, Type::Slice(slice) if last_word(&slice.elem, "u8"))
+}
+
+/// Whether a type is a descriptor by its name: one that can be an argument, is lent, or stands inside a value.
+pub(crate) fn is_descriptor_path(path: &syn::TypePath) -> bool {
+    let last = path.path.segments.last().filter(|_| path.qself.is_none());
+    last.is_some_and(|segment| {
+        let name = &segment.ident;
+        CARRIED.iter().any(|word| name == word) || name == "BorrowedFd" || name == "Fd"
+    })
 }
 
 /// Whether a type is `BorrowedFd<'_>`.
@@ -246,7 +467,7 @@ pub(crate) fn is_borrowed_path(path: &syn::TypePath) -> bool {
 }
 
 /// The `T` of a `Word<T>`.
-fn inside<'a>(ty: &'a Type, word: &str) -> Option<&'a Type> {
+pub(crate) fn inside<'a>(ty: &'a Type, word: &str) -> Option<&'a Type> {
     let segment = last_segment(ty).filter(|segment| segment.ident == word)?;
     let PathArguments::AngleBracketed(list) = &segment.arguments else {
         return None;
@@ -259,7 +480,7 @@ fn inside<'a>(ty: &'a Type, word: &str) -> Option<&'a Type> {
 }
 
 /// A type without the parentheses and the invisible delimiters that other macros leave.
-fn bare(ty: &Type) -> &Type {
+pub(crate) fn bare(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => bare(&group.elem),
         Type::Paren(paren) => bare(&paren.elem),

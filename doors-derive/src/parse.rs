@@ -1,7 +1,6 @@
 //! The item, as far as the macro looks into it.
 
 use proc_macro2::{Group, TokenStream};
-use quote::ToTokens;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, ItemTrait, Signature, Token, Visibility};
@@ -74,14 +73,15 @@ fn begins_function(input: ParseStream<'_>) -> bool {
     input.peek(Token![fn]) || qualified || constant
 }
 
-impl ToTokens for Function {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
+impl Function {
+    /// The function with these attributes instead of its own.
+    pub(crate) fn with<'a>(&self, attributes: impl Iterator<Item = &'a Attribute>) -> TokenStream {
         let Self {
-            attributes,
             visibility,
             signature,
             body,
+            ..
         } = self;
-        tokens.extend(quote::quote!(#(#attributes)* #visibility #signature #body));
+        quote::quote!(#(#attributes)* #visibility #signature #body)
     }
 }

@@ -62,6 +62,12 @@ impl Access {
         }
     }
 
+    /// Also admits every known caller.
+    #[cfg(feature = "derive")]
+    pub(crate) fn or_anyone(self) -> Self {
+        self.or(Rule::Anyone)
+    }
+
     /// Also admits callers with this effective user id.
     #[must_use]
     pub fn or_uid(self, uid: u32) -> Self {
@@ -133,6 +139,15 @@ impl Access {
             Caller::Unknown if self.allows_unknown => Some(Ok(())),
             Caller::Unknown => Some(Err(Refusal::Unknown)),
         }
+    }
+
+    /// Whether every known caller of this user is admitted, whatever its groups.
+    pub(crate) fn admits_user(&self, uid: u32) -> bool {
+        self.rules.iter().any(|rule| match rule {
+            Rule::Anyone => true,
+            Rule::Uid(admitted) => *admitted == uid,
+            Rule::Group(_) | Rule::If(_) => false,
+        })
     }
 
     /// Asks the predicates.

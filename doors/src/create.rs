@@ -214,19 +214,32 @@ impl Door {
         Self::create_as(None, procedure, options)
     }
 
+    /// As [`create_with`](Self::create_with), of a procedure that takes the memory which holds the data.
+    #[cfg(feature = "derive")]
+    pub(crate) fn create_taking(
+        procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
+        options: Options,
+    ) -> Result<Self, DoorError> {
+        core(None, Box::new(procedure), true, options).map(Self::staffed)
+    }
+
     /// A door with an id of before, or a new one.
     pub(crate) fn create_as(
         id: Option<u64>,
         procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
         options: Options,
     ) -> Result<Self, DoorError> {
-        let core = core(id, Box::new(procedure), options)?;
+        core(id, Box::new(procedure), false, options).map(Self::staffed)
+    }
+
+    /// A door that has threads.
+    fn staffed(core: Dense<Core>) -> Self {
         if core.pool.id == core.id {
             core.pool.create_thread(false);
         } else if let Some(runtime) = Runtime::existing() {
             runtime.staff();
         }
-        Ok(Self::own(core))
+        Self::own(core)
     }
 
     /// A door without any transport: calls run the procedure on the calling thread. For unit tests of services;
@@ -254,11 +267,16 @@ impl Door {
     pub fn in_process(
         procedure: impl Fn(Invocation<'_>) -> Returned + Send + Sync + 'static,
     ) -> Result<Self, DoorError> {
-        core(None, Box::new(procedure), Options::default()).map(Self::in_process_of)
+        core(None, Box::new(procedure), false, Options::default()).map(Self::in_process_of)
     }
 }
 
-fn core(id: Option<u64>, procedure: Procedure, options: Options) -> Result<Dense<Core>, DoorError> {
+fn core(
+    id: Option<u64>,
+    procedure: Procedure,
+    takes_message: bool,
+    options: Options,
+) -> Result<Dense<Core>, DoorError> {
     let Options {
         attributes,
         unreferenced,
@@ -295,6 +313,7 @@ fn core(id: Option<u64>, procedure: Procedure, options: Options) -> Result<Dense
             pool,
             notice,
             leaf,
+            takes_message,
         },
     ))
 }

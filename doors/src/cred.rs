@@ -183,11 +183,17 @@ impl Caller {
         socket: impl AsFd,
         process: &Arc<Process>,
     ) -> sys::Result<Self> {
-        if peer.pid == 0 {
+        if known_user(peer).is_none() {
             return Ok(Self::Unknown);
         }
         let groups = peer::peer_groups(&socket)?;
         let credentials = Credentials::new(peer.uid, peer.gid, groups, Arc::clone(process));
         Ok(credentials.map_or(Self::Unknown, Self::Known))
     }
+}
+
+/// The user of a caller whom we can name: what can be said before its groups are asked for.
+pub(crate) fn known_user(peer: &PeerCred) -> Option<u32> {
+    let is_named = peer.pid != 0 && StandIns::now().uid != Some(peer.uid);
+    is_named.then_some(peer.uid)
 }

@@ -11,10 +11,15 @@ use std::time::Instant;
 pub(crate) use self::own::Own;
 pub(crate) use self::remote::Remote;
 use crate::client::arguments::Arguments;
+#[cfg(feature = "tokio")]
+use crate::client::cancel::Cancel;
 use crate::client::petition::system;
 use crate::desc::DoorDesc;
 use crate::error::{CallCondition, CallError, DoorCondition, DoorError, DoorLabel};
+use crate::pieces::Pieces;
 use crate::server::core::{Core, Kind};
+#[cfg(feature = "derive")]
+use crate::sys::account::Account;
 use crate::sys::dense::{Dense, Shelf, Shelved};
 use crate::sys::{fork, socket};
 
@@ -220,7 +225,43 @@ impl Door {
         deadline: Option<Instant>,
         results: &mut Vec<u8>,
     ) -> Result<Vec<OwnedFd>, CallError> {
-        let arguments = Arguments::new(data, descriptors, deadline);
+        self.call_with(Pieces::one(data), descriptors, deadline, results)
+    }
+
+    /// As [`call_into`](Self::call_into), with data in two places.
+    #[inline]
+    pub(crate) fn call_with(
+        &self,
+        data: Pieces<'_>,
+        descriptors: Vec<DoorDesc<'_>>,
+        deadline: Option<Instant>,
+        results: &mut Vec<u8>,
+    ) -> Result<Vec<OwnedFd>, CallError> {
+        self.make(&Arguments::new(data, descriptors, deadline, None), results)
+    }
+
+    /// As [`call_into`](Self::call_into); another thread may give the call up, which ends as at its deadline.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn call_cancellable(
+        &self,
+        data: &[u8],
+        descriptors: Vec<DoorDesc<'_>>,
+        deadline: Option<Instant>,
+        cancel: &Cancel,
+        results: &mut Vec<u8>,
+    ) -> Result<Vec<OwnedFd>, CallError> {
+        let data = Pieces::one(data);
+        let arguments = Arguments::new(data, descriptors, deadline, Some(cancel));
+        self.make(&arguments, results)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "one run of code: `server/desk.rs`")]
+    fn make(
+        &self,
+        arguments: &Arguments<'_>,
+        results: &mut Vec<u8>,
+    ) -> Result<Vec<OwnedFd>, CallError> {
         if arguments.is_over() {
             let condition = CallCondition::TimedOut { taken: false };
             return Err(CallError {
@@ -229,14 +270,24 @@ impl Door {
             });
         }
         let done = match &*self.inner {
-            Inner::Remote(remote) => remote.call(&arguments, results),
-            Inner::Own(own) => own.call(&arguments, results),
-            Inner::InProcess(core) => in_process::call(core, &arguments, results),
+            Inner::Remote(remote) => remote.call(arguments, results),
+            Inner::Own(own) => own.call(arguments, results),
+            Inner::InProcess(core) => in_process::call(core, arguments, results),
         };
         done.map_err(|condition| CallError {
             door: self.label(),
             condition,
         })
+    }
+
+    /// Who pays for what an answer has brought and nobody wants; nobody if it came from this process.
+    #[cfg(feature = "derive")]
+    #[cold]
+    pub(crate) fn account(&self) -> Option<Account> {
+        match &*self.inner {
+            Inner::Remote(remote) => Some(remote.account()),
+            Inner::Own(_) | Inner::InProcess(_) => None,
+        }
     }
 
     /// A descriptor of the door, to be passed to another process by any means.
@@ -293,6 +344,16 @@ impl Door {
     /// ```
     pub fn to_desc(&self) -> Result<DoorDesc<'static>, DoorError> {
         self.descriptor().map(DoorDesc::Released)
+    }
+
+    /// As [`to_desc`](Self::to_desc), without asking anybody: for a door of another process the receiver has a copy of our own
+    /// descriptor, which counts as a reference until both are closed.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn to_shared_desc(&self) -> Result<DoorDesc<'static>, DoorError> {
+        match &*self.inner {
+            Inner::Remote(remote) => self.named(remote.share()).map(DoorDesc::Released),
+            Inner::Own(_) | Inner::InProcess(_) => self.to_desc(),
+        }
     }
 
     /// An error says which door it is about.

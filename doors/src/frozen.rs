@@ -18,7 +18,8 @@ use crate::sys::view::View;
 /// # When it pays
 /// Making one costs a fresh page for every 4 KiB, which is several times their copy: data that go to one reader once are
 /// carried faster by the call itself, whatever their size. It pays for data that go to several readers or several times,
-/// and for readers that look at a small part of much. ARCHITECTURE.md has the figures.
+/// and for readers that look at a small part of much. ARCHITECTURE.md has the figures. Values of many parts are frozen as a `FrozenArchive`
+/// (feature `rkyv`).
 ///
 /// # Limits
 /// The memory is charged to the process that made it, or its cgroup, until the last reader has let go of it. Each reader has a
@@ -74,6 +75,14 @@ pub enum FrozenError {
         /// How many are taken.
         limit: usize,
     },
+    /// They are no archive of the type that is wanted (EINVAL).
+    #[doc(alias = "EINVAL")]
+    #[error("the frozen bytes are no archive of the type")]
+    NotArchive,
+    /// A value cannot be put into an archive (EINVAL).
+    #[doc(alias = "EINVAL")]
+    #[error("the value cannot be put into an archive")]
+    Unwritable,
     /// A system call failed.
     #[error("cannot {op}")]
     System {
@@ -90,7 +99,7 @@ impl FrozenError {
     #[must_use]
     pub fn errno(self) -> i32 {
         let errno = match self {
-            Self::NotFrozen => Errno::EINVAL,
+            Self::NotFrozen | Self::NotArchive | Self::Unwritable => Errno::EINVAL,
             Self::TooLarge { .. } => Errno::EFBIG,
             Self::System { source, .. } => source,
         };
@@ -137,6 +146,12 @@ impl Frozen {
             },
         };
         Self::map(memory, limit).map_err(failed)?
+    }
+
+    /// The mapping, and the descriptor.
+    #[cfg(feature = "rkyv")]
+    pub(crate) fn into_parts(self) -> (View, OwnedFd) {
+        (self.view, self.memory)
     }
 
     fn map(memory: OwnedFd, limit: usize) -> nix::Result<Result<Self, FrozenError>> {

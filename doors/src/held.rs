@@ -7,6 +7,9 @@ use std::sync::Arc;
 use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
+#[cfg(feature = "derive")]
+use crate::event;
+use crate::pieces::Pieces;
 use crate::server::duty::Active;
 use crate::server::line::Line;
 use crate::wire::code::Failure;
@@ -64,6 +67,46 @@ impl Held {
             && self.line.as_ref().is_some_and(Line::is_cancelled)
     }
 
+    /// Runs `callback` once if the caller gives up or dies before the call is answered: as
+    /// [`Invocation::on_cancel`](crate::Invocation::on_cancel), whose callback it replaces.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use doors::{CallCondition, Door, DoorAttributes};
+    ///
+    /// let (hold, held) = channel();
+    /// let door = Door::create(
+    ///     move |call| {
+    ///         let (call, returned) = call.hold();
+    ///         let _kept = hold.send(call);
+    ///         returned
+    ///     },
+    ///     DoorAttributes::empty(),
+    /// )?;
+    /// let caller = std::thread::spawn(move || {
+    ///     door.call_until(&[], vec![], Instant::now() + Duration::from_millis(50))
+    /// });
+    /// let (tell, told) = channel();
+    /// let mut call = held.recv()?;
+    /// call.on_cancel(move || drop(tell.send(())));
+    /// told.recv()?;
+    /// assert!(call.is_cancelled());
+    /// let error = caller.join().unwrap().unwrap_err();
+    /// assert!(matches!(error.condition, CallCondition::TimedOut { .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_cancel(&mut self, callback: impl FnOnce() + Send + 'static) {
+        Line::disown(&mut self.line, self.active.core());
+        if let Some(line) = &mut self.line
+            && self.active.core().tells_cancellation()
+        {
+            line.on_cancel(Box::new(callback));
+        }
+    }
+
     /// Answers the call; the caller goes on at once. A caller that has gone is no error.
     ///
     /// # Blocking
@@ -73,8 +116,17 @@ impl Held {
     /// As [`Invocation::door_reply`](crate::Invocation::door_reply); the call comes back with the error and can be answered otherwise.
     #[doc(alias = "door_reply_to")]
     pub fn door_return(
-        mut self,
+        self,
         data: &[u8],
+        descriptors: Vec<DoorDesc<'_>>,
+    ) -> Result<(), (Self, ReturnError)> {
+        self.return_pieces(Pieces::one(data), descriptors)
+    }
+
+    /// As [`door_return`](Self::door_return), with data in two places.
+    pub(crate) fn return_pieces(
+        mut self,
+        data: Pieces<'_>,
         descriptors: Vec<DoorDesc<'_>>,
     ) -> Result<(), (Self, ReturnError)> {
         Line::disown(&mut self.line, self.active.core());
@@ -85,6 +137,17 @@ impl Held {
         match handed {
             Ok(()) => Ok(()),
             Err(error) => Err((self, error)),
+        }
+    }
+}
+
+#[cfg(feature = "derive")]
+impl Held {
+    /// The reply could not be handed over: the caller is told so instead.
+    pub(crate) fn lose(mut self, lost: &ReturnError) {
+        event::reply_lost(self.active.core().id, lost);
+        if let Some(line) = &mut self.line {
+            line.lose_reply();
         }
     }
 }

@@ -5,15 +5,23 @@ use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+#[cfg(feature = "derive")]
+use crate::access::Refusal;
 use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::event;
 use crate::held::Held;
+use crate::pieces::Pieces;
 use crate::server::core::Core;
 use crate::server::duty::Active;
+use crate::server::footing::Footing;
 use crate::server::line::Line;
 use crate::server::meter::Running;
+#[cfg(feature = "derive")]
+use crate::sys::account::Account;
+#[cfg(feature = "derive")]
+use crate::sys::closer;
 use crate::sys::dense::Dense;
 use crate::wire::code::Failure;
 
@@ -30,9 +38,16 @@ use crate::wire::code::Failure;
 pub struct Invocation<'call> {
     line: &'call mut Option<Line>,
     data: &'call [u8],
+    /// In place of the data, for a procedure that may keep them.
+    #[cfg_attr(
+        not(feature = "derive"),
+        expect(dead_code, reason = "only procedures with values keep them")
+    )]
+    message: Option<&'call mut Vec<u8>>,
     descriptors: Vec<OwnedFd>,
     core: &'call Dense<Core>,
     running: &'call Running,
+    footing: &'call mut Footing,
 }
 
 /// Proof that an invocation was answered, or is held to be answered later.
@@ -40,20 +55,36 @@ pub struct Invocation<'call> {
 #[must_use = "a server procedure gives this back"]
 pub struct Returned(PhantomData<*const ()>);
 
+#[cfg(feature = "derive")]
+impl Returned {
+    /// Of an invocation that is no more: its caller gets what was handed over before, or hears that there is no answer.
+    pub(crate) fn before() -> Self {
+        Self(PhantomData)
+    }
+}
+
 impl<'call> Invocation<'call> {
     pub(crate) fn new(
         line: &'call mut Option<Line>,
-        data: &'call [u8],
+        message: &'call mut Vec<u8>,
         descriptors: Vec<OwnedFd>,
         core: &'call Dense<Core>,
         running: &'call Running,
+        footing: &'call mut Footing,
     ) -> Self {
+        let (data, message) = if core.takes_message() {
+            (&[][..], Some(message))
+        } else {
+            (message.as_slice(), None)
+        };
         Self {
             line,
             data,
+            message,
             descriptors,
             core,
             running,
+            footing,
         }
     }
 
@@ -61,6 +92,13 @@ impl<'call> Invocation<'call> {
     #[must_use]
     pub fn data(&self) -> &'call [u8] {
         self.data
+    }
+
+    /// The memory that holds the data, for a procedure of a door that was made so ([`Options`](crate::Options) cannot say it): it may
+    /// keep it. Nothing, the second time.
+    #[cfg(feature = "derive")]
+    pub(crate) fn take_message(&mut self) -> Option<&'call mut Vec<u8>> {
+        self.message.take()
     }
 
     /// The descriptors that came with the call, in order; close-on-exec.
@@ -78,7 +116,8 @@ impl<'call> Invocation<'call> {
         std::mem::take(&mut self.descriptors)
     }
 
-    /// Who calls, by the kernel's word. Asks nobody: it was learnt when the caller's session began.
+    /// Who calls, by the kernel's word. It was learnt when the caller's session began; of one that has none, whose call
+    /// came with its connection, the kernel is asked here for the groups as it has noted them then.
     ///
     /// # Examples
     /// ```
@@ -112,6 +151,31 @@ impl<'call> Invocation<'call> {
     #[must_use]
     pub fn door_id(&self) -> u64 {
         self.core.id
+    }
+
+    /// Takes the descriptors, and who pays for those that stay unclaimed.
+    #[cfg(feature = "derive")]
+    #[inline]
+    pub(crate) fn take_claimable(&mut self) -> (Vec<OwnedFd>, Option<Account>) {
+        if self.descriptors.is_empty() {
+            return (Vec::new(), None);
+        }
+        let account = self.line.as_ref().and_then(Line::account).cloned();
+        (self.take_descriptors(), account)
+    }
+
+    /// Closes the descriptors where it holds up nobody: no procedure has asked for them.
+    #[cfg(feature = "derive")]
+    pub(crate) fn discard_descriptors(&mut self) {
+        let (descriptors, account) = self.take_claimable();
+        closer::close(descriptors, &account.unwrap_or_default());
+    }
+
+    /// The caller was refused what it called.
+    #[cfg(feature = "derive")]
+    pub(crate) fn note_refused(&self, why: &Refusal) {
+        self.core.meter.refuse();
+        event::caller_refused(self.core.id, why);
     }
 
     /// Whether the caller has given up (its deadline passed) or died. Never true for a door with
@@ -158,6 +222,35 @@ impl<'call> Invocation<'call> {
         }
     }
 
+    /// Lets this thread run on all of its processors again, if it follows its caller: for a procedure that is declared leaf
+    /// ([`Options::leaf`](crate::Options::leaf)), before it does what a leaf procedure does not, such as starting a thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use doors::{Door, Options};
+    ///
+    /// let door = Door::create_with(
+    ///     |mut call| {
+    ///         if call.data() == b"all" {
+    ///             call.widen();
+    ///             let _ended = std::thread::spawn(|| {}).join();
+    ///         }
+    ///         call.door_return(&[], vec![])
+    ///     },
+    ///     Options {
+    ///         leaf: true,
+    ///         ..Options::default()
+    ///     },
+    /// )?;
+    /// door.call(b"one", vec![])?;
+    /// door.call(b"all", vec![])?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn widen(&mut self) {
+        self.footing.widen();
+    }
+
     /// Answers the call. The data are copied out at once; the caller goes on when the server procedure has returned
     /// and its destructors have run.
     ///
@@ -170,17 +263,30 @@ impl<'call> Invocation<'call> {
     /// Not for the caller: of a large answer it takes one part while the next one is copied, and what it does not take
     /// about as fast as that is put aside for it.
     #[inline]
-    pub fn door_return(mut self, data: &[u8], descriptors: Vec<DoorDesc<'_>>) -> Returned {
-        match self.door_reply(data, descriptors) {
+    pub fn door_return(self, data: &[u8], descriptors: Vec<DoorDesc<'_>>) -> Returned {
+        self.return_pieces(Pieces::one(data), descriptors)
+    }
+
+    /// As [`door_return`](Self::door_return), with data in two places.
+    #[inline]
+    pub(crate) fn return_pieces(
+        mut self,
+        data: Pieces<'_>,
+        descriptors: Vec<DoorDesc<'_>>,
+    ) -> Returned {
+        match self.reply_pieces(data, descriptors) {
             Ok(()) | Err(ReturnError::AlreadyReplied) => {}
-            Err(lost) => {
-                event::reply_lost(self.core.id, &lost);
-                if let Some(line) = &mut *self.line {
-                    line.lose_reply();
-                }
-            }
+            Err(lost) => self.lose(&lost),
         }
         Returned(PhantomData)
+    }
+
+    /// The reply could not be handed over: the caller is told so instead.
+    pub(crate) fn lose(&mut self, lost: &ReturnError) {
+        event::reply_lost(self.core.id, lost);
+        if let Some(line) = &mut *self.line {
+            line.lose_reply();
+        }
     }
 
     /// Hands the reply over and keeps control: when it returns, data and descriptors have been copied out, so
@@ -228,6 +334,16 @@ impl<'call> Invocation<'call> {
         data: &[u8],
         descriptors: Vec<DoorDesc<'_>>,
     ) -> Result<(), ReturnError> {
+        self.reply_pieces(Pieces::one(data), descriptors)
+    }
+
+    /// As [`door_reply`](Self::door_reply), with data in two places.
+    #[inline]
+    pub(crate) fn reply_pieces(
+        &mut self,
+        data: Pieces<'_>,
+        descriptors: Vec<DoorDesc<'_>>,
+    ) -> Result<(), ReturnError> {
         Line::disown(self.line, self.core);
         match &mut *self.line {
             Some(line) => line.put_reply(data, descriptors),
@@ -262,11 +378,20 @@ impl<'call> Invocation<'call> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn door_reply_now(
-        mut self,
+        self,
         data: &[u8],
         descriptors: Vec<DoorDesc<'_>>,
     ) -> Result<Returned, (Self, ReturnError)> {
-        if let Err(error) = self.door_reply(data, descriptors) {
+        self.reply_pieces_now(Pieces::one(data), descriptors)
+    }
+
+    /// As [`door_reply_now`](Self::door_reply_now), with data in two places.
+    pub(crate) fn reply_pieces_now(
+        mut self,
+        data: Pieces<'_>,
+        descriptors: Vec<DoorDesc<'_>>,
+    ) -> Result<Returned, (Self, ReturnError)> {
+        if let Err(error) = self.reply_pieces(data, descriptors) {
             return Err((self, error));
         }
         if let Some(mut line) = self.line.take() {
@@ -312,7 +437,18 @@ impl<'call> Invocation<'call> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias = "door_hold")]
-    pub fn hold(mut self) -> (Held, Returned) {
+    pub fn hold(self) -> (Held, Returned) {
+        let data = self.data.to_vec();
+        self.hold_with(data)
+    }
+
+    /// The same, where nobody will ask for the data any more.
+    #[cfg(feature = "derive")]
+    pub(crate) fn hold_without_data(self) -> (Held, Returned) {
+        self.hold_with(Vec::new())
+    }
+
+    fn hold_with(mut self, data: Vec<u8>) -> (Held, Returned) {
         Line::disown(self.line, self.core);
         let line = self.line.take().map(|mut line| {
             line.leave_thread();
@@ -326,7 +462,7 @@ impl<'call> Invocation<'call> {
                 .take_count()
                 .unwrap_or_else(|| self.core.meter.hold(self.running.since())),
             line,
-            data: self.data.to_vec(),
+            data,
             descriptors: std::mem::take(&mut self.descriptors),
             active: Active::begun(self.core),
         };

@@ -75,6 +75,8 @@
 //! # Features
 //!
 //! * `derive` (default): [`door`](macro@door) makes a door of a trait or a function, with values instead of bytes.
+//! * `tokio`: clients of such doors whose calls are awaited: [Clients that await](macro@door#clients-that-await).
+//! * `rkyv`: values as archives, which the server reads where they lie, in its copy of the call or in memory that many have.
 //! * `tracing`: events for refused callers, broken protocol and lost replies, through the `tracing` crate.
 //!
 #![doc = include_str!("c_names.md")]
@@ -92,6 +94,7 @@ mod event;
 mod foreign;
 mod frozen;
 mod lock;
+mod pieces;
 mod primitive;
 
 // The kernel's edge, and pure bytes.
@@ -160,5 +163,7 @@ pub use waiting::{Waiting, set_waiting};
 #[cfg(feature = "derive")]
 #[doc = include_str!("typed/door.md")]
 pub use doors_derive::door;
+#[cfg(feature = "rkyv")]
+pub use typed::archive::FrozenArchive;
 #[cfg(feature = "derive")]
-pub use typed::{Client, ProcedureError};
+pub use typed::{Answer, Call, Client, ProcedureError, Promise};

@@ -9,8 +9,12 @@ use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::foreign::shielded;
 use crate::lock::lock;
+use crate::pieces::Pieces;
 use crate::server::channel::CancelCallback;
 use crate::wire::code::Failure;
+
+/// How often somebody looks who waits for a held call and may be told to give it up.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What came of a call.
 pub(crate) type Outcome = Result<(Vec<u8>, Vec<OwnedFd>), Failure>;
@@ -38,14 +42,25 @@ pub(crate) struct LocalCall {
 }
 
 impl Mailbox {
-    /// Waits for the answer; `None` when the time is over, and the call is given up.
-    pub(crate) fn take(&self, until: Option<Instant>) -> Option<Outcome> {
+    /// Waits for the answer; `None` when the time is over or the caller does not want it any more, and the call is given
+    /// up.
+    pub(crate) fn take(
+        &self,
+        until: Option<Instant>,
+        cancelled: Option<&dyn Fn() -> bool>,
+    ) -> Option<Outcome> {
         let mut outcome = lock(&self.outcome);
         loop {
             if let Some(outcome) = outcome.take() {
                 return Some(outcome);
             }
             let left = until.map(|at| at.saturating_duration_since(Instant::now()));
+            let left = match cancelled {
+                Some(is_cancelled) if is_cancelled() => Some(Duration::ZERO),
+                // Nobody wakes this thread for that.
+                Some(_) => Some(left.map_or(LOOK, |left| left.min(LOOK))),
+                None => left,
+            };
             outcome = match left {
                 None => self
                     .filled
@@ -92,13 +107,13 @@ impl LocalCall {
     /// Copies data and descriptors, as a transport would.
     pub(crate) fn put_reply(
         &mut self,
-        data: &[u8],
+        data: Pieces<'_>,
         descriptors: Vec<DoorDesc<'_>>,
     ) -> Result<(), ReturnError> {
         if self.reply.is_some() {
             return Err(ReturnError::AlreadyReplied);
         }
-        self.reply = Some(Ok((data.to_vec(), copies(descriptors)?)));
+        self.reply = Some(Ok((data.both().concat(), copies(descriptors)?)));
         Ok(())
     }
 

@@ -15,6 +15,7 @@ mod directory;
 pub mod files;
 pub mod ids;
 pub mod life;
+pub mod lookalikes;
 mod peer;
 pub mod raw;
 mod scene;

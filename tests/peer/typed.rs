@@ -1,21 +1,47 @@
 //! What the tests of `typed` ask of a peer.
 
+pub(crate) mod book;
+pub(crate) mod errands;
+pub(crate) mod finder;
+pub(crate) mod ground;
+pub(crate) mod ledger;
 pub(crate) mod library;
+pub(crate) mod office;
 pub(crate) mod procedures;
+pub(crate) mod promises;
+pub(crate) mod safe;
+pub(crate) mod searcher;
 pub(crate) mod shelves;
 pub(crate) mod store;
 
 use std::io::BufRead;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use doors::{Attachment, Door, DoorAttributes, Invocation, Returned};
+use doors::{
+    Attachment, Door, DoorAttributes, Held, Invocation, Options, Returned, Waiting, set_waiting,
+};
 
+use errands::{ErrandsClient, ErrandsDoor, Office};
+use harness::raw::Slow;
+
+use finder::{FinderDoor, LookerDoor};
+use ground::{Earth, GroundDoor, whole};
+use ledger::{LedgerDoor, TillDoor, usual};
 use library::{LibraryClient, LibraryDoor};
-use procedures::{add, count, executed, greet, halve, mirror, nest, obey, sleep, sum};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use office::{Desk, OfficeClient, OfficeDoor};
+use procedures::{
+    add, count, executed, greet, halve, mirror, nest, obey, pages, sleep, splice, sum,
+};
+use promises::{Book, PromisesClient, PromisesDoor};
+use safe::{SafeClient, SafeDoor, Vault, closed};
+use searcher::Searcher;
 use shelves::Shelves;
 use store::{Shelf, StoreDoor, later, next};
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
 /// Does one operation of this area; false if it has no such operation.
 pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
@@ -24,6 +50,16 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
         "typed-store" => keep(Path::new(arguments[0])),
         "typed-library" => lend(Path::new(arguments[0])),
         "typed-holder" => hold(Path::new(arguments[0])),
+        "typed-office" => receive(Path::new(arguments[0])),
+        "typed-visitor" => visit(Path::new(arguments[0]), arguments[1]),
+        "typed-safe" => guard(Path::new(arguments[0])),
+        "typed-burglar" => try_all(Path::new(arguments[0]), &arguments[1..]),
+        "typed-ground" => stand(Path::new(arguments[0]), &arguments[1..]),
+        "typed-promises" => promise(Path::new(arguments[0])),
+        "typed-waiter" => wait(Path::new(arguments[0])),
+        "typed-errands" => run_errands(Path::new(arguments[0])),
+        "typed-errander" => run_errand(Path::new(arguments[0]), arguments[1]),
+        "typed-waiting-room" => hold_all(Path::new(arguments[0]), arguments[1].parse().unwrap()),
         "typed-liar" => lie(Path::new(arguments[0])),
         _ => return false,
     }
@@ -37,13 +73,20 @@ fn serve(directory: &Path) {
         ("add", add::door()),
         ("count", count::door()),
         ("executed", executed::door()),
+        ("finder", FinderDoor::serve(Searcher::default())),
         ("greet", greet::door()),
         ("halve", halve::door()),
+        ("ledger", LedgerDoor::serve(book::Book)),
+        ("looker", LookerDoor::serve(Searcher::default())),
         ("mirror", mirror::door()),
         ("nest", nest::door()),
         ("obey", obey::door()),
+        ("pages", pages::door()),
         ("sleep", sleep::door()),
+        ("splice", splice::door()),
         ("sum", sum::door()),
+        ("till", TillDoor::serve(book::Drawer::default())),
+        ("usual", usual::LedgerDoor::serve(book::Book)),
     ];
     attend(directory, doors);
 }
@@ -100,12 +143,198 @@ fn hold(path: &Path) {
     drop(counters);
 }
 
+/// `typed-office PATH`: an office at a name, until the input ends.
+fn receive(path: &Path) {
+    let door = OfficeDoor::serve(Desk::default()).unwrap();
+    let name = door.attach(path, 0o600).unwrap();
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        drop(line);
+    }
+    drop(name);
+}
+
+/// `typed-visitor PATH METHOD`: calls an office, until it is killed.
+fn visit(path: &Path, method: &str) {
+    let office = OfficeClient::open(path).unwrap();
+    office.await_lingered(0, 0).unwrap();
+    println!("ready");
+    match method {
+        "linger" => office.linger().unwrap(),
+        _ => panic!("unknown method {method}"),
+    }
+}
+
+/// `typed-ground DIRECTORY [handoff]`: doors that are leaf in part, as a whole, and by their options, until the input ends.
+fn stand(directory: &Path, words: &[&str]) {
+    if words == ["handoff"] {
+        set_waiting(Waiting::Handoff);
+    }
+    let declared = Options {
+        leaf: true,
+        ..Options::default()
+    };
+    let doors = [
+        ("mixed", GroundDoor::serve(Earth)),
+        ("whole", whole::GroundDoor::serve(Earth)),
+        ("declared", GroundDoor::serve_with(Earth, declared)),
+    ];
+    attend(directory, doors);
+}
+
+/// `typed-promises PATH`: promises at a name, until the input ends.
+fn promise(path: &Path) {
+    // It opens more than a reply may bring.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    let door = PromisesDoor::serve(Book::default()).unwrap();
+    let name = door.attach(path, 0o600).unwrap();
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        drop(line);
+    }
+    drop(name);
+}
+
+/// `typed-waiter PATH`: waits for a word that was promised, until it is killed.
+fn wait(path: &Path) {
+    let promises = PromisesClient::open(path).unwrap();
+    println!("ready");
+    let answer = promises.later();
+    panic!("answered: {answer:?}");
+}
+
+/// `typed-errands PATH`: futures of one thread at a name, until the input ends. `close` ends their runtime.
+fn run_errands(path: &Path) {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let office = Office::new(runtime.handle().clone());
+    let (end, ended) = oneshot::channel::<()>();
+    let mut running = Some((
+        end,
+        std::thread::spawn(move || {
+            let _closed = runtime.block_on(ended);
+        }),
+    ));
+    let door = ErrandsDoor::serve(office).unwrap();
+    let name = door.attach(path, 0o600).unwrap();
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        assert_eq!(line.unwrap(), "close");
+        if let Some((end, thread)) = running.take() {
+            drop(end);
+            thread.join().unwrap();
+        }
+        println!("closed");
+    }
+    drop(name);
+}
+
+/// `typed-errander PATH WORDS`: calls a method that never answers, until it is killed; after `turn, ` another before.
+fn run_errand(path: &Path, words: &str) {
+    let errands = ErrandsClient::open(path).unwrap();
+    let method = words.strip_prefix("turn, ");
+    if method.is_some() {
+        assert_eq!(errands.turn(1).unwrap(), 1);
+    }
+    println!("ready");
+    match method.unwrap_or(words) {
+        "stay" => errands.stay().unwrap(),
+        "poll_first" => errands.poll_first().unwrap(),
+        other => panic!("unknown method {other}"),
+    }
+}
+
+/// `typed-safe DIRECTORY`: a safe at the names `safe` and `closed`, until the input ends.
+fn guard(directory: &Path) {
+    let vault = Vault::default();
+    let doors = [
+        ("safe", SafeDoor::serve(vault.clone())),
+        ("closed", closed::SafeDoor::serve(vault)),
+    ];
+    for (_, door) in &doors {
+        assert!(door.is_ok(), "{door:?}");
+    }
+    let names: Vec<Attachment> = doors
+        .into_iter()
+        .map(|(name, door)| door.unwrap().attach(directory.join(name), 0o666).unwrap())
+        .collect();
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        drop(line);
+    }
+    drop(names);
+}
+
+/// `typed-burglar DIRECTORY UID GID GROUP`: as somebody else, says which methods of a safe it may call.
+fn try_all(directory: &Path, ids: &[&str]) {
+    use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+    let [uid, gid, group] = [0, 1, 2].map(|at| ids[at].parse().unwrap());
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    setgroups(&[Gid::from_raw(group)]).unwrap();
+    setresgid(gid, gid, gid).unwrap();
+    setresuid(uid, uid, uid).unwrap();
+    let safe = SafeClient::open(directory.join("safe")).unwrap();
+    let closed = closed::SafeClient::open(directory.join("closed")).unwrap();
+    // The first call travels on the connection, the others through a session.
+    let may = [
+        safe.chosen("", vec![]).is_ok(),
+        safe.free(None).is_ok(),
+        safe.chosen("", vec![]).is_ok(),
+        safe.own().is_ok(),
+        closed.inside().is_ok(),
+        closed.knock().is_ok(),
+    ];
+    println!("{may:?}");
+}
+
+/// `typed-waiting-room PATH MANY`: holds calls until there are so many, and answers them then with that number. Says `begun` for
+/// each, and `cancelled` for each that is given up. A line has it let go of those, and say how many that were.
+fn hold_all(path: &Path, many: u32) {
+    let held = Arc::new(Mutex::new(Vec::<Held>::new()));
+    let room = Arc::clone(&held);
+    let procedure = move |mut call: Invocation<'_>| -> Returned {
+        call.on_cancel(|| println!("cancelled"));
+        let (call, returned) = call.hold();
+        let mut room = room.lock().unwrap();
+        room.push(call);
+        println!("begun");
+        if room.len() == usize::try_from(many).unwrap() {
+            // What the method returned, as `typed` lays it out.
+            let answer = [&many.to_le_bytes()[..], &[1, 0x81]].concat();
+            for call in room.drain(..) {
+                call.door_return(&answer, vec![]).unwrap();
+            }
+        }
+        returned
+    };
+    let door = Door::create(procedure, DoorAttributes::empty()).unwrap();
+    let name = door.attach(path, 0o600).unwrap();
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        drop(line);
+        let gone: Vec<Held> = held
+            .lock()
+            .unwrap()
+            .extract_if(.., |call| call.is_cancelled())
+            .collect();
+        println!("{}", gone.len());
+    }
+    drop(name);
+}
+
 /// `typed-liar PATH`: a door that answers with the bytes of the last line, in hexadecimal, and a descriptor that nobody
 /// asked for.
 fn lie(path: &Path) {
     static ANSWER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    // Those who take no bytes, while what is sent is slow to close.
+    static OTHERS: Mutex<Option<Vec<OwnedFd>>> = Mutex::new(None);
     let procedure = |invocation: Invocation<'_>| -> Returned {
         let answer = ANSWER.lock().unwrap().clone();
+        if let Some(others) = &mut *OTHERS.lock().unwrap() {
+            let Slow { socket, other } = Slow::new();
+            others.push(other);
+            return invocation.door_return(&answer, vec![socket.into()]);
+        }
         let input = std::io::stdin();
         invocation.door_return(&answer, vec![input.as_fd().into()])
     };
@@ -113,7 +342,11 @@ fn lie(path: &Path) {
     let name = door.attach(path, 0o600).unwrap();
     println!("ready");
     for line in std::io::stdin().lines() {
-        let line = line.unwrap();
+        let mut line = line.unwrap();
+        if let Some(rest) = line.strip_prefix("slow ") {
+            OTHERS.lock().unwrap().get_or_insert_default();
+            line = rest.to_owned();
+        }
         let digits: Vec<char> = line.chars().collect();
         let bytes = digits.chunks(2).map(|pair| {
             let pair: String = pair.iter().collect();

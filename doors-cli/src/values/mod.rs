@@ -7,7 +7,7 @@ mod take;
 use std::path::Path;
 use std::time::Instant;
 
-use doors::typed::{Description, MethodDescription};
+use doors::typed::{CODEC, Description, MethodDescription, Refused, Shape, Type};
 use doors::{Door, DoorAttributes, ProcedureError};
 use serde_json::Value;
 
@@ -31,6 +31,28 @@ pub(crate) fn described(
     description.map(Some).map_err(|error| failure(path, &error))
 }
 
+/// Says which methods there are, if there are any: whoever named none may have wanted one.
+pub(crate) fn without_method(path: &Path, door: &Door, deadline: Option<Instant>) -> Outcome {
+    let info = door
+        .info()
+        .map_err(|error| Failure::door("ask", path, &error))?;
+    let Some(description) = described(path, door, info.attributes, deadline)? else {
+        return Ok(());
+    };
+    Err(Failure::new(format!(
+        "{} is called by a method: {}; `doors info` shows them",
+        path.display(),
+        names(&description)
+    )))
+}
+
+/// The names of its methods, for a terminal.
+fn names(description: &Description) -> String {
+    let methods = description.methods.iter();
+    let names: Vec<_> = methods.map(|method| method.name.as_str()).collect();
+    short(&names.join(", "))
+}
+
 /// Calls a method and prints its result.
 pub(crate) fn call(
     path: &Path,
@@ -49,20 +71,28 @@ pub(crate) fn call(
         ))
     })?;
     let method = find(path, &description, method)?;
+    if description.codec != CODEC {
+        return Err(Failure::new(format!(
+            "{} takes values by {}, which only programs with its types can put",
+            path.display(),
+            printable::line(&description.codec)
+        )));
+    }
     let arguments = match arguments {
         None => Value::Array(Vec::new()),
-        Some(text) => serde_json::from_str(text)
-            .map_err(|error| Failure::new(format!("the arguments are no JSON: {error}")))?,
+        Some(text) => serde_json::from_str(text).map_err(|error| {
+            let hint = hint(text);
+            Failure::new(short(&format!("the arguments are no JSON: {error}{hint}")))
+        })?,
     };
     let mut put = Put::default();
-    put.arguments(&method.arguments, &arguments)
-        .map_err(|wrong| {
-            let said = format!("{wrong}; the method is `{}`", method.signature);
-            Failure::new(short(&said))
-        })?;
+    put.arguments(method, &arguments).map_err(|wrong| {
+        let said = format!("{wrong}; the method is `{}`", method.signature);
+        Failure::new(short(&said))
+    })?;
     match method.call(door, &put.bytes, put.descriptors, deadline) {
         Ok(reply) => {
-            let value = Take::of(&reply).all(&method.result);
+            let value = Take::of(&reply).all(&method.types, &method.result);
             print(format!(
                 "{}\n",
                 value.map_err(|wrong| unreadable(path, &wrong))?
@@ -70,9 +100,12 @@ pub(crate) fn call(
         }
         Err(ProcedureError::Returned(reply)) => {
             let shape = method.error.as_ref();
-            let error = shape.map(|shape| Take::of(&reply).all(shape));
+            let error = shape.map(|shape| Take::of(&reply).all(&method.types, shape));
             let error = match error {
-                Some(Ok(error)) => short(&error.to_string()),
+                Some(Ok(error)) => match bare(method) {
+                    Some(name) => short(name),
+                    None => short(&error.to_string()),
+                },
                 Some(Err(wrong)) => return Err(unreadable(path, &wrong)),
                 None => "an error that it does not have".to_owned(),
             };
@@ -82,6 +115,31 @@ pub(crate) fn call(
             })
         }
         Err(error) => Err(failure(path, &error)),
+    }
+}
+
+/// What was meant, perhaps, by arguments that are no JSON.
+fn hint(text: &str) -> String {
+    let at = text.find('@').and_then(|at| text.get(at..));
+    if let Some(path) = at {
+        let path = path.split([']', '}', ',', ' ', '"']).next().unwrap_or(path);
+        return format!("; a descriptor is a text: \"{path}\"");
+    }
+    if text.starts_with(['[', '{']) {
+        return String::new();
+    }
+    let only = Value::from([text].as_slice());
+    format!("; a text as the only argument is {only}")
+}
+
+/// The name of the method's error, if it has nothing but that.
+fn bare(method: &MethodDescription) -> Option<&str> {
+    let Some(Shape::Named(at)) = method.error else {
+        return None;
+    };
+    match method.types.get(usize::try_from(at).ok()?)? {
+        Type::Structure(name, fields) if fields.is_empty() => Some(name),
+        _ => None,
     }
 }
 
@@ -95,14 +153,10 @@ fn find<'d>(
         .iter()
         .find(|method| method.name == name)
         .ok_or_else(|| {
-            let names: Vec<_> = methods
-                .iter()
-                .map(|method| printable::line(&method.name))
-                .collect();
             Failure::new(format!(
                 "{} has no method `{name}`; it has {}",
                 path.display(),
-                names.join(", ")
+                names(description)
             ))
         })
 }
@@ -127,8 +181,15 @@ fn failure<E>(path: &Path, error: &ProcedureError<E>) -> Failure {
         }
         _ => "the server has lost the result".to_owned(),
     };
+    let status = match error {
+        ProcedureError::Refused {
+            reason: Refused::NotAllowed { .. },
+            ..
+        } => Status::NotPermitted,
+        _ => error.call_state().into(),
+    };
     Failure {
-        status: error.call_state().into(),
+        status,
         text: format!(
             "call on {} failed: {}",
             path.display(),

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use doors::DoorDesc;
-use doors::typed::{Plain, Shape, Variant};
+use doors::typed::{MethodDescription, Plain, Shape, Type, Variant};
 use serde_json::{Map, Value};
 
-use super::shapes::{Above, Fields};
+use super::shapes::{Fields, Within};
 use crate::call::descriptor;
 
 /// A call that is put together.
@@ -16,6 +16,9 @@ pub(super) struct Put {
     pub(super) descriptors: Vec<DoorDesc<'static>>,
 }
 
+/// So many variants are named.
+const VARIANTS: usize = 20;
+
 /// What is wrong, and with which part.
 type Wrong = String;
 
@@ -23,40 +26,35 @@ impl Put {
     /// The arguments of a method: an object with their names, or an array in their order.
     pub(super) fn arguments(
         &mut self,
-        shapes: &[(String, Shape)],
+        method: &MethodDescription,
         given: &Value,
     ) -> Result<(), Wrong> {
-        let above = Above::default();
+        let (shapes, within) = (&method.arguments, Within::new(&method.types));
         match given {
             Value::Array(values) => {
                 if values.len() != shapes.len() {
-                    let (has, are) = (shapes.len(), values.len());
-                    return Err(format!("the method has {has} arguments, {are} are given"));
+                    return Err(miscounted(shapes, values.len()));
                 }
                 shapes
                     .iter()
                     .zip(values)
                     .try_for_each(|((name, shape), value)| {
-                        self.value(&above, shape, value)
-                            .map_err(|wrong| within(name, &wrong))
+                        self.value(within, shape, value)
+                            .map_err(|wrong| part(name, &wrong))
                     })
             }
-            Value::Object(values) => self.fields(&above, shapes, values),
-            _ => Err("the arguments are an object with their names, or an array".to_owned()),
+            Value::Object(values) => self.fields(within, shapes, values),
+            other => Err(format!(
+                "the arguments are an object with their names, or an array: [{other}]"
+            )),
         }
     }
 
-    fn value<'s>(
-        &mut self,
-        above: &Above<'s>,
-        shape: &'s Shape,
-        value: &Value,
-    ) -> Result<(), Wrong> {
+    fn value(&mut self, within: Within<'_>, shape: &Shape, value: &Value) -> Result<(), Wrong> {
         if let Shape::Plain(plain) = shape {
             return self.plain(*plain, value);
         }
-        let (shape, above) = above.enter(shape)?;
-        let above = &above;
+        let within = within.enter()?;
         match (shape, value) {
             (Shape::Option(_), Value::Null) => {
                 self.bytes.push(0);
@@ -64,47 +62,34 @@ impl Put {
             }
             (Shape::Option(inner), value) => {
                 self.bytes.push(1);
-                self.value(above, inner, value)
+                self.value(within, inner, value)
             }
             (Shape::Sequence(inner), Value::Array(values)) => {
                 self.count(values.len())?;
                 values.iter().enumerate().try_for_each(|(at, value)| {
-                    self.value(above, inner, value)
-                        .map_err(|wrong| within(&at.to_string(), &wrong))
+                    self.value(within, inner, value)
+                        .map_err(|wrong| part(&at.to_string(), &wrong))
                 })
             }
             (Shape::Map(entry), Value::Object(values)) => {
                 self.count(values.len())?;
                 values.iter().try_for_each(|(key, value)| {
-                    self.key(above, &entry.0, key)
-                        .and_then(|()| self.value(above, &entry.1, value))
-                        .map_err(|wrong| within(key, &wrong))
+                    self.key(within, &entry.0, key)
+                        .and_then(|()| self.value(within, &entry.1, value))
+                        .map_err(|wrong| part(key, &wrong))
                 })
             }
-            (Shape::Tuple(parts), value) => self.tuple(above, parts, value),
-            (Shape::Structure(_, fields), value) => {
-                match (Fields::of(fields), fields.as_slice(), value) {
-                    (Fields::None, _, Value::Null) => Ok(()),
-                    (Fields::One, [(_, only)], value) => self.value(above, only, value),
-                    (Fields::Numbered, fields, Value::Array(values))
-                        if values.len() == fields.len() =>
-                    {
-                        fields
-                            .iter()
-                            .zip(values)
-                            .try_for_each(|((name, field), value)| {
-                                self.value(above, field, value)
-                                    .map_err(|wrong| within(name, &wrong))
-                            })
-                    }
-                    (Fields::Named, fields, Value::Object(values)) => {
-                        self.fields(above, fields, values)
-                    }
-                    _ => Err(expected(shape, value)),
+            (Shape::Tuple(parts), value) => self.tuple(within, parts, value),
+            (Shape::Named(at), value) => {
+                let refused = || expected(within, shape, value);
+                match within.named(*at)? {
+                    Type::Structure(_, fields) => self.structure(within, fields, value, &refused),
+                    Type::Choice(_, variants) => self.choice(within, variants, value, &refused),
+                    Type::Nameless(shape) => self.value(within, shape, value),
+                    _ => Err(refused()),
                 }
             }
-            (Shape::Choice(_, variants), value) => self.choice(above, shape, variants, value),
-            (Shape::Descriptor | Shape::Door(_), Value::String(text)) => {
+            (Shape::Descriptor | Shape::Door(_) | Shape::FrozenArchive(_), Value::String(text)) => {
                 let path = text
                     .strip_prefix('@')
                     .ok_or("a descriptor is given as \"@PATH\"")?;
@@ -115,12 +100,36 @@ impl Put {
             (Shape::Hidden, _) => {
                 Err("the server does not know what its type looks like".to_owned())
             }
-            (shape, value) => Err(expected(shape, value)),
+            (shape, value) => Err(expected(within, shape, value)),
+        }
+    }
+
+    fn structure(
+        &mut self,
+        within: Within<'_>,
+        fields: &[(String, Shape)],
+        value: &Value,
+        refused: &dyn Fn() -> Wrong,
+    ) -> Result<(), Wrong> {
+        match (Fields::of(fields), fields, value) {
+            (Fields::None, _, Value::Null) => Ok(()),
+            (Fields::One, [(_, only)], value) => self.value(within, only, value),
+            (Fields::Numbered, fields, Value::Array(values)) if values.len() == fields.len() => {
+                fields
+                    .iter()
+                    .zip(values)
+                    .try_for_each(|((name, field), value)| {
+                        self.value(within, field, value)
+                            .map_err(|wrong| part(name, &wrong))
+                    })
+            }
+            (Fields::Named, fields, Value::Object(values)) => self.fields(within, fields, values),
+            _ => Err(refused()),
         }
     }
 
     fn plain(&mut self, plain: Plain, value: &Value) -> Result<(), Wrong> {
-        let wrong = || expected(&Shape::Plain(plain), value);
+        let wrong = || expected(Within::new(&[]), &Shape::Plain(plain), value);
         // A number of 128 bits is given as a text where JSON has none for it.
         let text = match value {
             Value::Number(number) => number.to_string(),
@@ -169,21 +178,21 @@ impl Put {
     }
 
     /// A key of an object: a text, or whatever it reads as.
-    fn key<'s>(&mut self, above: &Above<'s>, shape: &'s Shape, key: &str) -> Result<(), Wrong> {
+    fn key(&mut self, within: Within<'_>, shape: &Shape, key: &str) -> Result<(), Wrong> {
         let text = Value::String(key.to_owned());
         match shape {
-            Shape::Plain(_) => self.value(above, shape, &text),
+            Shape::Plain(_) => self.value(within, shape, &text),
             other => {
                 let value = serde_json::from_str(key).unwrap_or(text);
-                self.value(above, other, &value)
+                self.value(within, other, &value)
             }
         }
     }
 
-    fn fields<'s>(
+    fn fields(
         &mut self,
-        above: &Above<'s>,
-        fields: &'s [(String, Shape)],
+        within: Within<'_>,
+        fields: &[(String, Shape)],
         values: &Map<String, Value>,
     ) -> Result<(), Wrong> {
         let known = |name: &&String| fields.iter().any(|(field, _)| field == *name);
@@ -196,55 +205,65 @@ impl Put {
             if given.is_null() && !values.contains_key(name) && !matches!(field, Shape::Option(_)) {
                 return Err(format!("`{name}` is missing"));
             }
-            self.value(above, field, given)
-                .map_err(|wrong| within(name, &wrong))
+            self.value(within, field, given)
+                .map_err(|wrong| part(name, &wrong))
         })
     }
 
-    fn tuple<'s>(
-        &mut self,
-        above: &Above<'s>,
-        parts: &'s [Shape],
-        value: &Value,
-    ) -> Result<(), Wrong> {
+    fn tuple(&mut self, within: Within<'_>, parts: &[Shape], value: &Value) -> Result<(), Wrong> {
         match value {
             Value::Array(values) if values.len() == parts.len() => parts
                 .iter()
                 .zip(values)
-                .try_for_each(|(part, value)| self.value(above, part, value)),
+                .try_for_each(|(part, value)| self.value(within, part, value)),
             _ => Err(format!("an array of {} is wanted", parts.len())),
         }
     }
 
     /// A variant: its name, or an object with its name and what it carries.
-    fn choice<'s>(
+    fn choice(
         &mut self,
-        above: &Above<'s>,
-        shape: &Shape,
-        variants: &'s [(String, Variant)],
+        within: Within<'_>,
+        variants: &[(String, Variant)],
         value: &Value,
+        refused: &dyn Fn() -> Wrong,
     ) -> Result<(), Wrong> {
         let (name, carried) = match value {
             Value::String(name) => (name, &Value::Null),
             Value::Object(values) if values.len() == 1 => {
-                values.iter().next().ok_or_else(|| expected(shape, value))?
+                values.iter().next().ok_or_else(refused)?
             }
-            _ => return Err(expected(shape, value)),
+            _ => return Err(refused()),
         };
         let at = variants.iter().position(|(known, _)| known == name);
-        let at = at.ok_or_else(|| format!("there is no variant `{name}`"))?;
+        let at = at.ok_or_else(|| {
+            let names = variants
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .take(VARIANTS);
+            let names: Vec<_> = names.collect();
+            let more = if variants.len() > VARIANTS {
+                ", ..."
+            } else {
+                ""
+            };
+            format!(
+                "there is no variant `{name}`; there are {}{more}",
+                names.join(", ")
+            )
+        })?;
         self.count(at)?;
-        let (_, variant) = variants.get(at).ok_or_else(|| expected(shape, value))?;
+        let (_, variant) = variants.get(at).ok_or_else(refused)?;
         let put = match (variant, carried) {
             (Variant::Unit, Value::Null) => Ok(()),
-            (Variant::Newtype(inner), value) => self.value(above, inner, value),
-            (Variant::Tuple(parts), value) => self.tuple(above, parts, value),
+            (Variant::Newtype(inner), value) => self.value(within, inner, value),
+            (Variant::Tuple(parts), value) => self.tuple(within, parts, value),
             (Variant::Structure(fields), Value::Object(values)) => {
-                self.fields(above, fields, values)
+                self.fields(within, fields, values)
             }
             _ => Err("it does not carry that".to_owned()),
         };
-        put.map_err(|wrong| within(name, &wrong))
+        put.map_err(|wrong| part(name, &wrong))
     }
 
     fn bytes_of(&mut self, bytes: &[u8]) -> Result<(), Wrong> {
@@ -260,14 +279,35 @@ impl Put {
     }
 }
 
+/// Which arguments are missing, or how many are too many.
+fn miscounted(shapes: &[(String, Shape)], given: usize) -> Wrong {
+    match shapes.get(given..) {
+        Some([(only, _)]) => format!("the argument `{only}` is missing"),
+        Some(missing @ [_, ..]) => {
+            let names: Vec<_> = missing
+                .iter()
+                .map(|(name, _)| format!("`{name}`"))
+                .collect();
+            format!("the arguments {} are missing", names.join(", "))
+        }
+        _ => {
+            let (has, s) = (shapes.len(), if shapes.len() == 1 { "" } else { "s" });
+            format!("the method has {has} argument{s}, {given} are given")
+        }
+    }
+}
+
 /// Names the part in which something is wrong.
-fn within(name: &str, wrong: &str) -> Wrong {
+fn part(name: &str, wrong: &str) -> Wrong {
     match wrong.strip_prefix('`') {
         Some(inner) if inner.contains("`: ") => format!("`{name}.{inner}"),
         _ => format!("`{name}`: {wrong}"),
     }
 }
 
-fn expected(shape: &Shape, value: &Value) -> Wrong {
-    format!("{shape} is wanted, {value} is given")
+fn expected(within: Within<'_>, shape: &Shape, value: &Value) -> Wrong {
+    format!(
+        "{} is wanted, {value} is given",
+        shape.shown(within.types())
+    )
 }

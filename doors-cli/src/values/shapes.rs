@@ -1,38 +1,36 @@
 //! Finding one's way through the shapes of values.
 
-use doors::typed::{DEPTH, Shape};
+use doors::typed::{DEPTH, Shape, Type};
 
-/// The shapes around a value, the outermost first: what `Again` names is one of them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Above<'s>(Vec<&'s Shape>);
-
-impl<'s> Above<'s> {
-    /// The shape itself, where it is only named; and what is around its parts.
-    pub(super) fn enter(&self, shape: &'s Shape) -> Result<(&'s Shape, Self), String> {
-        // As by every door.
-        if usize::try_from(DEPTH).is_ok_and(|most| self.0.len() >= most) {
-            return Err("the values are nested too deep".to_owned());
-        }
-        let shape = match shape {
-            Shape::Again(name) => {
-                let named = |other: &&&Shape| name_of(other) == Some(name);
-                let found = self.0.iter().rev().find(named);
-                found
-                    .copied()
-                    .ok_or("the server names a type that it does not describe")?
-            }
-            other => other,
-        };
-        let mut above = self.clone();
-        above.0.push(shape);
-        Ok((shape, above))
-    }
+/// What the shapes of a method name, and how deep a value is nested.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Within<'s> {
+    types: &'s [Type],
+    depth: u32,
 }
 
-fn name_of(shape: &Shape) -> Option<&String> {
-    match shape {
-        Shape::Structure(name, _) | Shape::Choice(name, _) => Some(name),
-        _ => None,
+impl<'s> Within<'s> {
+    pub(super) fn new(types: &'s [Type]) -> Self {
+        Self { types, depth: 0 }
+    }
+
+    /// A level down.
+    pub(super) fn enter(self) -> Result<Self, String> {
+        // As by every door.
+        if self.depth >= DEPTH {
+            return Err("the values are nested too deep".to_owned());
+        }
+        let depth = self.depth.saturating_add(1);
+        Ok(Self { depth, ..self })
+    }
+
+    pub(super) fn types(self) -> &'s [Type] {
+        self.types
+    }
+
+    pub(super) fn named(self, at: u32) -> Result<&'s Type, String> {
+        let named = usize::try_from(at).ok().and_then(|at| self.types.get(at));
+        named.ok_or_else(|| "the server names a type that it does not describe".to_owned())
     }
 }
 

@@ -3,13 +3,18 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use doors::Reply;
-use doors::typed::{Plain, Shape, Variant};
+use doors::typed::{Plain, Shape, Type, Variant};
 use serde_json::{Map, Value};
 
-use super::shapes::{Above, Fields};
+use super::shapes::{Fields, Within};
+use crate::printable;
 
 /// So many values may take no byte at all; each byte may stand for two, such as a structure and its only field.
 const EMPTY_ELEMENTS: usize = 65_536;
+
+/// Names may take so many bytes for each byte of the result, and so many in any case.
+const NAMES: usize = 256;
+const FEW_NAMES: usize = 16 << 20;
 
 /// What is left of a result.
 #[derive(Debug)]
@@ -17,7 +22,11 @@ pub(super) struct Take<'r> {
     rest: &'r [u8],
     descriptors: std::slice::Iter<'r, OwnedFd>,
     elements: usize,
+    /// Bytes that the names of fields and variants may still take.
+    names: usize,
 }
+
+const UNKNOWN: &str = "the server does not know what its type looks like";
 
 impl<'r> Take<'r> {
     pub(super) fn of(reply: &'r Reply) -> Self {
@@ -29,12 +38,17 @@ impl<'r> Take<'r> {
                 .len()
                 .saturating_mul(2)
                 .saturating_add(EMPTY_ELEMENTS),
+            names: reply
+                .data
+                .len()
+                .saturating_mul(NAMES)
+                .saturating_add(FEW_NAMES),
         }
     }
 
     /// The value, which is all that there is.
-    pub(super) fn all(mut self, shape: &Shape) -> Result<Value, String> {
-        let value = self.value(&Above::default(), shape)?;
+    pub(super) fn all(mut self, types: &[Type], shape: &Shape) -> Result<Value, String> {
+        let value = self.value(Within::new(types), shape)?;
         if self.rest.is_empty() {
             Ok(value)
         } else {
@@ -42,71 +56,105 @@ impl<'r> Take<'r> {
         }
     }
 
-    fn value<'s>(&mut self, above: &Above<'s>, shape: &'s Shape) -> Result<Value, String> {
+    fn value(&mut self, within: Within<'_>, shape: &Shape) -> Result<Value, String> {
         // One for each value, also for those without a byte: of a small answer nobody makes a large one.
         let left = self.elements.checked_sub(1);
         self.elements = left.ok_or("there are more values than the bytes can hold")?;
         if let Shape::Plain(plain) = shape {
             return self.plain(*plain);
         }
-        let (shape, above) = above.enter(shape)?;
-        let above = &above;
+        let within = within.enter()?;
         match shape {
             Shape::Option(inner) => match self.fixed()? {
                 [0] => Ok(Value::Null),
-                [1] => self.value(above, inner),
+                [1] => self.value(within, inner),
                 _ => Err("an option is neither there nor not".to_owned()),
             },
             Shape::Sequence(inner) => {
                 let many = self.many()?;
-                (0..many).map(|_| self.value(above, inner)).collect()
+                (0..many).map(|_| self.value(within, inner)).collect()
             }
             Shape::Map(entry) => {
                 let many = self.many()?;
                 let mut values = Map::new();
                 for _ in 0..many {
-                    let key = match self.value(above, &entry.0)? {
+                    let key = match self.value(within, &entry.0)? {
                         Value::String(text) => text,
                         other => other.to_string(),
                     };
-                    values.insert(key, self.value(above, &entry.1)?);
+                    values.insert(key, self.value(within, &entry.1)?);
                 }
                 Ok(Value::Object(values))
             }
-            Shape::Tuple(parts) => parts.iter().map(|part| self.value(above, part)).collect(),
-            Shape::Structure(_, fields) => match (Fields::of(fields), fields.as_slice()) {
-                (Fields::None, _) => Ok(Value::Null),
-                (Fields::One, [(_, only)]) => self.value(above, only),
-                (Fields::Numbered, fields) => fields
-                    .iter()
-                    .map(|(_, field)| self.value(above, field))
-                    .collect(),
-                (_, fields) => self.fields(above, fields),
+            Shape::Tuple(parts) => parts.iter().map(|part| self.value(within, part)).collect(),
+            Shape::Named(at) => match within.named(*at)? {
+                Type::Structure(_, fields) => self.structure(within, fields),
+                Type::Choice(_, variants) => self.choice(within, variants),
+                Type::Nameless(shape) => self.value(within, shape),
+                _ => Err(UNKNOWN.to_owned()),
             },
-            Shape::Choice(_, variants) => {
-                let at = usize::try_from(u32::from_le_bytes(self.fixed()?));
-                let variant = at.ok().and_then(|at| variants.get(at));
-                let (name, variant) = variant.ok_or("there is no such variant")?;
-                let carried = match variant {
-                    Variant::Unit => return Ok(Value::String(name.clone())),
-                    Variant::Newtype(inner) => self.value(above, inner)?,
-                    Variant::Tuple(parts) => parts
-                        .iter()
-                        .map(|part| self.value(above, part))
-                        .collect::<Result<Value, String>>()?,
-                    Variant::Structure(fields) => self.fields(above, fields)?,
-                };
-                Ok(Value::Object(Map::from_iter([(name.clone(), carried)])))
+            Shape::Door(interface) => {
+                self.descriptors.next().ok_or("a door is missing")?;
+                let of = if interface.is_empty() { "" } else { " of " };
+                let interface = printable::line(interface);
+                // This process, which is about to end, holds the only reference to a door that was made for it.
+                Ok(Value::String(format!(
+                    "a door{of}{interface} (ended with this call)"
+                )))
             }
-            Shape::Descriptor | Shape::Door(_) => {
+            Shape::Descriptor | Shape::FrozenArchive(_) => {
                 let descriptor = self.descriptors.next().ok_or("a descriptor is missing")?;
                 let link = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
                 let what = std::fs::read_link(link)
                     .map_or_else(|_| "unknown".to_owned(), |what| what.display().to_string());
                 Ok(Value::String(format!("@{what}")))
             }
-            _ => Err("the server does not know what its type looks like".to_owned()),
+            _ => Err(UNKNOWN.to_owned()),
         }
+    }
+
+    fn structure(
+        &mut self,
+        within: Within<'_>,
+        fields: &[(String, Shape)],
+    ) -> Result<Value, String> {
+        match (Fields::of(fields), fields) {
+            (Fields::None, _) => Ok(Value::Null),
+            (Fields::One, [(_, only)]) => self.value(within, only),
+            (Fields::Numbered, fields) => fields
+                .iter()
+                .map(|(_, field)| self.value(within, field))
+                .collect(),
+            (_, fields) => self.fields(within, fields),
+        }
+    }
+
+    fn choice(
+        &mut self,
+        within: Within<'_>,
+        variants: &[(String, Variant)],
+    ) -> Result<Value, String> {
+        let at = usize::try_from(u32::from_le_bytes(self.fixed()?));
+        let variant = at.ok().and_then(|at| variants.get(at));
+        let (name, variant) = variant.ok_or("there is no such variant")?;
+        let name = self.name(name)?;
+        let carried = match variant {
+            Variant::Unit => return Ok(Value::String(name)),
+            Variant::Newtype(inner) => self.value(within, inner)?,
+            Variant::Tuple(parts) => parts
+                .iter()
+                .map(|part| self.value(within, part))
+                .collect::<Result<Value, String>>()?,
+            Variant::Structure(fields) => self.fields(within, fields)?,
+        };
+        Ok(Value::Object(Map::from_iter([(name, carried)])))
+    }
+
+    /// A copy of a name, which the bytes do not have.
+    fn name(&mut self, name: &str) -> Result<String, String> {
+        let left = self.names.checked_sub(name.len());
+        self.names = left.ok_or("the names are far longer than the values")?;
+        Ok(name.to_owned())
     }
 
     fn plain(&mut self, plain: Plain) -> Result<Value, String> {
@@ -150,14 +198,10 @@ impl<'r> Take<'r> {
         })
     }
 
-    fn fields<'s>(
-        &mut self,
-        above: &Above<'s>,
-        fields: &'s [(String, Shape)],
-    ) -> Result<Value, String> {
+    fn fields(&mut self, within: Within<'_>, fields: &[(String, Shape)]) -> Result<Value, String> {
         let values: Result<Map<String, Value>, String> = fields
             .iter()
-            .map(|(name, field)| Ok((name.clone(), self.value(above, field)?)))
+            .map(|(name, field)| Ok((self.name(name)?, self.value(within, field)?)))
             .collect();
         values.map(Value::Object)
     }

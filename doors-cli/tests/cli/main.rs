@@ -9,6 +9,7 @@ mod command;
 mod demo;
 mod ends;
 mod failures;
+mod liars;
 mod seen;
 mod serve;
 mod values;

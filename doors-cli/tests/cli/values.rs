@@ -11,7 +11,7 @@ use harness::{Directory, Watchdog};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::command::{doors, line, out, status, text};
+use super::command::{DOORS, doors, line, out, status, text};
 
 /// A shape.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +43,10 @@ enum Trouble {
     TooLong { limit: u32 },
 }
 
+/// An error without parts.
+#[derive(Debug, Serialize, Deserialize)]
+struct Locked;
+
 /// Draws.
 ///
 /// Not well.
@@ -57,6 +61,8 @@ trait Studio {
     fn status(&self) -> File;
 
     fn check(&self, word: &str) -> Result<usize, Trouble>;
+
+    fn leave(&self) -> Result<(), Locked>;
 
     #[since("3.1")]
     fn other(&self) -> OtherClient;
@@ -100,6 +106,10 @@ impl Studio for Server {
             }),
             fits => Ok(fits),
         }
+    }
+
+    fn leave(&self) -> Result<(), Locked> {
+        Err(Locked)
     }
 
     fn other(&self) -> OtherClient {
@@ -150,15 +160,18 @@ fn an_interface_is_shown_with_what_is_written_above_it() {
         "attributes        TYPED",
         "\n/// Draws.\n///\n/// Not well.\ninterface Studio 3.1 {\n",
         "    /// What is in files.\n    #[id(2)]\n    fn read(file: File, named: BTreeMap<String, Fd<File>>) -> Vec<String>;\n",
+        "\n}\n\nstruct Everything { figure: Figure, letter: char, ",
+        "\nenum Trouble { Empty, TooLong { limit: u32 } }\n",
+        "\nstruct Locked { ",
     ] {
         assert!(shown.contains(part), "{part}\n{shown}");
     }
     let told = out(&doors(["info", text(&studio.path), "--json"]));
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["interface"]["name"], "Studio");
-    assert_eq!(told["interface"]["methods"][4]["name"], "other");
+    assert_eq!(told["interface"]["methods"][5]["name"], "other");
     assert_eq!(
-        told["interface"]["methods"][4]["result"],
+        told["interface"]["methods"][5]["result"],
         json!({"Door": "Other"})
     );
 }
@@ -209,7 +222,7 @@ fn descriptors_are_named_by_paths() {
     let status = studio.value("status", &json!([]));
     assert!(status.as_str().unwrap().ends_with("/status"), "{status}");
     let door = studio.value("other", &json!([]));
-    assert!(door.as_str().unwrap().starts_with("@socket:"), "{door}");
+    assert_eq!(door, "a door of Other (ended with this call)");
 }
 
 #[test]
@@ -223,8 +236,39 @@ fn what_is_wrong_is_named() {
         (
             vec!["call", path, "check"],
             1,
-            "the method has 1 arguments, 0 are given",
+            "the argument `word` is missing; the method is `fn check",
         ),
+        (
+            vec!["call", path, "mirror"],
+            1,
+            "the arguments `all`, `count` are missing",
+        ),
+        (
+            vec!["call", path, "check", r#"["a", "b"]"#],
+            1,
+            "the method has 1 argument, 2 are given",
+        ),
+        (
+            vec!["call", path, "check", "2000"],
+            1,
+            "or an array: [2000]",
+        ),
+        (
+            vec!["call", path, "check", "four"],
+            1,
+            r#"a text as the only argument is ["four"]"#,
+        ),
+        (
+            vec!["call", path, "read", "[@/etc/hostname, {}]"],
+            1,
+            r#"a descriptor is a text: "@/etc/hostname""#,
+        ),
+        (
+            vec!["call", path, "mirror", r#"[{"figure": "Square"}, 1]"#],
+            1,
+            "`all.figure`: there is no variant `Square`; there are Point, Circle, Box, Line, Group",
+        ),
+        (vec!["call", path, "leave"], 6, "returned the error Locked"),
         (
             vec!["call", path, "check", "[7]"],
             1,
@@ -272,6 +316,27 @@ fn what_is_wrong_is_named() {
     assert!(
         line.contains("`all.figure.Group.0.Box.width`: u8 is wanted, 256 is given"),
         "{line}"
+    );
+}
+
+#[test]
+fn a_door_with_methods_says_them_before_any_data_are_read() {
+    let _watchdog = Watchdog::new("a_door_with_methods_says_them_before_any_data_are_read");
+    let studio = serve("without-method");
+    let mut call = std::process::Command::new(DOORS);
+    call.args(["call", text(&studio.path)])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    // What would be read does not end before the command does.
+    let mut child = call.spawn().unwrap();
+    let input = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(input);
+    assert_eq!(status(&output), 1, "{output:?}");
+    let said = line(&output);
+    assert!(
+        said.contains("is called by a method: mirror, read, status, check, leave, other"),
+        "{said}"
     );
 }
 

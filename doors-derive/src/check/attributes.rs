@@ -5,19 +5,29 @@ use syn::parse::Parser;
 use syn::{Attribute, LitInt, LitStr};
 
 use super::Faults;
-use crate::model::Version;
+use crate::model::{Codec, Version};
 
 /// The arguments of `#[door]`.
 pub(super) struct Arguments {
     version: Option<Version>,
+    codec: Option<Codec>,
 }
 
 impl Arguments {
     pub(super) fn read(tokens: &TokenStream, faults: &mut Faults) -> Self {
-        let mut version = None;
+        let (mut version, mut codec) = (None, None);
         let parser = syn::meta::parser(|argument| {
+            if argument.path.is_ident("codec") {
+                if codec.is_some() {
+                    return Err(argument.error("the codec is given already"));
+                }
+                codec = Some(read_codec(&argument.value()?.parse()?)?);
+                return Ok(());
+            }
             if !argument.path.is_ident("version") {
-                return Err(argument.error("`#[door]` knows one argument: `version = \"1.0\"`"));
+                return Err(argument.error(
+                    "`#[door]` knows two arguments: `version = \"1.0\"` and `codec = \"rkyv\"`",
+                ));
             }
             if version.is_some() {
                 return Err(argument.error("the version is given already"));
@@ -28,11 +38,15 @@ impl Arguments {
         if let Err(error) = parser.parse2(tokens.clone()) {
             faults.combine(error);
         }
-        Self { version }
+        Self { version, codec }
     }
 
     pub(super) fn version(&self) -> Version {
         self.version.unwrap_or(Version { major: 1, minor: 0 })
+    }
+
+    pub(super) fn codec(&self) -> Codec {
+        self.codec.unwrap_or_default()
     }
 }
 
@@ -42,8 +56,8 @@ pub(super) struct OfMethod {
     pub(super) number: Option<(u16, proc_macro2::Span)>,
 }
 
-/// The attributes of a method that are ours: they are taken out before the trait is put back.
-pub(crate) const OURS: [&str; 2] = ["id", "since"];
+/// The attributes of a method alone that are ours: they are taken out before the trait is put back.
+pub(crate) const OF_METHOD: [&str; 2] = ["id", "since"];
 
 impl OfMethod {
     pub(super) fn read(attributes: &[Attribute], version: Version, faults: &mut Faults) -> Self {
@@ -84,6 +98,16 @@ impl OfMethod {
             }
         }
         found
+    }
+}
+
+fn read_codec(name: &LitStr) -> syn::Result<Codec> {
+    match name.value().as_str() {
+        "rkyv" => Ok(Codec::Rkyv),
+        _ => Err(syn::Error::new(
+            name.span(),
+            "the codec beside the usual one is `\"rkyv\"`",
+        )),
     }
 }
 

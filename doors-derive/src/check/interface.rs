@@ -3,8 +3,8 @@
 use syn::{FnArg, ItemTrait, Receiver, ReceiverKind, TraitItem, TraitItemFn, Type};
 
 use super::attributes::{Arguments, OfMethod};
-use super::{Faults, signature};
-use crate::model::{Procedure, Service};
+use super::{Faults, rules, signature};
+use crate::model::{Procedure, Service, places};
 
 pub(super) fn check<'a>(
     item: &'a ItemTrait,
@@ -12,7 +12,8 @@ pub(super) fn check<'a>(
     faults: &mut Faults,
 ) -> Service<'a> {
     check_trait(item, faults);
-    let version = arguments.version();
+    let (version, codec) = (arguments.version(), arguments.codec());
+    let of_all = rules::read(&item.attrs, faults);
     let mut methods = Vec::new();
     let mut said = Vec::new();
     for part in &item.items {
@@ -20,28 +21,36 @@ pub(super) fn check<'a>(
             continue;
         };
         let of_method = OfMethod::read(&method.attrs, version, faults);
-        let ((arguments, outcome), right) = faults.apart(|faults| {
-            check_receiver(method, faults);
-            signature::check(&method.sig, faults)
-        });
+        let rules = rules::read(&method.attrs, faults);
+        // Apart: what is called has the rest of the signature whatever is wrong with this.
+        check_receiver(method, faults);
+        let (found, right) = faults.apart(|faults| signature::check(&method.sig, codec, faults));
         said.push((of_method.number, &method.sig.ident));
         // One that is not right makes the whole wrong: the others are there for the names' sake then.
         if right {
             methods.push(Procedure {
                 name: &method.sig.ident,
                 attributes: &method.attrs,
+                rules,
                 number: 0,
-                arguments,
-                outcome,
+                place: proc_macro2::TokenStream::new(),
+                codec,
+                arguments: found.arguments,
+                call: found.call,
+                answer: found.answer,
+                outcome: found.outcome,
             });
         }
     }
     for (method, number) in methods.iter_mut().zip(numbers(&said, faults)) {
         method.number = number;
     }
+    places(&mut methods);
     Service {
         item,
         version,
+        codec,
+        rules: of_all,
         methods,
     }
 }

@@ -2,6 +2,8 @@
 
 mod attributes;
 mod interface;
+mod nested;
+mod rules;
 mod signature;
 mod types;
 
@@ -9,7 +11,8 @@ use proc_macro2::TokenStream;
 use syn::{FnArg, ItemTrait};
 
 use self::attributes::Arguments;
-pub(crate) use self::attributes::OURS;
+pub(crate) use self::attributes::OF_METHOD;
+pub(crate) use self::rules::RULES;
 use crate::model::{Procedure, Service, Single};
 use crate::parse::Function;
 
@@ -29,16 +32,24 @@ pub(crate) fn function<'a>(
         }
     }
     let version = arguments.version();
-    let (arguments, outcome) = signature::check(&function.signature, &mut faults);
+    let codec = arguments.codec();
+    let rules = rules::read(&function.attributes, &mut faults);
+    let found = signature::check(&function.signature, codec, &mut faults);
     faults.end(Single {
         function,
         version,
+        codec,
         procedure: Procedure {
             name: &function.signature.ident,
             attributes: &function.attributes,
+            rules,
             number: 1,
-            arguments,
-            outcome,
+            place: quote::quote!(0),
+            codec,
+            arguments: found.arguments,
+            call: found.call,
+            answer: found.answer,
+            outcome: found.outcome,
         },
     })
 }

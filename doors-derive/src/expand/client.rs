@@ -7,10 +7,31 @@ use syn::{Type, Visibility};
 
 use super::types::Types;
 use super::{half_types, local, outcome_types, parameter};
-use crate::model::{Argument, Kind, Outcome, Passing, Procedure};
+use crate::model::{Argument, Codec, Kind, Outcome, Passing, Procedure};
 
 /// The names of what every client has; a method of the interface that is called so comes instead.
 const COMMON: [&str; 3] = ["open", "door", "until"];
+
+/// Who makes the calls.
+#[derive(Clone, Copy)]
+pub(super) enum Manner {
+    /// The thread that calls the method.
+    Blocking,
+    /// Another one, which is awaited.
+    Awaited,
+}
+
+/// Those of the common names that no method has.
+pub(super) fn common(
+    types: &Types,
+    methods: &[Procedure<'_>],
+) -> impl Iterator<Item = &'static str> {
+    COMMON.into_iter().filter(|common| {
+        !methods
+            .iter()
+            .any(|method| types.method_name(method) == *common)
+    })
+}
 
 pub(super) fn client(
     types: &Types,
@@ -20,13 +41,7 @@ pub(super) fn client(
     let client = &types.client;
     let [door, path, deadline, target, serializer] =
         ["door", "path", "deadline", "target", "S"].map(local);
-    let common = COMMON
-        .into_iter()
-        .filter(|common| {
-            !methods
-                .iter()
-                .any(|method| types.method_name(method) == *common)
-        })
+    let common = common(types, methods)
         .map(|common| match common {
             "open" => quote! {
                 /// Opens the door by its name.
@@ -57,8 +72,7 @@ pub(super) fn client(
         .collect::<Vec<_>>();
     let methods = methods
         .iter()
-        .enumerate()
-        .map(|(at, method)| self::method(types, visibility, at, method));
+        .map(|method| self::method(types, visibility, method, Manner::Blocking));
     quote! {
         #[allow(dead_code, clippy::too_many_arguments)]
         impl #client {
@@ -104,11 +118,11 @@ pub(super) fn client(
 }
 
 /// The method that calls one procedure.
-fn method(
+pub(super) fn method(
     types: &Types,
     visibility: &Visibility,
-    at: usize,
     procedure: &Procedure<'_>,
+    manner: Manner,
 ) -> TokenStream {
     let docs = procedure
         .attributes
@@ -121,7 +135,10 @@ fn method(
     let parameters: Vec<TokenStream> = procedure
         .arguments
         .iter()
-        .map(|Argument { name, ty }| quote!(#name: #ty))
+        .map(|argument| {
+            let (name, ty) = (argument.name, argument.given());
+            quote!(#name: #ty)
+        })
         .collect();
     let puts = procedure
         .arguments
@@ -129,8 +146,17 @@ fn method(
         .map(|argument| put_argument(argument, &writer));
     let data = parameter(procedure, &writer);
     let (value, error) = outcome_types(&procedure.outcome);
-    let (call, reads) = reading(&procedure.outcome);
-    let at = Literal::usize_unsuffixed(at);
+    let (call, reads) = reading(&procedure.outcome, procedure.codec);
+    let at = &procedure.place;
+    let conditions = types.conditions_of(procedure);
+    let deprecated = procedure
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("deprecated"));
+    let (asynchronous, awaited) = match manner {
+        Manner::Blocking => (quote!(), quote!()),
+        Manner::Awaited => (quote!(async), quote!(.await)),
+    };
     quote! {
         #[doc = #call_doc]
         ///
@@ -139,7 +165,9 @@ fn method(
         /// # Errors
         /// Its own error, or why there is none: see
         /// [`ProcedureError`](::doors::ProcedureError).
-        #visibility fn #name(
+        #(#conditions)*
+        #(#deprecated)*
+        #visibility #asynchronous fn #name(
             &self,
             #(#parameters),*
         ) -> ::core::result::Result<#value, ::doors::ProcedureError<#error>> {
@@ -150,7 +178,7 @@ fn method(
                     #(#puts;)*
                 },
                 #reads
-            )
+            )#awaited
         }
     }
 }
@@ -165,6 +193,14 @@ fn put_argument(argument: &Argument<'_>, writer: &Ident) -> TokenStream {
         (Passing::Borrowed, _) => quote!(#writer.lend_fd(#local)),
         (Passing::BorrowedIf, _) => quote!(#writer.lend_fd_if(#local)),
         (Passing::Bytes, _) => quote!(#writer.put_bytes(#name, &#local)),
+        (Passing::ArchiveOf { value, .. }, ty) => {
+            quote_spanned!(ty.span()=> #writer.put_archived::<#value>(#name, #local))
+        }
+        (Passing::Restored, ty) => {
+            quote_spanned!(ty.span()=> #writer.put_archived::<#ty>(#name, &#local))
+        }
+        (Passing::TextBeside, _) => quote!(#writer.put_text_beside(#name, #local)),
+        (Passing::BytesBeside, _) => quote!(#writer.put_bytes_beside(#name, #local)),
         (Passing::Whole, Type::Reference(reference))
             if matches!(&*reference.elem, Type::Slice(_)) =>
         {
@@ -175,21 +211,21 @@ fn put_argument(argument: &Argument<'_>, writer: &Ident) -> TokenStream {
 }
 
 /// The name of the function that makes the call, and the closures that read the results for it.
-fn reading(outcome: &Outcome<'_>) -> (TokenStream, TokenStream) {
+fn reading(outcome: &Outcome<'_>, codec: Codec) -> (TokenStream, TokenStream) {
     match outcome {
         Outcome::Unit => {
             let read = read(&quote!(()), Span::call_site(), Kind::Value);
             (quote!(call), read)
         }
         Outcome::Value(ty) => {
-            let read = read(&quote!(#ty), ty.span(), Kind::of(ty));
+            let read = read(&quote!(#ty), ty.span(), Kind::of(ty, codec));
             (quote!(call), read)
         }
         Outcome::Fallible { ty, halves } => {
             let (value, error) = half_types(ty, *halves);
-            let kind = halves.map_or(Kind::Value, |(value, _)| Kind::of(value));
+            let kind = Kind::of_half(halves.map(|(value, _)| value), codec);
             let read_value = read(&value, value.span(), kind);
-            let read_error = read(&error, error.span(), Kind::Value);
+            let read_error = read(&error, error.span(), Kind::of_half(None, codec));
             (quote!(call_fallible), quote!(#read_value #read_error))
         }
     }
@@ -202,5 +238,6 @@ fn read(ty: &TokenStream, span: Span, kind: Kind) -> TokenStream {
         Kind::Bytes => quote_spanned!(span=> |#reader| #reader.take_bytes(#what),),
         Kind::Carried => quote_spanned!(span=> |#reader| #reader.take_carried::<#ty>(#what),),
         Kind::Value => quote_spanned!(span=> |#reader| #reader.take::<#ty>(#what),),
+        Kind::Archived => quote_spanned!(span=> |#reader| #reader.take_restored::<#ty>(#what),),
     }
 }

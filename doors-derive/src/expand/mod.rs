@@ -1,5 +1,6 @@
 //! The code of a checked item's door.
 
+mod awaited;
 mod client;
 mod interface;
 mod server;
@@ -10,9 +11,9 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Type};
 
-pub(crate) use self::interface::stripped;
+pub(crate) use self::interface::{stripped, stripped_function};
 pub(crate) use self::types::{Types, conditions};
-use crate::model::{Outcome, Procedure, Service, Single};
+use crate::model::{Outcome, Procedure, Rules, Service, Single};
 
 /// The function as it is, and beside it the types of its door and of its client.
 ///
@@ -23,11 +24,24 @@ pub(crate) fn function(single: &Single<'_>) -> TokenStream {
     let types = Types::of_function(function);
     let methods = std::slice::from_ref(&single.procedure);
     let parts = [
-        interface::interface(&types, single.version, &[], methods),
+        interface::interface(
+            &types,
+            single.version,
+            single.codec,
+            &[],
+            &Rules::default(),
+            methods,
+        ),
         server::of_function(&types, &single.procedure),
         client::client(&types, &function.visibility, methods),
+        awaited::client(&types, &function.visibility, methods),
     ];
-    put_together(&quote!(#function), &types, &function.attributes, &parts)
+    put_together(
+        &stripped_function(function),
+        &types,
+        &function.attributes,
+        &parts,
+    )
 }
 
 /// The trait without our attributes, and beside it the types of its door and of its client.
@@ -38,11 +52,14 @@ pub(crate) fn interface(service: &Service<'_>) -> TokenStream {
         interface::interface(
             &types,
             service.version,
+            service.codec,
             &service.item.attrs,
+            &service.rules,
             &service.methods,
         ),
         server::of_trait(&types, service),
         client::client(&types, &service.item.vis, &service.methods),
+        awaited::client(&types, &service.item.vis, &service.methods),
     ];
     put_together(&quote!(#item), &types, &service.item.attrs, &parts)
 }
@@ -59,6 +76,7 @@ fn put_together(
         #item
         #declared
         #(#conditions)*
+        #[allow(deprecated)]
         const _: () = {
             #(#parts)*
         };

@@ -1,12 +1,12 @@
 //! The side that has the procedures.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::types::Types;
 use super::{half_types, local, parameter};
-use crate::model::{Argument, Kind, Outcome, Passing, Procedure, Service};
+use crate::model::{Argument, Call, Codec, Kind, Outcome, Passing, Procedure, Service};
 
 /// The door of a function.
 pub(super) fn of_function(types: &Types, procedure: &Procedure<'_>) -> TokenStream {
@@ -15,7 +15,7 @@ pub(super) fn of_function(types: &Types, procedure: &Procedure<'_>) -> TokenStre
     let [incoming, options] = ["incoming", "options"].map(local);
     let name = procedure.name;
     let arm = arm(
-        0,
+        types,
         procedure,
         &incoming,
         |arguments| quote!(#name(#arguments)),
@@ -41,11 +41,11 @@ pub(super) fn of_function(types: &Types, procedure: &Procedure<'_>) -> TokenStre
             #visibility fn door_with(
                 #options: ::doors::Options,
             ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
-                ::doors::typed::create(&DOOR_INTERFACE, door_dispatch, #options)
+                ::doors::typed::create(&DOOR_INTERFACE, __door_dispatch, #options)
             }
         }
 
-        fn door_dispatch(#incoming: ::doors::typed::Incoming<'_>) -> ::doors::Returned {
+        fn __door_dispatch(#incoming: ::doors::typed::Incoming<'_>) -> ::doors::Returned {
             match #incoming.number() {
                 #arm
                 _ => #incoming.unsupported(),
@@ -65,10 +65,10 @@ pub(super) fn of_trait(types: &Types, service: &Service<'_>) -> TokenStream {
     let name = &service.item.ident;
     let [incoming, options, value, implementor] =
         ["incoming", "options", "value", "__Implementor"].map(local);
-    let arms = service.methods.iter().enumerate().map(|(at, method)| {
+    let arms = service.methods.iter().map(|method| {
         let name_of_method = method.name;
         arm(
-            at,
+            types,
             method,
             &incoming,
             |arguments| quote!(<#implementor as #name>::#name_of_method(#value, #arguments)),
@@ -118,14 +118,14 @@ pub(super) fn of_trait(types: &Types, service: &Service<'_>) -> TokenStream {
             ) -> ::core::result::Result<::doors::Door, ::doors::DoorError> {
                 ::doors::typed::create(
                     &DOOR_INTERFACE,
-                    move |#incoming| door_dispatch(&#value, #incoming),
+                    move |#incoming| __door_dispatch(&#value, #incoming),
                     #options,
                 )
             }
         }
 
-        #[allow(deprecated)]
-        fn door_dispatch<#implementor: #name>(
+        #[allow(unused_variables)]
+        fn __door_dispatch<#implementor: #name>(
             #value: &#implementor,
             #incoming: ::doors::typed::Incoming<'_>,
         ) -> ::doors::Returned {
@@ -139,12 +139,12 @@ pub(super) fn of_trait(types: &Types, service: &Service<'_>) -> TokenStream {
 
 /// What is done for a call of one procedure.
 fn arm(
-    at: usize,
+    types: &Types,
     procedure: &Procedure<'_>,
     incoming: &Ident,
     run: impl FnOnce(TokenStream) -> TokenStream,
 ) -> TokenStream {
-    let [reader, answer] = ["arguments", "answer"].map(local);
+    let [reader, call, answer] = ["arguments", "call", "answer"].map(local);
     let locals: Vec<Ident> = (0..procedure.arguments.len())
         .map(|at| local(&format!("argument_{at}")))
         .collect();
@@ -152,12 +152,18 @@ fn arm(
         .arguments
         .iter()
         .map(|argument| take_argument(argument, &reader));
-    let passed = procedure
+    let mut passed: Vec<TokenStream> = procedure
         .arguments
         .iter()
         .zip(&locals)
         .map(|(argument, local)| match argument.passing() {
-            Passing::Whole | Passing::Bytes | Passing::Carried => quote!(#local),
+            Passing::Whole
+            | Passing::Bytes
+            | Passing::Carried
+            | Passing::ArchiveOf { .. }
+            | Passing::Restored
+            | Passing::TextBeside
+            | Passing::BytesBeside => quote!(#local),
             Passing::SliceOf(_)
             | Passing::ReferenceTo(_)
             | Passing::ReferenceToCarried(_)
@@ -166,18 +172,53 @@ fn arm(
             Passing::BorrowedIf => {
                 quote!(::core::option::Option::as_ref(&#local).map(::std::os::fd::AsFd::as_fd))
             }
-        });
+        })
+        .collect();
+    let mut given = quote!(_,);
+    if let Some(Call { place, ty }) = procedure.call {
+        // Spanned, so that another type of that name is what the compiler points at.
+        let mut passed_call = call.clone();
+        passed_call.set_span(call.span().located_at(ty.span()));
+        passed.insert(place, quote!(#passed_call));
+        given = quote!(#call,);
+    }
     let data = parameter(procedure, &reader);
     let run = run(quote!(#(#passed),*));
-    let answers = answers(&procedure.outcome, &run, &answer);
     let number = procedure.number;
-    let at = Literal::usize_unsuffixed(at);
-    quote! {
-        #number => #incoming.serve(
-            &DOOR_METHODS[#at],
-            |#data| ::core::result::Result::Ok((#(#takes,)*)),
-            |(#(#locals,)*), #answer| #answers,
-        ),
+    let at = &procedure.place;
+    let conditions = types.conditions_of(procedure);
+    let read = quote! {
+        &DOOR_METHODS[#at],
+        |#data| ::core::result::Result::Ok((#(#takes,)*))
+    };
+    let arguments = quote!((#(#locals,)*));
+    if let Some(ty) = procedure.answer {
+        let value = local("value");
+        let answers = answers(
+            &procedure.outcome,
+            procedure.codec,
+            &quote!(#value),
+            &answer,
+        );
+        // As above.
+        let mut returned = value.clone();
+        returned.set_span(value.span().located_at(ty.span()));
+        return quote! {
+            #(#conditions)*
+            #number => {
+                static DOOR_PUT: fn(#ty, &mut ::doors::typed::Outgoing<'_>) = |#value, #answer| #answers;
+                #incoming.serve_answer(#read, &DOOR_PUT, |#arguments, #given| {
+                    let #value = #run;
+                    #returned
+                })
+            }
+        };
+    }
+    let answers = answers(&procedure.outcome, procedure.codec, &run, &answer);
+    if procedure.call.is_some() {
+        quote!(#(#conditions)* #number => #incoming.serve_call(#read, |#arguments, #given #answer| #answers),)
+    } else {
+        quote!(#(#conditions)* #number => #incoming.serve(#read, |#arguments, #answer| #answers),)
     }
 }
 
@@ -201,6 +242,12 @@ fn take_argument(argument: &Argument<'_>, reader: &Ident) -> TokenStream {
             quote_spanned!(span=> #reader.take_carried::<::std::vec::Vec<#element>>(#name)?)
         }
         Passing::Borrowed => quote!(#reader.take_carried::<::std::os::fd::OwnedFd>(#name)?),
+        Passing::ArchiveOf { archive, .. } => {
+            quote_spanned!(span=> #reader.take_archived::<#archive>(#name)?)
+        }
+        Passing::Restored => quote_spanned!(span=> #reader.take_restored::<#ty>(#name)?),
+        Passing::TextBeside => quote!(#reader.take_text_beside(#name)?),
+        Passing::BytesBeside => quote!(#reader.take_bytes_beside(#name)?),
         Passing::BorrowedIf => quote! {
             #reader.take_carried::<::core::option::Option<::std::os::fd::OwnedFd>>(#name)?
         },
@@ -208,16 +255,21 @@ fn take_argument(argument: &Argument<'_>, reader: &Ident) -> TokenStream {
 }
 
 /// Runs the procedure and answers with what it returns.
-fn answers(outcome: &Outcome<'_>, run: &TokenStream, answer: &Ident) -> TokenStream {
+fn answers(outcome: &Outcome<'_>, codec: Codec, run: &TokenStream, answer: &Ident) -> TokenStream {
     match outcome {
         Outcome::Unit => quote!(#answer.value::<()>(&#run)),
-        Outcome::Value(ty) => put(&quote!(#ty), ty.span(), Kind::of(ty), run, answer),
+        Outcome::Value(ty) => put(&quote!(#ty), ty.span(), Kind::of(ty, codec), run, answer),
         Outcome::Fallible { ty, halves } => {
             let [value, error] = ["value", "error"].map(local);
             let (ok, err) = half_types(ty, *halves);
-            let kind = halves.map_or(Kind::Value, |(value, _)| Kind::of(value));
+            let kind = Kind::of_half(halves.map(|(value, _)| value), codec);
             let put = put(&ok, ok.span(), kind, &quote!(#value), answer);
-            let put_error = quote_spanned!(err.span()=> #answer.error::<#err>(&#error));
+            let put_error = match codec {
+                Codec::Fixed => quote_spanned!(err.span()=> #answer.error::<#err>(&#error)),
+                Codec::Rkyv => {
+                    quote_spanned!(err.span()=> #answer.error_archived::<#err>(&#error))
+                }
+            };
             let result = match halves {
                 Some(_) => run.clone(),
                 None => {
@@ -242,8 +294,9 @@ fn put(
     answer: &Ident,
 ) -> TokenStream {
     match kind {
-        Kind::Bytes => quote!(#answer.value_bytes(&#value)),
+        Kind::Bytes => quote!(#answer.value_bytes(#value)),
         Kind::Carried => quote_spanned!(span=> #answer.carried::<#ty>(#value)),
         Kind::Value => quote_spanned!(span=> #answer.value::<#ty>(&#value)),
+        Kind::Archived => quote_spanned!(span=> #answer.value_archived::<#ty>(&#value)),
     }
 }

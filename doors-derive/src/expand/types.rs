@@ -1,4 +1,4 @@
-//! The types that stand beside an item: its door's and its client's.
+//! The types that stand beside an item: its door's and its clients'.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -8,12 +8,14 @@ use syn::{Attribute, ItemTrait, Visibility};
 use crate::model::{Procedure, client_name};
 use crate::parse::Function;
 
-/// The names of both, and all that goes with their declarations.
+/// The names of all, and what goes with their declarations.
 pub(crate) struct Types {
     /// The interface's name, as it is read.
     pub(crate) name: String,
     pub(crate) door: Ident,
     pub(crate) client: Ident,
+    /// The client whose methods are awaited.
+    pub(crate) awaited: Ident,
     what: String,
     pub(super) visibility: Visibility,
     conditions: Vec<Attribute>,
@@ -29,7 +31,8 @@ impl Types {
         Self {
             name: name.unraw().to_string(),
             door: name.clone(),
-            client: client_name(name),
+            client: client_name(name, "Client"),
+            awaited: client_name(name, "AsyncClient"),
             what: format!("the function `{name}`"),
             visibility: function.visibility.clone(),
             conditions: conditions(&function.attributes),
@@ -43,6 +46,7 @@ impl Types {
             name: name.to_string(),
             door: format_ident!("{name}Door", span = item.ident.span()),
             client: format_ident!("{name}Client", span = item.ident.span()),
+            awaited: format_ident!("{name}AsyncClient", span = item.ident.span()),
             what: format!("the trait [`{name}`]"),
             visibility: item.vis.clone(),
             conditions: conditions(&item.attrs),
@@ -59,16 +63,27 @@ impl Types {
         }
     }
 
+    /// The attributes that decide whether a procedure is there; those of a function are on all of it already.
+    pub(super) fn conditions_of<'a>(&self, procedure: &Procedure<'a>) -> Vec<&'a Attribute> {
+        if self.single {
+            Vec::new()
+        } else {
+            procedure.conditions()
+        }
+    }
+
     pub(crate) fn declared(&self) -> TokenStream {
         let Self {
             door,
             client,
+            awaited,
             visibility,
             conditions,
             ..
         } = self;
         let door_doc = format!("The door of {}.", self.what);
         let client_doc = format!("Calls {} behind a door.", self.what);
+        let awaited_doc = format!("Calls {} behind a door, from async code.", self.what);
         quote! {
             #[doc = #door_doc]
             #(#conditions)*
@@ -82,6 +97,18 @@ impl Types {
             #[derive(::core::clone::Clone, ::core::fmt::Debug)]
             #visibility struct #client {
                 target: ::doors::typed::Target,
+            }
+
+            #(#conditions)*
+            ::doors::__awaited! {
+                #[doc = #awaited_doc]
+                ///
+                /// See [`door`](macro@::doors::door#clients-that-await).
+                #[allow(dead_code)]
+                #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+                #visibility struct #awaited {
+                    target: ::doors::typed::Awaited,
+                }
             }
         }
     }

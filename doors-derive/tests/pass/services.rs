@@ -32,6 +32,25 @@ pub trait Names: Send {
     }
 }
 
+/// Methods called as what a client, or any value, has already.
+#[door]
+trait Common {
+    fn clone(&self) -> u8;
+    fn from(&self, from: u8) -> u8;
+    fn fmt(&self, f: u8) -> u8;
+    fn serialize(&self, serializer: u8) -> u8;
+    fn target(&self, target: u8) -> u8;
+    fn call(&self, call: u8) -> u8;
+    fn drop(&self) -> u8;
+    fn serve(&self, __implementor: &str, argument_0: u8, argument_1: u8) -> u8;
+}
+
+/// As the generated code's own.
+#[door]
+fn door_dispatch(incoming: u8) -> u8 {
+    incoming
+}
+
 #[door]
 trait Values {
     #[id(9)]
@@ -99,6 +118,40 @@ impl Names for Server {
     }
 }
 
+impl Common for Server {
+    fn clone(&self) -> u8 {
+        1
+    }
+
+    fn from(&self, from: u8) -> u8 {
+        from
+    }
+
+    fn fmt(&self, f: u8) -> u8 {
+        f
+    }
+
+    fn serialize(&self, serializer: u8) -> u8 {
+        serializer
+    }
+
+    fn target(&self, target: u8) -> u8 {
+        target
+    }
+
+    fn call(&self, call: u8) -> u8 {
+        call
+    }
+
+    fn drop(&self) -> u8 {
+        8
+    }
+
+    fn serve(&self, implementor: &str, argument_0: u8, argument_1: u8) -> u8 {
+        argument_0 - argument_1 + u8::from(implementor.is_empty())
+    }
+}
+
 impl Values for Server {
     fn borrowed(&self, line: Line<'_>, lines: &[Line<'_>], bytes: &[u8]) -> usize {
         line.text.len() + lines.len() + bytes.len()
@@ -124,6 +177,16 @@ fn main() {
     let soon = std::time::Instant::now() + std::time::Duration::from_secs(60);
     assert_eq!(Client::until(&names, soon).r#type(1).unwrap(), 1);
     let _ = (Client::door(&names), NamesDoor::INTERFACE);
+
+    let common: CommonClient = From::from(CommonDoor::serve(Server).unwrap());
+    let copy = Clone::clone(&common);
+    assert_eq!(copy.clone().unwrap() + copy.from(2).unwrap(), 3);
+    assert_eq!(copy.fmt(4).unwrap() + copy.serialize(5).unwrap() + copy.target(6).unwrap(), 15);
+    assert_eq!(copy.call(7).unwrap() + copy.drop().unwrap(), 15);
+    assert_eq!(copy.serve("", 9, 1).unwrap(), 9);
+
+    let client = DoorDispatchClient::from(door_dispatch::door().unwrap());
+    assert_eq!(client.call(3).unwrap(), 3);
 
     let values = ValuesDoor::serve_object(Server).unwrap();
     let line = Line { text: "text" };

@@ -3,26 +3,31 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
+use super::cancel::Cancel;
 use crate::desc::DoorDesc;
 use crate::error::CallCondition;
+use crate::pieces::Pieces;
 
 /// What a call brings.
 #[derive(Debug)]
 pub(crate) struct Arguments<'a> {
-    pub(crate) data: &'a [u8],
+    pub(crate) data: Pieces<'a>,
     /// The descriptors until they have been sent.
     descriptors: RefCell<Vec<DoorDesc<'a>>>,
     /// How many there are, also then.
     pub(crate) count: usize,
     pub(crate) until: Option<Instant>,
+    /// By this the call may be given up before.
+    pub(crate) cancel: Option<&'a Cancel>,
 }
 
 impl<'a> Arguments<'a> {
     #[inline]
     pub(crate) fn new(
-        data: &'a [u8],
+        data: Pieces<'a>,
         descriptors: Vec<DoorDesc<'a>>,
         until: Option<Instant>,
+        cancel: Option<&'a Cancel>,
     ) -> Self {
         let count = descriptors.len();
         Self {
@@ -30,6 +35,7 @@ impl<'a> Arguments<'a> {
             descriptors: RefCell::new(descriptors),
             count,
             until,
+            cancel,
         }
     }
 
@@ -61,9 +67,15 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// Whether the deadline has passed.
+    /// Whether the deadline has passed, or the call was given up before.
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
-        self.until.is_some_and(|until| until <= Instant::now())
+        self.until.is_some_and(|until| until <= Instant::now()) || self.is_cancelled()
+    }
+
+    /// Whether another thread has given the call up.
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.is_some_and(Cancel::is_cancelled)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use try_lock::Locked;
 
@@ -77,7 +77,7 @@ fn run_apart<'a>(
     link: &'a Link,
     channel: &'a Channel,
     state: Locked<'a, State>,
-    arguments: &Arguments<'_>,
+    arguments: &'a Arguments<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, CallCondition> {
     run(link, channel, state, arguments, out)
@@ -121,7 +121,7 @@ fn slow(
                 return run_apart(link, channel, state, arguments, out);
             }
         }
-        wait_for_channel(session, before, arguments.until)?;
+        wait_for_channel(session, before, arguments)?;
     }
 }
 
@@ -129,8 +129,9 @@ fn slow(
 fn wait_for_channel(
     session: &Session,
     before: usize,
-    until: Option<Instant>,
+    arguments: &Arguments<'_>,
 ) -> Result<(), CallCondition> {
+    let until = arguments.until;
     let is_free = || {
         let channels = &session.channels;
         channels.len() > before || channels.iter().any(|c| c.try_take_any().is_some())
@@ -143,7 +144,7 @@ fn wait_for_channel(
         if session.wait_for_change(Some(next), is_free) {
             break true;
         }
-        if until.is_some_and(|until| until <= next) {
+        if arguments.is_cancelled() || until.is_some_and(|until| until <= next) {
             break false;
         }
     };

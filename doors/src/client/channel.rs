@@ -8,6 +8,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use try_lock::{Locked, TryLock};
 
+use super::cancel::Cancel;
 use super::session::Session;
 use crate::channel::ends::{CallHead, ClientEnd, Presence, low};
 use crate::channel::pair::Pair;
@@ -70,7 +71,7 @@ impl State {
 pub(crate) enum Waited {
     /// The answer is there.
     Answered,
-    /// The deadline passed.
+    /// The deadline passed, or the call was given up before.
     TimedOut,
     /// The session is over.
     Dead,
@@ -189,7 +190,7 @@ impl Channel {
         session: &Session,
         state: &mut State,
         head: &CallHead,
-        until: Option<Instant>,
+        (until, cancel): (Option<Instant>, Option<&Cancel>),
         meanwhile: impl FnOnce(&mut State),
     ) -> Waited {
         let last = state.turn;
@@ -216,7 +217,7 @@ impl Channel {
         );
         match spent {
             Spent::Seen | Spent::Yielded { .. } => Waited::Answered,
-            Spent::Blown | Spent::Nothing => self.sleep(session, state, last, until),
+            Spent::Blown | Spent::Nothing => self.sleep(session, state, last, until, cancel),
         }
     }
 
@@ -228,6 +229,7 @@ impl Channel {
         state: &mut State,
         last: u64,
         until: Option<Instant>,
+        cancel: Option<&Cancel>,
     ) -> Waited {
         let turn = state.turn;
         let begun = Instant::now();
@@ -256,8 +258,13 @@ impl Channel {
             if session.is_dead() {
                 continue;
             }
-            slept = futex::wait(self.end.sleep_word(), low(last), until);
-            if slept == futex::Slept::TimedOut && !self.end.answered(turn) {
+            let word = self.end.sleep_word();
+            slept = match cancel {
+                None => futex::wait(word, low(last), until),
+                Some(cancel) => cancel.wait(word, low(last), until),
+            };
+            let over = slept == futex::Slept::TimedOut || cancel.is_some_and(Cancel::is_cancelled);
+            if over && !self.end.answered(turn) {
                 break Waited::TimedOut;
             }
         };

@@ -7,6 +7,7 @@ use try_lock::Locked;
 
 use super::area::{enlarge, suit};
 use super::arguments::Arguments;
+use super::cancel::Cancel;
 use super::channel::{Channel, State, Waited};
 use super::condition::condition;
 use super::descriptors;
@@ -17,6 +18,7 @@ use crate::channel::ends::{CallHead, ReplyHead};
 use crate::channel::parts::{Cut, Place};
 use crate::channel::small::{SmallCall, pack, unpack};
 use crate::error::CallCondition;
+use crate::pieces::Pieces;
 use crate::sys::{cpu, huge};
 use crate::wire::code::{Answer, Failure, Move};
 use crate::wire::layout::{SMALL_CALL_BYTES, SMALL_REPLY_BYTES, usize_of};
@@ -30,6 +32,7 @@ struct Exchange<'a> {
     state: Locked<'a, State>,
     head: CallHead,
     until: Option<Instant>,
+    cancel: Option<&'a Cancel>,
     /// How the arguments are cut into parts.
     cut: Cut,
     /// The next part of the arguments, which lies in the area already.
@@ -46,7 +49,7 @@ pub(super) fn run<'a>(
     link: &'a Link,
     channel: &'a Channel,
     mut state: Locked<'a, State>,
-    arguments: &Arguments<'_>,
+    arguments: &'a Arguments<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, CallCondition> {
     let session = link.session();
@@ -80,6 +83,7 @@ pub(super) fn run<'a>(
         state,
         head,
         until: arguments.until,
+        cancel: arguments.cancel,
         cut: Cut::default(),
         ahead: None,
         announced: None,
@@ -145,11 +149,11 @@ impl Exchange<'_> {
 
     /// Puts the first part of the arguments into the area, or all of them among the words; returns what is left.
     #[inline]
-    fn put_first<'d>(&mut self, data: &'d [u8]) -> Result<&'d [u8], CallCondition> {
+    fn put_first<'d>(&mut self, data: Pieces<'d>) -> Result<Pieces<'d>, CallCondition> {
         if self.head.total <= SMALL_CALL_BYTES {
-            self.head.small = pack(data);
+            self.head.small = pack(data.small());
             self.head.part = u32::try_from(data.len()).unwrap_or(0);
-            return Ok(&[]);
+            return Ok(Pieces::default());
         }
         let apart = self.channel.end.peer_cpu() != cpu::current();
         self.cut = Cut::new(data.len(), self.state.area.shape.area_bytes(), apart);
@@ -158,7 +162,7 @@ impl Exchange<'_> {
 
     /// Puts the next part of the arguments into the area, unless it is there already; returns what is left.
     #[inline]
-    fn put<'d>(&mut self, data: &'d [u8]) -> Result<&'d [u8], CallCondition> {
+    fn put<'d>(&mut self, data: Pieces<'d>) -> Result<Pieces<'d>, CallCondition> {
         let area_at = self.area_at();
         let ahead = self.ahead.take();
         let place = ahead
@@ -166,7 +170,7 @@ impl Exchange<'_> {
             .ok_or_else(|| self.broken(Violation::Memory))?;
         self.head.part = u32::try_from(place.len).unwrap_or(0);
         self.head.part_at = u32::try_from(place.at).unwrap_or(0);
-        Ok(data.get(place.len..).unwrap_or_default())
+        Ok(data.after(place.len))
     }
 
     #[inline]
@@ -184,7 +188,7 @@ impl Exchange<'_> {
     /// One turn; every way in which it can fail leaves the channel sound or out of use. While the server takes a part of
     /// the arguments, the next one of those that are left is put down.
     #[inline]
-    fn turn(&mut self, left: &[u8]) -> Result<ReplyHead, CallCondition> {
+    fn turn(&mut self, left: Pieces<'_>) -> Result<ReplyHead, CallCondition> {
         let cut = self.cut;
         let area_at = if left.is_empty() { 0 } else { self.area_at() };
         let ahead = &mut self.ahead;
@@ -192,7 +196,7 @@ impl Exchange<'_> {
             self.session,
             &mut self.state,
             &self.head,
-            self.until,
+            (self.until, self.cancel),
             |state| {
                 if !left.is_empty() && cut.overlaps() {
                     *ahead = put_down(state, cut, area_at, left);
@@ -222,7 +226,7 @@ impl Exchange<'_> {
         Ok(reply)
     }
 
-    /// The deadline passed.
+    /// The deadline passed, or the call was given up before.
     #[cold]
     fn give_up(&self) -> CallCondition {
         let taken = self.withdraw();
@@ -362,10 +366,10 @@ impl Exchange<'_> {
 
 /// Copies the next part of the arguments into the area, which begins there; `None` if it does not fit.
 #[inline]
-fn put_down(state: &mut State, cut: Cut, area_at: usize, left: &[u8]) -> Option<Place> {
+fn put_down(state: &mut State, cut: Cut, area_at: usize, left: Pieces<'_>) -> Option<Place> {
     let place = state.cursor.place(cut, left.len());
-    let part = left.get(..place.len)?;
+    let part = left.begin(place.len)?;
     let at = area_at.saturating_add(place.at);
-    state.moved = state.moved.saturating_add(part.len());
-    state.area.ours.store(at, part).then_some(place)
+    state.moved = state.moved.saturating_add(place.len);
+    state.area.ours.store_all(at, part).then_some(place)
 }

@@ -73,7 +73,7 @@ pub(crate) fn call(
         descriptors,
     };
     let header = message.encode(arguments.data.len());
-    let data: &[u8] = arguments.data;
+    let [data, more] = arguments.data.both();
     let mut first = First {
         connection,
         arguments,
@@ -89,7 +89,7 @@ pub(crate) fn call(
     arguments
         .hand_over(|all| {
             let fds = borrowed(all);
-            socket::send(connection, &[&header, data], &fds)
+            socket::send(connection, &[&header, data, more], &fds)
         })
         .map_err(|error| match error {
             Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN => first.turned_away(out),
@@ -139,8 +139,9 @@ impl First<'_, '_> {
         }
         // The answer, or the end, so that its sender need not be named. What comes later may be something else.
         let mut soon = None;
-        let _seen = ANSWERS.at(|| {
-            if self.begun.elapsed() >= SOON {
+        let _seen = ANSWERS.at(Some(self.begun), |now| {
+            let now = now.unwrap_or_else(Instant::now);
+            if now.saturating_duration_since(self.begun) >= SOON {
                 return socket::has_something(self.connection);
             }
             let received = self.connection.receive(&mut self.buffer);
@@ -259,8 +260,12 @@ impl First<'_, '_> {
         while !self.taken && self.poll(Some(grace))? {
             match self.connection.receive(&mut self.buffer) {
                 Ok(Some(received)) => {
-                    if let Some(descriptors) = self.packet(received, out)? {
-                        return Ok(descriptors);
+                    match self.packet(received, out) {
+                        Ok(Some(descriptors)) => return Ok(descriptors),
+                        Ok(None) => {}
+                        // The server has let go of what we have given up.
+                        Err(CallCondition::Unanswered) if over => break,
+                        Err(condition) => return Err(condition),
                     }
                 }
                 Err(Errno::EAGAIN | Errno::ECONNRESET) => {}

@@ -3,6 +3,7 @@
 mod area;
 pub(crate) mod arguments;
 pub(crate) mod call;
+pub(crate) mod cancel;
 pub(crate) mod channel;
 pub(crate) mod channels;
 pub(crate) mod condition;

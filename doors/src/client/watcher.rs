@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -178,7 +178,7 @@ impl Watcher {
                 self.bury(session);
                 return Heard::All;
             }
-            if !may_wait && self.table.might_hold_up(&session.socket) {
+            if !may_wait && self.table.might_hold_up(&session.socket, Instant::now()) {
                 return Heard::HeldUp;
             }
             // A server that ends with a ring of ours unread may have sent something before.

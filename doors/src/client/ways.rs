@@ -18,7 +18,8 @@ use super::establish::Link;
 #[repr(C)]
 pub(crate) struct Ways {
     first: OnceLock<Link>,
-    later: ArcSwapOption<Link>,
+    /// Made when it is needed: to drop one that is empty costs a holder that calls once as much as an allocation.
+    later: OnceLock<Box<ArcSwapOption<Link>>>,
 }
 
 /// With what lies before it in its holder.
@@ -49,7 +50,7 @@ impl Ways {
     pub(crate) const fn new() -> Self {
         Self {
             first: OnceLock::new(),
-            later: ArcSwapOption::const_empty(),
+            later: OnceLock::new(),
         }
     }
 
@@ -66,14 +67,19 @@ impl Ways {
 
     /// The link that was found last, of whatever use it still is.
     pub(crate) fn latest(&self) -> Option<Way<'_>> {
-        let later = self.later.load_full().map(Way::Later);
+        let later = self
+            .later
+            .get()
+            .and_then(|later| later.load_full())
+            .map(Way::Later);
         later.or_else(|| self.first.get().map(Way::First))
     }
 
     /// Another link, in place of the one that was found before.
     pub(crate) fn store(&self, link: Link) {
         if let Err(link) = self.first.set(link) {
-            self.later.store(Some(Arc::new(link)));
+            let later = self.later.get_or_init(Box::default);
+            later.store(Some(Arc::new(link)));
         }
     }
 }

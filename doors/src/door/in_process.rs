@@ -42,7 +42,9 @@ pub(super) fn call(
     )));
     crate::server::desk::run_here(core, line, arguments.data, fds);
     // Only a call that was held can still be open here, and only it can be given up.
-    match mailbox.take(arguments.until) {
+    let is_cancelled = || arguments.is_cancelled();
+    let cancelled: Option<&dyn Fn() -> bool> = arguments.cancel.is_some().then_some(&is_cancelled);
+    match mailbox.take(arguments.until, cancelled) {
         None => Err(CallCondition::TimedOut { taken: true }),
         Some(Ok((data, descriptors))) => {
             out.extend_from_slice(&data);

@@ -80,7 +80,8 @@ impl Remote {
         let fresh = self.fresh.swap(false, Ordering::AcqRel)
             && !self.shared.load(Ordering::Relaxed)
             && self.life == fork::life();
-        if fresh && first::fits(arguments) {
+        // A call that may be given up at any time waits where it can be woken, which is in a session.
+        if fresh && arguments.cancel.is_none() && first::fits(arguments) {
             return first::call(&self.token, &self.shared, arguments, out);
         }
         let connect = || {
@@ -128,15 +129,27 @@ impl Remote {
                 _ => None,
             }
             .ok_or(DoorCondition::Protocol(Violation::Descriptors)),
-            Err(DoorCondition::NoDoor) => {
-                // The connection is shared from now on: nothing may travel on it that expects an answer there.
-                self.fresh.store(false, Ordering::Release);
-                self.to_petition().try_clone_to_owned().map_err(|error| {
-                    let number = error.raw_os_error().unwrap_or(0);
-                    system("copy the descriptor", nix::errno::Errno::from_raw(number))
-                })
-            }
+            Err(DoorCondition::NoDoor) => self.share(),
             Err(other) => Err(other),
+        }
+    }
+
+    /// A copy of our own end.
+    pub(super) fn share(&self) -> Result<OwnedFd, DoorCondition> {
+        // The connection is shared from now on: nothing may travel on it that expects an answer there.
+        self.fresh.store(false, Ordering::Release);
+        self.to_petition().try_clone_to_owned().map_err(|error| {
+            let number = error.raw_os_error().unwrap_or(0);
+            system("copy the descriptor", nix::errno::Errno::from_raw(number))
+        })
+    }
+
+    /// Who pays for what its server sends us.
+    #[cfg(feature = "derive")]
+    pub(super) fn account(&self) -> Account {
+        match self.ways.latest() {
+            Some(link) => link.session().socket.account().clone(),
+            None => self.token.account().clone(),
         }
     }
 
@@ -183,6 +196,7 @@ fn not_connected(error: DoorCondition) -> CallCondition {
         | DoorCondition::NotADoor
         | DoorCondition::NotCreator
         | DoorCondition::NotPrivate
+        | DoorCondition::UnknownName { .. }
         | DoorCondition::BadAttributes(_)
         | DoorCondition::BadParameter { .. }
         | DoorCondition::Name(_)

@@ -124,6 +124,17 @@ pub enum DoorCondition {
     #[doc(alias = "EINVAL")]
     #[error("the door has no threads of its own")]
     NotPrivate,
+    /// A user or group that is to be allowed does not exist on this host (EINVAL).
+    #[doc(alias = "EINVAL")]
+    #[error(
+        "this host has no {kind} `{name}`, which `allow_callers` names: make it, or name another"
+    )]
+    UnknownName {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// The name.
+        name: &'static str,
+    },
     /// The server refuses this process (EACCES).
     #[doc(alias = "EACCES")]
     #[error("the server does not admit this process; ask whoever runs it")]

@@ -181,7 +181,7 @@ fn crews() -> Arc<Crews> {
 }
 
 #[expect(clippy::mem_forget, reason = "its drop must not run")]
-fn forget<T>(value: T) {
+pub(crate) fn forget<T>(value: T) {
     std::mem::forget(value);
 }
 

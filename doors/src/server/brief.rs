@@ -2,31 +2,31 @@
 //!
 //! Most who open a door to call it once close it with the answer. To have epoll watch such a connection, and to take it
 //! out again, costs more than both looks at it: so the leader does that only before it sleeps. Until then it looks at it by
-//! itself, while it looks for what may come at once (`Leader::wait`).
+//! itself, while it looks for what may come at once (`near.rs`).
 //!
 //! A call that takes long is not cut off by that: what comes on its connection meanwhile is heard when the alarm goes
 //! off that is set for each of them (`seat.rs`), after 5 ms, if nothing else calls the deputy before.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
-use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{EpollEvent, EpollFlags};
 
 use super::leader::Leader;
+use super::near::Near;
 use super::token::Token;
 use crate::channel::glance::Glance;
-use crate::sys::socket::{self, Seen};
-
-/// So many are looked at without epoll.
-const MOST: usize = 4;
+use crate::sys::socket::Seen;
 
 /// What the leader looks for before it sleeps.
 #[derive(Default)]
 pub(super) struct Brief {
     /// A first call was run here, and something has come at once since, each time.
     pub(super) is_keen: bool,
-    /// Connections that are not in epoll yet.
-    connections: VecDeque<Arc<Token>>,
+    /// When the last call here was over.
+    pub(super) ended: Option<Instant>,
+    /// What is looked at.
+    pub(super) near: Near,
     /// What was learned about waiting for the next one.
     arrivals: Glance,
 }
@@ -34,23 +34,22 @@ pub(super) struct Brief {
 impl Leader {
     /// Waits for events; their number. After a first call the next one, or the end of its connection, may come at once.
     pub(super) fn wait(&mut self, events: &mut [EpollEvent]) -> usize {
-        let epoll = &self.runtime.epoll;
-        let mut count = 0;
         let brief = &mut self.brief;
+        brief.near.begin_turn();
+        self.now = None;
         if brief.is_keen {
-            let mut watched = || {
-                count = epoll.wait(events, EpollTimeout::ZERO).unwrap_or(0);
-                count > 0
+            let mut found = None;
+            let mut at = None;
+            let looks = |now: Option<Instant>| {
+                at = now;
+                found = brief.near.look(&self.runtime, events, now.is_some());
+                found.is_some()
             };
-            let others = &brief.connections;
-            let other = || {
-                let mut others = others.iter();
-                others.any(|token| socket::has_something(&token.socket))
-            };
-            brief.is_keen = brief.arrivals.at(|| watched() || other());
-        }
-        if brief.is_keen {
-            return count;
+            brief.is_keen = brief.arrivals.at(brief.ended.take(), looks);
+            if let Some(count) = found {
+                self.now = at.filter(|_| count <= 1);
+                return count;
+            }
         }
         self.watch_brief();
         let epoll = &self.runtime.epoll;
@@ -61,26 +60,22 @@ impl Leader {
     pub(super) fn watch_in_time(&mut self, token: &Arc<Token>) -> bool {
         let here = self.here.as_ref();
         let briefly = here.is_some_and(|here| here.token().key == token.key);
-        if !briefly || self.brief.connections.len() >= MOST {
-            return self.runtime.watch_taken(token);
+        if briefly && self.brief.near.add(token) {
+            return true;
         }
-        self.brief.connections.push_back(Arc::clone(token));
-        true
+        self.runtime.watch_taken(token)
     }
 
-    /// Ends those connections that are over; false if that was not all that was there.
+    /// Ends those connections that are over; false if that was not all that was there. One that has come in this turn
+    /// is not looked at.
     pub(super) fn look_at_brief(&mut self) -> bool {
         let mut is_all = true;
-        let looked_at = self.brief.connections.len();
-        for _ in 0..looked_at {
-            let Some(token) = self.brief.connections.pop_front() else {
-                break;
-            };
+        while let Some((token, seen)) = self.brief.near.next() {
             if !self.runtime.has_source(token.key) {
                 continue;
             }
-            match socket::look(&token.socket) {
-                Seen::Nothing => self.brief.connections.push_back(token),
+            match seen {
+                Seen::Nothing => self.brief.near.stays(token),
                 Seen::Something => {
                     let _watched = self.runtime.watch_taken(&token);
                     is_all = false;
@@ -91,14 +86,21 @@ impl Leader {
         is_all
     }
 
+    /// The same, for the descriptors of those that are over; false if none was.
+    pub(super) fn look_at_brief_for_room(&mut self) -> bool {
+        let before = self.brief.near.count();
+        self.look_at_brief();
+        self.brief.near.count() < before
+    }
+
     /// Has epoll watch them, unless references stand still: then it is done after that, of which the leader is told.
     pub(super) fn watch_brief(&mut self) {
-        if self.brief.connections.is_empty() {
+        if self.brief.near.count() == 0 {
             return;
         }
         let runtime = Arc::clone(&self.runtime);
         if let Some(_pass) = runtime.standstill.pass() {
-            for token in self.brief.connections.drain(..) {
+            for token in self.brief.near.take_all() {
                 // One that cannot be watched ends.
                 let _watched = runtime.watch_taken(&token);
             }
@@ -107,7 +109,7 @@ impl Leader {
 
     /// The other side has hung up. If that is all, nobody needs to know; anything else comes the usual way, and this is false.
     fn take_leave(&mut self, token: &Arc<Token>) -> bool {
-        if token.socket.account().is_over() || self.table.might_hold_up(&token.socket) {
+        if token.socket.account().is_over() || self.table.might_hold_up(&token.socket, self.now()) {
             let _watched = self.runtime.watch_taken(token);
             return false;
         }

@@ -52,6 +52,8 @@ pub(crate) struct Core {
     bare: AtomicBool,
     /// Its procedure is short and starts no thread or process.
     leaf: bool,
+    /// Its procedure takes the memory that holds the data, and may keep it.
+    takes_message: bool,
     attributes: AtomicU32,
     /// What `door_setparam` sets.
     pub(crate) limits: Limits,
@@ -89,6 +91,7 @@ pub(crate) struct Parts {
     pub(crate) pool: Arc<Pool>,
     pub(crate) notice: Option<Notice>,
     pub(crate) leaf: bool,
+    pub(crate) takes_message: bool,
 }
 
 impl Core {
@@ -101,6 +104,7 @@ impl Core {
             access: parts.access,
             pool: parts.pool,
             leaf: parts.leaf,
+            takes_message: parts.takes_message,
             limits: Limits::new(parts.attributes),
             meter: Meter::new(),
             notice: Mutex::new(parts.notice),
@@ -140,6 +144,12 @@ impl Core {
     #[inline]
     pub(crate) fn is_leaf(&self) -> bool {
         self.leaf
+    }
+
+    /// Whether its procedure takes the memory that holds the data.
+    #[inline]
+    pub(crate) fn takes_message(&self) -> bool {
+        self.takes_message
     }
 
     /// Whether the door was revoked.

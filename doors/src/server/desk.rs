@@ -339,7 +339,14 @@ impl Desk {
     fn invoke(&mut self, pool: Option<&Pool>, core: &Dense<Core>, fds: Vec<OwnedFd>) {
         let timed = core.meter.call();
         self.running.begin(core.id);
-        let invocation = Invocation::new(&mut self.line, &self.data, fds, core, &self.running);
+        let invocation = Invocation::new(
+            &mut self.line,
+            &mut self.data,
+            fds,
+            core,
+            &self.running,
+            &mut self.footing,
+        );
         // A procedure that panics must not take the thread, or the peers of its channel, with it.
         let outcome = catch_unwind(AssertUnwindSafe(|| (core.procedure)(invocation)));
         if core.is_inherited() {

@@ -15,8 +15,10 @@
 
 use std::sync::Arc;
 
+use super::near::Near;
 use super::token::{Origin, Token};
 use crate::sys::process::Process;
+use crate::sys::socket::Seen;
 
 /// A process that has connected, and by what it is known.
 pub(super) struct Known {
@@ -42,15 +44,16 @@ impl Known {
         }
     }
 
-    /// The process, if this connection is its own too: to be asked when the packet in question has come.
-    pub(super) fn is_at(&self, token: &Token) -> Option<Arc<Process>> {
+    /// The process, if this connection is its own too: to be asked when the packet in question has come. A connection
+    /// that is waited for is looked at by the same system call: what is seen there goes to `near`.
+    pub(super) fn is_at(&self, token: &Token, near: &mut Near) -> Option<Arc<Process>> {
         let Origin::Path { peer, listener, .. } = &token.origin else {
             return None;
         };
         // 0 is a process outside our namespace.
         let same = peer.pid != 0 && peer.pid == self.process.pid();
         let later = *listener == Some(self.listener) && token.key > self.key;
-        let is_it = same && later && self.process.is_alive().unwrap_or(false);
+        let is_it = same && later && near.look_beside(&self.process) == Seen::Nothing;
         is_it.then(|| Arc::clone(&self.process))
     }
 }

@@ -83,6 +83,8 @@ pub(crate) struct Leader {
     seat: Arc<Seat>,
     pub(super) watch: Watch,
     pub(super) brief: Brief,
+    /// The time of this turn, as long as it is a short one.
+    pub(super) now: Option<Instant>,
     /// A call that the thread of this turn runs after it.
     pub(super) here: Option<Here>,
     /// Given up when the descriptor table is full, so that a connection can be taken and refused.
@@ -109,6 +111,7 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
         seat: Arc::clone(&seat),
         watch: Watch::default(),
         brief: Brief::default(),
+        now: None,
         here: None,
         reserve: spare(),
     });
@@ -144,23 +147,23 @@ impl Leader {
     fn turn(&mut self) {
         self.buffer
             .resize(PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES), 0);
-        let mut events = [EpollEvent::empty(); 64];
+        let mut events = [EpollEvent::empty(); 16];
         let count = self.wait(&mut events);
         let runtime = Arc::clone(&self.runtime);
         let pass = runtime.standstill.pass();
         self.stands_still = pass.is_none();
         let mut is_plain = self.watch.is_good && count == 1 && !self.stands_still;
-        if self.stands_still {
-            self.brief.is_keen = false;
-        } else {
-            is_plain &= self.look_at_brief();
-        }
         for event in events.iter().take(count) {
             // A source that was forgotten between the wait and now meets nobody.
             if let Some(source) = self.runtime.source(event.data()) {
                 is_plain &= matches!(source, Source::Listener(_));
                 self.event(source, event.events());
             }
+        }
+        if self.stands_still {
+            self.brief.is_keen = false;
+        } else {
+            is_plain &= self.look_at_brief();
         }
         self.untold.forget_told();
         self.watch.is_good = is_plain && self.here.is_some();
@@ -228,6 +231,11 @@ impl Leader {
             runtime.notices.try_again(runtime);
         }
         self.short = short();
+    }
+
+    /// What time it is.
+    pub(super) fn now(&self) -> Instant {
+        self.now.unwrap_or_else(Instant::now)
     }
 
     /// Whether somebody leads if this thread does not.
@@ -320,7 +328,10 @@ impl Leader {
                 self.table.took(1);
                 self.greet(&token, uid);
             }
-            Ok(Taken::Refused | Taken::None) => {}
+            Ok(Taken::Refused) => {}
+            Ok(Taken::None) => self.brief.near.nobody_came(),
+            // There is room, and it is reported again.
+            Err(_full) if self.look_at_brief_for_room() => {}
             Err(_full) => {
                 self.reserve = None;
                 let refused = self.runtime.refuse_connection(attached);
@@ -336,6 +347,7 @@ impl Leader {
     /// listener leaves epoll for a while.
     fn be_deaf(&mut self, attached: &Arc<Attached>) {
         let _gone = self.runtime.epoll.delete(&attached.listener);
+        self.brief.near.forget(attached);
         self.deaf.push((Arc::clone(attached), later(DEAF_FOR)));
     }
 

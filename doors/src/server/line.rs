@@ -12,6 +12,9 @@ use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::local::LocalCall;
+use crate::pieces::Pieces;
+#[cfg(feature = "derive")]
+use crate::sys::account::Account;
 use crate::sys::dense::Dense;
 use crate::wire::code::{Answer, Failure};
 use crate::wire::limits::DESCRIPTORS;
@@ -46,7 +49,7 @@ impl Line {
     #[inline]
     pub(crate) fn put_reply(
         &mut self,
-        data: &[u8],
+        data: Pieces<'_>,
         descriptors: Vec<DoorDesc<'_>>,
     ) -> Result<(), ReturnError> {
         if descriptors.len() > DESCRIPTORS {
@@ -65,7 +68,7 @@ impl Line {
     #[cold]
     fn put_reply_apart(
         &mut self,
-        data: &[u8],
+        data: Pieces<'_>,
         descriptors: Vec<DoorDesc<'_>>,
     ) -> Result<(), ReturnError> {
         match self {
@@ -147,6 +150,16 @@ impl Line {
             Self::Packet(call) => call.is_cancelled(),
             Self::Local(call) => call.is_cancelled(),
             Self::Inherited => true,
+        }
+    }
+
+    /// Who pays for what the call has brought and nobody wants; nobody if it came from this process.
+    #[cfg(feature = "derive")]
+    pub(crate) fn account(&self) -> Option<&Account> {
+        match self {
+            Self::Channel(duty) => Some(duty.channel.session.socket.account()),
+            Self::Packet(call) => Some(call.token().socket.account()),
+            Self::Local(_) | Self::Inherited => None,
         }
     }
 

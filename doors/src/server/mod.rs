@@ -19,6 +19,8 @@ pub(crate) mod line;
 pub(crate) mod meter;
 mod mint;
 mod names;
+mod near;
+mod opener;
 mod opening;
 pub(crate) mod packet;
 mod parked;

@@ -6,14 +6,13 @@ use nix::errno::Errno;
 
 use super::core::{Core, lock};
 use super::leader::Leader;
+use super::opener::Opener;
 use super::packet::{Brought, PacketCall, send_failure};
 use super::parked::Matter;
 use super::petition::refused;
-use super::petitioner::payer;
 use super::seat::Here;
 use super::token::{Origin, Token};
 use crate::access::Refusal;
-use crate::cred::Caller;
 use crate::pool::Job;
 use crate::sys;
 use crate::sys::peer::peer_pidfd;
@@ -80,9 +79,8 @@ impl Leader {
             refuse(Failure::DescriptorsLost);
             return Ok(());
         }
-        let caller = Caller::of_peer(peer, &token.socket, &opener);
-        let caller = caller.map_err(|_| Violation::Sender)?;
-        let judged = token.judge(&caller);
+        let who = Opener::new(&opener);
+        let judged = who.judge(token).map_err(|_| Violation::Sender)?;
         let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
         let turned_down = judged.and_then(|said| turned_down(core, said, bytes, descriptors));
         if let Some(failure) = turned_down {
@@ -90,7 +88,7 @@ impl Leader {
             return Ok(());
         }
         // It may wait for long: for a verdict, or for a thread.
-        let charge = self.runtime.quotas.charge(payer(&caller), count);
+        let charge = self.runtime.quotas.charge(Opener::payer(token), count);
         let charge = charge.and_then(|mut charge| charge.add(payload.len()).then_some(charge));
         let Some(charge) = charge else {
             refuse(Failure::NoRoom);
@@ -101,7 +99,7 @@ impl Leader {
             fds: std::mem::take(&mut received.fds),
             _charge: charge,
         };
-        let call = PacketCall::new(token, Arc::new(caller), generation, brought);
+        let call = PacketCall::new(token, who, generation, self.now(), brought);
         let call = Box::new(call);
         *lock(&token.call) = Some(call.progress());
         self.untold.add(token, &call.progress());
@@ -114,8 +112,8 @@ impl Leader {
     }
 
     /// The process that has connected.
-    fn opener(&self, token: &Token) -> sys::Result<Arc<Process>> {
-        match self.watch.knows(token) {
+    fn opener(&mut self, token: &Token) -> sys::Result<Arc<Process>> {
+        match self.watch.knows(token, &mut self.brief.near) {
             Some(process) => Ok(process),
             None => peer_pidfd(&token.socket).map(Arc::new),
         }

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 
 use super::channel::CancelCallback;
 use super::core::{Core, lock};
+use super::opener::Opener;
 use super::quota::Charge;
 use super::token::Token;
 use crate::channel::descriptors::send_all;
@@ -15,6 +16,7 @@ use crate::cred::Caller;
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
 use crate::foreign;
+use crate::pieces::Pieces;
 use crate::primitive::{AtomicBool, AtomicU32, Ordering};
 use crate::sys::dense::Dense;
 use crate::sys::shared::Shared;
@@ -54,7 +56,7 @@ pub(crate) struct Progress {
 /// A first call.
 pub(crate) struct PacketCall {
     token: Arc<Token>,
-    caller: Arc<Caller>,
+    opener: Opener,
     progress: Arc<Progress>,
     /// Until the procedure begins.
     brought: Option<Brought>,
@@ -76,22 +78,23 @@ enum Reply {
 }
 
 impl PacketCall {
-    pub(crate) fn new(
+    pub(super) fn new(
         token: &Arc<Token>,
-        caller: Arc<Caller>,
+        opener: Opener,
         generation: u64,
+        since: Instant,
         brought: Brought,
     ) -> Self {
         let progress = Progress {
             generation,
-            since: Instant::now(),
+            since,
             stage: AtomicU32::new(stage::QUEUED),
             cancelled: AtomicBool::new(false),
             on_cancel: Mutex::new(None),
         };
         Self {
             token: Arc::clone(token),
-            caller,
+            opener,
             progress: Arc::new(progress),
             brought: Some(brought),
             reply: None,
@@ -172,7 +175,7 @@ impl PacketCall {
     }
 
     pub(crate) fn caller(&self) -> Arc<Caller> {
-        Arc::clone(&self.caller)
+        self.opener.caller(&self.token)
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -189,7 +192,7 @@ impl PacketCall {
 
     pub(crate) fn put_reply(
         &mut self,
-        data: &[u8],
+        data: Pieces<'_>,
         descriptors: &[DoorDesc<'_>],
     ) -> Result<(), ReturnError> {
         if self.reply.is_some() {
@@ -198,7 +201,7 @@ impl PacketCall {
         let mut copy = Vec::new();
         copy.try_reserve_exact(data.len())
             .map_err(|_| ReturnError::NoRoom)?;
-        copy.extend_from_slice(data);
+        data.append_to(&mut copy);
         // Last, because it cannot be undone. An opener that has gone, or listens no more, is no error.
         match send_all(&self.token.socket, self.progress.generation, descriptors) {
             Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => {}

@@ -29,7 +29,7 @@ impl Leader {
                 self.rest(token);
                 break;
             }
-            if self.table.might_hold_up(&token.socket) {
+            if self.table.might_hold_up(&token.socket, Instant::now()) {
                 self.runtime.receive_elsewhere(token);
                 break;
             }
@@ -50,7 +50,7 @@ impl Leader {
     pub(super) fn greet(&mut self, token: &Arc<Token>, uid: u32) {
         if token.socket.account().is_over() {
             self.rest(token);
-        } else if self.table.might_hold_up(&token.socket) {
+        } else if self.table.might_hold_up(&token.socket, self.now()) {
             self.runtime.receive_elsewhere(token);
         } else {
             let mut buffer = std::mem::take(&mut self.buffer);
@@ -136,7 +136,7 @@ impl Leader {
     pub(super) fn session(&mut self, session: &Arc<Session>) {
         let mut buffer = [0_u8; CONTROL_BYTES];
         for _ in 0..PACKETS_A_TURN {
-            if self.table.might_hold_up(&session.socket) {
+            if self.table.might_hold_up(&session.socket, Instant::now()) {
                 // Nothing that a client sends here brings any.
                 return session.violated(Violation::Descriptors);
             }

@@ -10,6 +10,7 @@ use crate::channel::small::pack;
 use crate::channel::wait::{Peer, Spent};
 use crate::desc::DoorDesc;
 use crate::error::ReturnError;
+use crate::pieces::Pieces;
 use crate::sys::{cpu, futex};
 use crate::wire::code::{Answer, Failure, Move};
 use crate::wire::layout::{SMALL_REPLY_BYTES, presence};
@@ -45,7 +46,7 @@ impl Duty {
     #[inline]
     pub(super) fn put_reply(
         &mut self,
-        data: &[u8],
+        data: Pieces<'_>,
         descriptors: &[DoorDesc<'_>],
     ) -> Result<(), ReturnError> {
         if self.reply.is_some() {
@@ -60,16 +61,17 @@ impl Duty {
             descriptors: count,
             ..ReplyHead::default()
         };
-        let mut left: &[u8] = &[];
+        let mut left = Pieces::default();
         if total <= SMALL_REPLY_BYTES {
-            head.small = pack(data);
+            head.small = pack(data.small());
             head.part = u32::try_from(data.len()).unwrap_or(0);
         } else {
             left = self.put_first(&mut head, data)?;
         }
-        let aside = match left {
-            [] => None,
-            left => Some(self.aside(left.len(), total, count)?),
+        let aside = if left.is_empty() {
+            None
+        } else {
+            Some(self.aside(left.len(), total, count)?)
         };
         // Last of what can fail: the caller would take them for those of the reply that is tried instead.
         if !descriptors.is_empty() {
@@ -92,8 +94,8 @@ impl Duty {
     fn put_first<'d>(
         &mut self,
         head: &mut ReplyHead,
-        data: &'d [u8],
-    ) -> Result<&'d [u8], ReturnError> {
+        data: Pieces<'d>,
+    ) -> Result<Pieces<'d>, ReturnError> {
         let place = self.put_part(self.cut(head.total), data);
         Ok(head.name(place.ok_or(ReturnError::NoRoom)?, data))
     }
@@ -142,7 +144,7 @@ impl Duty {
     fn put_parts(
         &mut self,
         mut head: ReplyHead,
-        mut left: &[u8],
+        mut left: Pieces<'_>,
         mut aside: Box<Sending>,
     ) -> Prepared {
         let mut cut = self.cut(head.total);
@@ -150,7 +152,7 @@ impl Duty {
         head.descriptors = 0;
         head.answer = Answer::Part.number();
         if self.has_left || !cut.overlaps() {
-            aside.rest.extend_from_slice(left);
+            left.append_to(&mut aside.rest);
             return Prepared {
                 head: Some(head),
                 rest: Some(aside),
@@ -169,7 +171,7 @@ impl Duty {
                     place = self.put_part(cut, left);
                 }
                 Next::Late => {
-                    aside.rest.extend_from_slice(left);
+                    left.append_to(&mut aside.rest);
                     return Prepared {
                         head: None,
                         rest: Some(aside),
@@ -277,7 +279,7 @@ impl Duty {
         else {
             return Err(Violation::Turn);
         };
-        let left = sending.rest.get(sending.sent..).unwrap_or_default();
+        let left = Pieces::one(&sending.rest).after(sending.sent);
         let place = self.put_part(self.cut(sending.total), left);
         let place = place.ok_or(Violation::Value)?;
         let mut reply = ReplyHead {
@@ -308,20 +310,20 @@ impl Duty {
 
     /// Copies the next part into the area; `None` if it does not fit.
     #[inline]
-    fn put_part(&mut self, cut: Cut, left: &[u8]) -> Option<Place> {
+    fn put_part(&mut self, cut: Cut, left: Pieces<'_>) -> Option<Place> {
         let place = self.cursor.place(cut, left.len());
-        let part = left.get(..place.len)?;
+        let part = left.begin(place.len)?;
         let at = self.area_at().saturating_add(place.at);
-        self.area.ours.store(at, part).then_some(place)
+        self.area.ours.store_all(at, part).then_some(place)
     }
 }
 
 impl ReplyHead {
     /// Names a part that lies in the area; returns what is left after it.
     #[inline]
-    fn name<'d>(&mut self, place: Place, left: &'d [u8]) -> &'d [u8] {
+    fn name<'d>(&mut self, place: Place, left: Pieces<'d>) -> Pieces<'d> {
         self.part = u32::try_from(place.len).unwrap_or(0);
         self.part_at = u32::try_from(place.at).unwrap_or(0);
-        left.get(place.len..).unwrap_or_default()
+        left.after(place.len)
     }
 }

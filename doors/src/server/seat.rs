@@ -46,6 +46,7 @@ use super::core::lock;
 use super::desk::Unsent;
 use super::known::Known;
 use super::leader::{Leader, live};
+use super::near::Near;
 use super::packet::PacketCall;
 use super::runtime::{Runtime, Source};
 use super::token::Token;
@@ -213,10 +214,12 @@ impl Seat {
             here.leave();
             None
         };
-        let is_quick = credit.ran(is_keen, begun.elapsed());
+        let ended = Instant::now();
+        let is_quick = credit.ran(is_keen, ended.saturating_duration_since(begun));
         let back = lock(&self.left).take_back(is_quick);
         let left = back.map(|(mut leader, bell)| {
             leader.watch.credit = credit;
+            leader.brief.ended = Some(ended);
             if bell == Bell::Silence {
                 post.silence(&runtime);
             }
@@ -274,8 +277,8 @@ impl Watch {
     }
 
     /// Who has made this connection, if that is who has called last.
-    pub(super) fn knows(&self, token: &Token) -> Option<Arc<Process>> {
-        self.last.as_ref()?.is_at(token)
+    pub(super) fn knows(&self, token: &Token, near: &mut Near) -> Option<Arc<Process>> {
+        self.last.as_ref()?.is_at(token, near)
     }
 
     /// Whether the alarm goes off at some time.

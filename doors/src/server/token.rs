@@ -102,6 +102,12 @@ impl Token {
         }
     }
 
+    /// Whether every known caller of this user is admitted: then nobody needs to know its groups.
+    pub(crate) fn admits_user(&self, uid: u32) -> bool {
+        let by_name = self.access.as_ref();
+        self.core.access.admits_user(uid) && by_name.is_none_or(|access| access.admits_user(uid))
+    }
+
     /// Whether somebody else may hold it.
     pub(crate) fn is_reference(&self) -> bool {
         !matches!(self.origin, Origin::Own)

@@ -40,24 +40,6 @@ impl User {
         }))
     }
 
-    /// Whether so many descriptors may be sent to it.
-    pub(super) fn may_be_sent(&self, count: usize) -> bool {
-        let most = self.0.most_unread;
-        most.is_none_or(|most| self.0.unread.has_room_for(count, most()))
-    }
-
-    /// So many were sent to it.
-    pub(super) fn was_sent(&self, socket: &OwnedFd, count: usize) {
-        if self.0.most_unread.is_some() {
-            self.0.unread.add(socket, count);
-        }
-    }
-
-    /// A socket goes on elsewhere.
-    pub(super) fn forget(&self, socket: &OwnedFd) {
-        self.0.unread.forget(socket);
-    }
-
     /// How many sockets we keep because it leaves unread what was sent there, by the last look.
     pub(crate) fn kept(&self) -> usize {
         self.0.unread.kept()
@@ -77,17 +59,13 @@ impl User {
     pub(crate) fn has_accounts(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
-
-    /// Tells users apart for as long as an account of either exists.
-    pub(super) fn number(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
-    }
 }
 
 /// The counts of one source.
 #[derive(Debug, Default)]
 struct Own {
-    user: User,
+    /// `None` if nobody knows it: then nothing but the source is limited.
+    user: Option<User>,
     /// Not closed yet.
     closing: AtomicUsize,
     /// In the close itself.
@@ -102,18 +80,51 @@ impl Account {
     /// Of a new source; the default is one whose user nobody knows.
     pub(crate) fn of(user: &User) -> Self {
         Self(Arc::new(Own {
-            user: user.clone(),
+            user: Some(user.clone()),
             ..Own::default()
         }))
     }
 
-    pub(crate) fn user(&self) -> &User {
-        &self.0.user
+    fn user(&self) -> Option<&All> {
+        self.0.user.as_ref().map(|user| &*user.0)
+    }
+
+    /// Whether so many descriptors may be sent to its user.
+    pub(super) fn may_be_sent(&self, count: usize) -> bool {
+        self.user().is_none_or(|user| {
+            let most = user.most_unread;
+            most.is_none_or(|most| user.unread.has_room_for(count, most()))
+        })
+    }
+
+    /// So many were sent to its user on this socket.
+    pub(super) fn was_sent(&self, socket: &OwnedFd, count: usize) {
+        if let Some(user) = self.user()
+            && user.most_unread.is_some()
+        {
+            user.unread.add(socket, count);
+        }
+    }
+
+    /// A socket goes on elsewhere.
+    pub(super) fn forget(&self, socket: &OwnedFd) {
+        if let Some(user) = self.user() {
+            user.unread.forget(socket);
+        }
     }
 
     /// A socket of this source is not used any more: it comes back to be closed, unless it is kept.
     pub(super) fn leave(&self, socket: OwnedFd) -> Option<OwnedFd> {
-        self.0.user.0.unread.leave(socket, self)
+        match self.user() {
+            Some(user) => user.unread.leave(socket, self),
+            None => Some(socket),
+        }
+    }
+
+    /// Tells users apart for as long as an account of either exists; a source whose user nobody knows is one by itself.
+    pub(super) fn user_number(&self) -> usize {
+        self.user()
+            .map_or(self.number(), |user| std::ptr::from_ref(user).addr())
     }
 
     /// How many descriptors of this source are not closed yet.
@@ -134,10 +145,15 @@ impl Account {
     /// Whether the source, or all of its user, has us close so many that nothing more is read there. One that has us
     /// close few is not asked for its user's: calls without descriptors pay for two loads.
     pub(crate) fn is_over(&self) -> bool {
-        let user = &self.0.user;
-        let closing = user.closing();
-        let most = || user.0.most.map_or(usize::MAX, |most| most());
-        self.is_to_blame() || (closing > BACKLOG && closing > most())
+        let user_is_over = || {
+            let Some(user) = self.user() else {
+                return false;
+            };
+            let closing = user.closing.load(Ordering::Relaxed);
+            let most = || user.most.map_or(usize::MAX, |most| most());
+            closing > BACKLOG && closing > most()
+        };
+        self.is_to_blame() || user_is_over()
     }
 
     /// Whether it is the source itself that has us close so many.
@@ -148,7 +164,9 @@ impl Account {
     /// The counts are only compared with bounds: no order with anything else is needed.
     pub(super) fn add(&self, count: usize) {
         self.0.closing.fetch_add(count, Ordering::Relaxed);
-        self.0.user.0.closing.fetch_add(count, Ordering::Relaxed);
+        if let Some(user) = self.user() {
+            user.closing.fetch_add(count, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn begins_one(&self) {
@@ -158,7 +176,9 @@ impl Account {
     pub(super) fn closed_one(&self) {
         self.0.begun.fetch_sub(1, Ordering::Relaxed);
         self.0.closing.fetch_sub(1, Ordering::Relaxed);
-        self.0.user.0.closing.fetch_sub(1, Ordering::Relaxed);
+        if let Some(user) = self.user() {
+            user.closing.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn allow(cpus: &Cpus) -> Result<()> {
     let mask = std::ptr::from_ref(cpus).expose_provenance();
     let arguments = [THIS_THREAD_NUMBER, size_of::<Cpus>(), mask, 0];
     // SAFETY: the kernel reads the mask, which is live and of that size (sched_setaffinity(2)).
-    unsafe { raw::call(libc::SYS_sched_setaffinity, arguments) }
+    unsafe { raw::call(libc::SYS_sched_setaffinity, arguments).map(drop) }
 }
 
 /// Lets the calling thread run on these only, for a time: threads that it starts do not inherit that.

@@ -1,9 +1,12 @@
 //! The processor under the calling thread.
-#![expect(unsafe_code, reason = "sched_getcpu and sched_yield of the C library")]
+#![expect(
+    unsafe_code,
+    reason = "sched_getcpu of the C library, and a system call"
+)]
 
 use std::time::Instant;
 
-use super::{affinity, rseq};
+use super::{affinity, raw, rseq};
 use crate::primitive::{AtomicU32, Ordering};
 
 /// The number of the processor that runs the calling thread at this moment; it may be stale when it is used.
@@ -25,7 +28,8 @@ fn ask_library() -> u32 {
 /// Lets another runnable thread of this processor go first.
 #[inline]
 pub(crate) fn yield_now() {
-    std::thread::yield_now();
+    // SAFETY: it takes no arguments and cannot fail (sched_yield(2)).
+    let _done = unsafe { raw::call(libc::SYS_sched_yield, []) };
 }
 
 /// How many `pause` instructions pass in about one microsecond on this machine (at least 1).

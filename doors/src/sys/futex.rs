@@ -79,5 +79,5 @@ unsafe fn futex(
         timeout.expose_provenance(),
     ];
     // SAFETY: the caller's promise.
-    unsafe { raw::call(libc::SYS_futex, arguments) }
+    unsafe { raw::call(libc::SYS_futex, arguments).map(drop) }
 }

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use nix::errno::Errno;
 use nix::sys::stat::stat;
+#[cfg(feature = "derive")]
+use nix::unistd::{Group, User};
 
 use super::{Result, fork};
 use crate::primitive::{AtomicU64, Ordering};
@@ -40,6 +42,27 @@ impl ProcessIds {
 /// Our effective uid.
 pub(crate) fn effective_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
+}
+
+/// The user with this name.
+#[cfg(feature = "derive")]
+pub(crate) fn user_named(name: &str) -> Result<Option<u32>> {
+    found(User::from_name(name).map(|user| user.map(|user| user.uid.as_raw())))
+}
+
+/// The group with this name.
+#[cfg(feature = "derive")]
+pub(crate) fn group_named(name: &str) -> Result<Option<u32>> {
+    found(Group::from_name(name).map(|group| group.map(|group| group.gid.as_raw())))
+}
+
+/// Sources of names say in several ways that they have none (`getgrnam_r(3)`).
+#[cfg(feature = "derive")]
+fn found(found: Result<Option<u32>>) -> Result<Option<u32>> {
+    match found {
+        Err(Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM) => Ok(None),
+        other => other,
+    }
 }
 
 /// The ids that stand for all those without a name in our user namespace, where there are any.

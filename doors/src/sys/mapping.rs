@@ -93,6 +93,14 @@ impl Mapping {
         true
     }
 
+    /// As [`store`](Self::store), of two pieces one after the other. If the second does not fit, the first may have been copied.
+    #[inline]
+    #[must_use]
+    pub(crate) fn store_all(&self, offset: usize, [first, then]: [&[u8]; 2]) -> bool {
+        self.store(offset, first)
+            && (then.is_empty() || self.store(offset.saturating_add(first.len()), then))
+    }
+
     /// Appends `count` bytes at `offset` to `into`: the one copy out of memory that the peer can write.
     /// False (nothing appended) if they are not all inside the window or memory is short.
     #[inline]

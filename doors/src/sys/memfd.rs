@@ -11,11 +11,12 @@ use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use nix::unistd::{Whence, lseek};
 
 use super::Result;
+use super::draft::Draft;
 
 /// `F_SEAL_FUTURE_WRITE` (linux/fcntl.h, Linux 5.1): nobody can get a new writable mapping.
 const FUTURE_WRITE: i32 = 0x10;
 /// The seals of memory that nobody can change any more.
-const FROZEN: i32 =
+pub(super) const FROZEN: i32 =
     libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE | libc::F_SEAL_SEAL;
 
 /// Creates `len` bytes of zeroed memory that can never change its size.
@@ -34,7 +35,7 @@ pub(crate) fn create(name: &std::ffi::CStr, len: usize) -> Result<OwnedFd> {
 }
 
 /// Memory of this size, which is not there yet.
-fn sized(name: &std::ffi::CStr, len: usize) -> Result<OwnedFd> {
+pub(super) fn sized(name: &std::ffi::CStr, len: usize) -> Result<OwnedFd> {
     let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
     refuse_beyond_file_limit(len)?;
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
@@ -51,7 +52,7 @@ fn sized(name: &std::ffi::CStr, len: usize) -> Result<OwnedFd> {
 }
 
 /// Beyond `RLIMIT_FSIZE` the kernel would raise SIGXFSZ, which kills by default (setrlimit(2)).
-fn refuse_beyond_file_limit(len: i64) -> Result<()> {
+pub(super) fn refuse_beyond_file_limit(len: i64) -> Result<()> {
     let (soft, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
     if u64::try_from(len).is_ok_and(|len| len > soft) {
         Err(Errno::EFBIG)
@@ -107,20 +108,11 @@ fn sealed_len(memfd: impl AsFd, wanted: i32) -> Result<usize> {
     usize::try_from(stat.st_size).map_err(|_| Errno::EINVAL)
 }
 
-/// Creates memory that holds `data` and that nobody can ever change again. The pages come with what is written, which lack of
-/// memory makes an error.
+/// Creates memory that holds `data` and that nobody can ever change again.
 pub(crate) fn frozen(name: &std::ffi::CStr, data: &[u8]) -> Result<OwnedFd> {
-    let memfd = sized(name, data.len())?;
-    let mut at: i64 = 0;
-    let mut left = data;
-    while !left.is_empty() {
-        let written = nix::sys::uio::pwrite(&memfd, left, at)?;
-        left = left.get(written..).unwrap_or_default();
-        at = at.saturating_add(i64::try_from(written).unwrap_or(i64::MAX));
-    }
-    let seals = SealFlag::from_bits_retain(FROZEN);
-    fcntl(&memfd, FcntlArg::F_ADD_SEALS(seals))?;
-    Ok(memfd)
+    let mut draft = Draft::new(name)?;
+    draft.write(data)?;
+    draft.freeze()
 }
 
 /// The length of memory that nobody can ever change again; `EINVAL` if it is anything else.

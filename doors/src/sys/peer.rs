@@ -1,5 +1,5 @@
 //! The process at the other end of a socket.
-#![expect(unsafe_code, reason = "SO_PEERGROUPS lacks a safe wrapper")]
+#![expect(unsafe_code, reason = "socket options are raw pointers")]
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -7,8 +7,8 @@ use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sys::socket::{getsockopt, sockopt};
 
-use super::Result;
 use super::process::{Process, is_quiet};
+use super::{Result, raw};
 
 /// The most supplementary groups that a process can have (`NGROUPS_MAX`, credentials(7)).
 const MAX_GROUPS: usize = 65_536;
@@ -28,12 +28,24 @@ pub(crate) struct PeerCred {
 
 /// Asks a connected socket for its peer's pid, effective uid and effective gid.
 pub(crate) fn peer_cred(socket: impl AsFd) -> Result<PeerCred> {
-    let cred = getsockopt(&socket, sockopt::PeerCredentials)?;
-    Ok(PeerCred {
-        pid: cred.pid(),
-        uid: cred.uid(),
-        gid: cred.gid(),
-    })
+    let mut cred = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut len = libc::socklen_t::try_from(size_of_val(&cred)).unwrap_or(0);
+    let arguments = [
+        raw::descriptor(socket.as_fd()),
+        raw::number(libc::SOL_SOCKET.unsigned_abs()),
+        raw::number(libc::SO_PEERCRED.unsigned_abs()),
+        (&raw mut cred).expose_provenance(),
+        (&raw mut len).expose_provenance(),
+    ];
+    // SAFETY: the kernel writes no more than `len` bytes, the size of what is there, and any bytes are credentials; both
+    // live across the call (getsockopt(2)).
+    unsafe { raw::call(libc::SYS_getsockopt, arguments)? };
+    let libc::ucred { pid, uid, gid } = cred;
+    Ok(PeerCred { pid, uid, gid })
 }
 
 /// Asks a connected socket for its peer's supplementary groups, as of the moment of [`peer_cred`].

@@ -55,7 +55,7 @@ impl Shared {
 
     /// Whether so many descriptors may be sent: whoever receives here, or its user, has left too many unread (`ETOOMANYREFS`).
     pub(crate) fn may_send(&self, count: usize) -> Result<()> {
-        let may = count == 0 || self.account.user().may_be_sent(count);
+        let may = count == 0 || self.account.may_be_sent(count);
         may.then_some(()).ok_or(Errno::ETOOMANYREFS)
     }
 
@@ -63,7 +63,7 @@ impl Shared {
     pub(crate) fn send(&self, parts: &[&[u8]], fds: &[BorrowedFd<'_>]) -> Result<()> {
         socket::send(self, parts, fds)?;
         if !fds.is_empty() {
-            self.account.user().was_sent(&self.socket, fds.len());
+            self.account.was_sent(&self.socket, fds.len());
             self.has_sent.store(true, Ordering::Release);
         }
         Ok(())
@@ -125,7 +125,7 @@ impl Drop for Shared {
         let mut socket = unsafe { ManuallyDrop::take(&mut self.socket) };
         if self.has_sent.load(Ordering::Acquire) {
             if self.lives_on.load(Ordering::Acquire) {
-                self.account.user().forget(&socket);
+                self.account.forget(&socket);
             } else if let Some(read) = self.account.leave(socket) {
                 socket = read;
             } else {

@@ -4,7 +4,7 @@
 //! descriptors, and every rule about ancillary data is kept here.
 #![expect(
     unsafe_code,
-    reason = "socket options are raw pointers, and accept4 returns a raw number"
+    reason = "socket options are raw pointers, accept4 is a system call and returns a raw number"
 )]
 
 mod control;
@@ -13,9 +13,10 @@ mod receive;
 mod send;
 
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 pub(crate) use self::look::{Next, next, peek};
@@ -23,8 +24,8 @@ pub(crate) use self::receive::{
     Received, receive, receive_after_hang_up, receive_past_reset, receive_patiently,
 };
 pub(crate) use self::send::send;
-use super::Result;
 use super::process::Process;
+use super::{Result, raw};
 
 /// The most descriptors that one packet carries (`SCM_MAX_FD`, unix(7)).
 pub(crate) const DESCRIPTORS_PER_PACKET: usize = 253;
@@ -139,18 +140,39 @@ pub(crate) enum Seen {
 
 /// A look that takes less than a receive.
 pub(crate) fn look(socket: impl AsFd) -> Seen {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-    let found = poll(&mut fds, PollTimeout::ZERO);
-    let [fd] = &fds;
-    let hung_up = fd
-        .revents()
-        .is_some_and(|at| at.contains(PollFlags::POLLHUP));
-    match found {
-        Ok(0) => Seen::Nothing,
-        Ok(_) if hung_up => Seen::End,
+    let [seen] = look_at([socket.as_fd()]);
+    seen
+}
+
+/// The same at several at once.
+pub(crate) fn look_at<const SOCKETS: usize>(sockets: [BorrowedFd<'_>; SOCKETS]) -> [Seen; SOCKETS] {
+    let mut fds = sockets.map(|socket| PollFd::new(socket, PollFlags::POLLIN));
+    let found = poll_now(&mut fds);
+    fds.map(|fd| match fd.revents() {
+        // If nobody can look, a receive tells why.
+        _ if found.is_err() => Seen::Something,
+        Some(at) if at.is_empty() => Seen::Nothing,
+        Some(at) if at.contains(PollFlags::POLLHUP) => Seen::End,
         _ => Seen::Something,
-    }
+    })
+}
+
+/// A poll(2) that does not wait.
+fn poll_now(fds: &mut [PollFd<'_>]) -> Result<()> {
+    let list = [fds.as_mut_ptr().expose_provenance(), fds.len()];
+    #[cfg(target_arch = "x86_64")]
+    let (number, arguments) = (libc::SYS_poll, [list[0], list[1], 0, 0, 0]);
+    // Elsewhere the kernel has its successor only.
+    #[cfg(not(target_arch = "x86_64"))]
+    let at_once = [0_i64; 2];
+    #[cfg(not(target_arch = "x86_64"))]
+    let (number, arguments) = (
+        libc::SYS_ppoll,
+        [list[0], list[1], at_once.as_ptr().expose_provenance(), 0, 0],
+    );
+    // SAFETY: the list is one of `pollfd`s, as which `PollFd` is laid out (`repr(transparent)`), and lives across the call, as
+    // does a time of zero seconds and nanoseconds.
+    unsafe { raw::call(number, arguments).map(drop) }
 }
 
 /// Whether there is something to receive, be it the end or an error.
@@ -167,8 +189,16 @@ pub(crate) fn is_hung_up(socket: impl AsFd) -> bool {
 /// was made.
 #[expect(clippy::disallowed_methods, reason = "accept4 returns a raw number")]
 pub(crate) fn accept(listener: impl AsFd) -> Result<OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let number = nix::sys::socket::accept4(listener.as_fd().as_raw_fd(), flags)?;
+    let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    let arguments = [
+        raw::descriptor(listener.as_fd()),
+        0,
+        0,
+        raw::number(flags.unsigned_abs()),
+    ];
+    // SAFETY: nobody asks for the other side's address (accept4(2)).
+    let number = unsafe { raw::call(libc::SYS_accept4, arguments)? };
+    let number = i32::try_from(number).map_err(|_| Errno::EBADF)?;
     // SAFETY: accept4 has just installed this number for us alone.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

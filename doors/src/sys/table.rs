@@ -42,13 +42,12 @@ impl Table {
     }
 
     /// Whether to receive the next packet might last: it brings descriptors, and there may be no room for them.
-    pub(crate) fn might_hold_up(&self, socket: impl AsFd) -> bool {
-        !self.has_room() && socket::next(socket) == Next::Descriptors
+    pub(crate) fn might_hold_up(&self, socket: impl AsFd, now: Instant) -> bool {
+        !self.has_room(now) && socket::next(socket) == Next::Descriptors
     }
 
     /// Whether there is room for what one packet can bring.
-    fn has_room(&self) -> bool {
-        let now = Instant::now();
+    fn has_room(&self, now: Instant) -> bool {
         let mut seen = lock(&self.seen);
         let is_good = |at| now.saturating_duration_since(at) < GOOD_FOR;
         if !seen.at.is_some_and(is_good) {
@@ -85,12 +84,12 @@ mod tests {
 
     #[test]
     fn a_process_with_few_descriptors_has_room() {
-        assert!(Table::open().has_room());
+        assert!(Table::open().has_room(Instant::now()));
         let blind = Table {
             directory: None,
             seen: Mutex::default(),
         };
-        assert!(blind.has_room());
+        assert!(blind.has_room(Instant::now()));
     }
 
     #[test]
@@ -101,10 +100,10 @@ mod tests {
             at,
             left: DESCRIPTORS_PER_PACKET + MARGIN,
         };
-        assert!(table.has_room());
+        assert!(table.has_room(Instant::now()));
         table.took(1);
-        assert!(!table.has_room());
+        assert!(!table.has_room(Instant::now()));
         *lock(&table.seen) = Seen::default();
-        assert!(table.has_room());
+        assert!(table.has_room(Instant::now()));
     }
 }

@@ -13,6 +13,9 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::{Result, memfd};
 
+/// How every mapping is aligned, at least.
+pub(crate) const PAGE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+
 /// Frozen memory, mapped.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -33,7 +36,7 @@ impl View {
             return Ok(Err(len));
         }
         let Some(size) = NonZeroUsize::new(len) else {
-            let base = NonNull::dangling();
+            let base = NonNull::without_provenance(PAGE);
             return Ok(Ok(Self { base, len }));
         };
         // A private mapping: kernels before 6.7 refuse a shared one of memory that is sealed against writing, even for

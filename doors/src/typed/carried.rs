@@ -11,6 +11,7 @@ use super::decode::Decoder;
 use super::encode::{Encoder, Unwritable};
 use super::error::Malformed;
 use super::shape::Shape;
+use super::travel;
 use crate::desc::DoorDesc;
 use crate::door::Door;
 
@@ -108,7 +109,7 @@ impl Carried for Door {
 
 /// A reference of its own for the receiver.
 fn minted(door: &Door) -> Result<DoorDesc<'static>, Unwritable> {
-    door.to_desc().map_err(|_| Unwritable::Itself)
+    travel::to_desc(door).map_err(|_| Unwritable::Itself)
 }
 
 impl<C: Carried> Carried for Option<C> {
@@ -137,12 +138,12 @@ impl<C: Carried> Carried for Option<C> {
 
 impl<C: Carried> Carried for Vec<C> {
     fn lend<'fd>(&'fd self, parcel: &mut Parcel<'_, 'fd>) -> Result<(), Unwritable> {
-        Encoder(parcel.bytes).count(self.len())?;
+        Encoder::new(parcel.bytes).count(self.len())?;
         self.iter().try_for_each(|each| each.lend(parcel))
     }
 
     fn release(self, parcel: &mut Parcel<'_, 'static>) -> Result<(), Unwritable> {
-        Encoder(parcel.bytes).count(self.len())?;
+        Encoder::new(parcel.bytes).count(self.len())?;
         self.into_iter().try_for_each(|each| each.release(parcel))
     }
 

@@ -1,36 +1,49 @@
 //! Bytes into values, as the page of the module lays them out; what borrows points into the bytes.
 //!
-//! Nothing is spent on what is not there: the depth of values and the number of their elements are bounded, and no memory is
-//! asked for that the bytes could not fill.
+//! Nothing is spent on what is not there: the depth of values, the stack that they take and the number of their elements are
+//! bounded, and no memory is asked for that the bytes could not fill.
+
+mod parts;
 
 use std::fmt::Display;
 
-use serde::de::value::U32Deserializer;
-use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
-};
+use serde::de::{Deserializer, Error, Visitor};
 
+use self::parts::{Parts, parts};
+use super::encode::IN_FRONT;
 use super::error::Malformed;
 use super::fd::NO_DESCRIPTOR;
+use super::front::Front;
+use super::room::Room;
 
 /// How deep values may be nested: each sequence, map, tuple, structure, variant, newtype and `Some` is a level.
 ///
-/// The stack is finite, and a few bytes per level are enough to go down a recursive type.
+/// The stack is finite, and a few bytes per level are enough to go down a recursive type. Where a level takes much of it, there are
+/// fewer: values have three quarters of what is left of their thread's.
 pub const DEPTH: u32 = 128;
 
 /// So many elements may take no byte at all, as those of a `Vec<()>` do. All others take at least one.
 const EMPTY_ELEMENTS: usize = 65_536;
 
+/// Where a larger value begins the stack is looked at, which takes half a nanosecond: more than small ones have to spare.
+const SMALL: usize = 128;
+
+/// So many levels below the first, too: what a `Deserialize` has on the stack is more than its value, perhaps.
+const LEVELS: u32 = 8;
+
 impl Error for Malformed {
-    /// Of what a type says when it refuses a value, one thing can travel.
+    /// Of what a type says when it refuses a value, few things can travel.
     #[cold]
     fn custom<T: Display>(message: T) -> Self {
-        if message.to_string() == NO_DESCRIPTOR {
-            Self::NoDescriptor
-        } else {
-            Self::BadValue
+        let message = message.to_string();
+        if message == NO_DESCRIPTOR {
+            return Self::NoDescriptor;
         }
+        // What a value inside another one says.
+        [Self::NotFrozen, Self::TooLarge, Self::NoRoom]
+            .into_iter()
+            .find(|reason| reason.to_string() == message)
+            .unwrap_or(Self::BadValue)
     }
 }
 
@@ -38,28 +51,33 @@ impl Error for Malformed {
 #[derive(Debug)]
 pub(super) struct Decoder<'data> {
     rest: &'data [u8],
+    /// Bytes that lie before the values.
+    front: Front<'data>,
     /// Levels that are left.
     depth: u32,
+    room: Room,
     /// Elements that are left to all sequences and maps together.
     elements: usize,
 }
 
 impl<'data> Decoder<'data> {
-    pub(super) fn new(data: &'data [u8]) -> Self {
+    pub(super) fn new(front: Front<'data>, data: &'data [u8]) -> Self {
         Self {
             rest: data,
+            front,
             depth: DEPTH,
+            room: Room::here(),
             elements: data.len().saturating_add(EMPTY_ELEMENTS),
         }
     }
 
     /// Whether nothing is left.
     pub(super) fn is_at_end(&self) -> bool {
-        self.rest.is_empty()
+        self.rest.is_empty() && self.front.is_none()
     }
 
     #[inline]
-    fn fixed<const LEN: usize>(&mut self) -> Result<[u8; LEN], Malformed> {
+    pub(super) fn fixed<const LEN: usize>(&mut self) -> Result<[u8; LEN], Malformed> {
         let (bytes, rest) = self.rest.split_first_chunk().ok_or(Malformed::Short)?;
         self.rest = rest;
         Ok(*bytes)
@@ -73,10 +91,31 @@ impl<'data> Decoder<'data> {
 
     #[inline]
     fn bytes(&mut self) -> Result<&'data [u8], Malformed> {
-        let count = self.count()?;
+        let count = u32::from_le_bytes(self.fixed()?);
+        if count == IN_FRONT {
+            return self.front.take().lent().ok_or(Malformed::Short);
+        }
+        self.part(usize::try_from(count).map_err(|_| Malformed::TooMany)?)
+    }
+
+    /// So many bytes as they are.
+    #[inline]
+    pub(super) fn part(&mut self, count: usize) -> Result<&'data [u8], Malformed> {
         let (bytes, rest) = self.rest.split_at_checked(count).ok_or(Malformed::Short)?;
         self.rest = rest;
         Ok(bytes)
+    }
+
+    /// Bytes of the receiver's own: those before the values are not copied.
+    #[inline]
+    pub(super) fn own_bytes(&mut self) -> Result<Vec<u8>, Malformed> {
+        if self.rest.first_chunk() == Some(&IN_FRONT.to_le_bytes())
+            && let Some(own) = self.front.own()
+        {
+            let _mark: [u8; 4] = self.fixed()?;
+            return Ok(own);
+        }
+        self.bytes().map(<[u8]>::to_vec)
     }
 
     #[inline]
@@ -109,6 +148,10 @@ impl<'data> Decoder<'data> {
         take: impl FnOnce(&mut Self) -> Result<T, Malformed>,
     ) -> Result<T, Malformed> {
         self.depth = self.depth.checked_sub(1).ok_or(Malformed::TooDeep)?;
+        let is_looked_at = size_of::<T>() > SMALL || self.depth.is_multiple_of(LEVELS);
+        if is_looked_at && !self.room.is_left() {
+            return Err(Malformed::TooDeep);
+        }
         let value = take(self)?;
         // After an error nothing is read any more.
         self.depth = self.depth.saturating_add(1);
@@ -252,7 +295,7 @@ impl<'data> Deserializer<'data> for &mut Decoder<'data> {
     fn deserialize_map<V: Visitor<'data>>(self, visitor: V) -> Result<V::Value, Malformed> {
         let left = self.elements()?;
         self.down(|decoder| {
-            let mut entries = Parts { decoder, left };
+            let mut entries = Parts::new(decoder, left);
             let value = visitor.visit_map(&mut entries)?;
             entries.end(value)
         })
@@ -276,136 +319,5 @@ impl<'data> Deserializer<'data> for &mut Decoder<'data> {
         visitor: V,
     ) -> Result<V::Value, Malformed> {
         self.down(|decoder| visitor.visit_enum(decoder))
-    }
-}
-
-/// Takes parts of known number.
-#[inline]
-fn parts<'data, V: Visitor<'data>>(
-    decoder: &mut Decoder<'data>,
-    left: usize,
-    visitor: V,
-) -> Result<V::Value, Malformed> {
-    let mut parts = Parts { decoder, left };
-    let value = visitor.visit_seq(&mut parts)?;
-    parts.end(value)
-}
-
-/// Elements, fields or entries.
-struct Parts<'d, 'data> {
-    decoder: &'d mut Decoder<'data>,
-    left: usize,
-}
-
-impl Parts<'_, '_> {
-    /// A visitor that has enough before the end would have what comes next read the rest.
-    #[inline]
-    fn end<T>(&self, value: T) -> Result<T, Malformed> {
-        if self.left > 0 {
-            return Err(Malformed::BadValue);
-        }
-        Ok(value)
-    }
-
-    /// At most as many as bytes are left: so much memory may be asked for at once.
-    #[inline]
-    fn hint(&self) -> usize {
-        self.left.min(self.decoder.rest.len())
-    }
-}
-
-impl<'data> SeqAccess<'data> for &mut Parts<'_, 'data> {
-    type Error = Malformed;
-
-    #[inline]
-    fn next_element_seed<S: DeserializeSeed<'data>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Malformed> {
-        let Some(left) = self.left.checked_sub(1) else {
-            return Ok(None);
-        };
-        self.left = left;
-        seed.deserialize(&mut *self.decoder).map(Some)
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.hint())
-    }
-}
-
-impl<'data> MapAccess<'data> for &mut Parts<'_, 'data> {
-    type Error = Malformed;
-
-    #[inline]
-    fn next_key_seed<S: DeserializeSeed<'data>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Malformed> {
-        self.next_element_seed(seed)
-    }
-
-    #[inline]
-    fn next_value_seed<S: DeserializeSeed<'data>>(
-        &mut self,
-        seed: S,
-    ) -> Result<S::Value, Malformed> {
-        seed.deserialize(&mut *self.decoder)
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.hint())
-    }
-}
-
-impl<'data> EnumAccess<'data> for &mut Decoder<'data> {
-    type Error = Malformed;
-    type Variant = Self;
-
-    #[inline]
-    fn variant_seed<S: DeserializeSeed<'data>>(
-        self,
-        seed: S,
-    ) -> Result<(S::Value, Self), Malformed> {
-        let number = u32::from_le_bytes(self.fixed()?);
-        let number: U32Deserializer<Malformed> = number.into_deserializer();
-        Ok((seed.deserialize(number)?, self))
-    }
-}
-
-impl<'data> VariantAccess<'data> for &mut Decoder<'data> {
-    type Error = Malformed;
-
-    #[inline]
-    fn unit_variant(self) -> Result<(), Malformed> {
-        Ok(())
-    }
-
-    #[inline]
-    fn newtype_variant_seed<S: DeserializeSeed<'data>>(
-        self,
-        seed: S,
-    ) -> Result<S::Value, Malformed> {
-        seed.deserialize(self)
-    }
-
-    #[inline]
-    fn tuple_variant<V: Visitor<'data>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Malformed> {
-        parts(self, len, visitor)
-    }
-
-    #[inline]
-    fn struct_variant<V: Visitor<'data>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Malformed> {
-        parts(self, fields.len(), visitor)
     }
 }

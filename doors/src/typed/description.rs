@@ -1,6 +1,7 @@
 //! An interface as a server describes it to whoever asks.
 
-use std::fmt;
+use std::collections::BTreeSet;
+use std::fmt::{self, Write as _};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -8,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::client::Target;
 use super::error::{ProcedureError, Refused, Theirs};
 use super::frame::{self, Results};
-use super::interface::{Interface, Method, Version};
-use super::shape::Shape;
+use super::interface::{CODEC, Interface, Method, Version};
+use super::line::Line;
+use super::shape::{Shape, Type};
 use crate::desc::DoorDesc;
 use crate::door::{Door, Reply};
 
@@ -23,6 +25,8 @@ pub struct Description {
     pub version: Version,
     /// What is written above it in the source.
     pub docs: String,
+    /// How its values are put into bytes: [`CODEC`](super::CODEC) as a rule.
+    pub codec: String,
     /// Its methods, in the order of the source.
     pub methods: Vec<MethodDescription>,
 }
@@ -33,7 +37,7 @@ pub struct Description {
 pub struct MethodDescription {
     /// Its number.
     pub number: u16,
-    /// Its tag, which goes before each call of it.
+    /// Its tag, which goes with each call of it.
     pub tag: [u8; 5],
     /// Its name.
     pub name: String,
@@ -41,6 +45,8 @@ pub struct MethodDescription {
     pub signature: String,
     /// What is written above it in the source.
     pub docs: String,
+    /// The types that its shapes name.
+    pub types: Vec<Type>,
     /// The names of its arguments, and what they look like.
     pub arguments: Vec<(String, Shape)>,
     /// What its result looks like.
@@ -57,6 +63,7 @@ impl Description {
             name: interface.name().to_owned(),
             version: interface.version(),
             docs: interface.docs().to_owned(),
+            codec: interface.codec().to_owned(),
             methods: interface
                 .methods()
                 .iter()
@@ -88,6 +95,7 @@ impl MethodDescription {
             name: method.name().to_owned(),
             signature: method.signature().to_owned(),
             docs: method.docs().to_owned(),
+            types: values.types().to_vec(),
             arguments: values.arguments().iter().map(named).collect(),
             result: values.outcome().0.clone(),
             error: values.outcome().1.cloned(),
@@ -109,27 +117,39 @@ impl MethodDescription {
         descriptors: Vec<DoorDesc<'_>>,
         deadline: Option<Instant>,
     ) -> Result<Reply, ProcedureError<Reply>> {
-        let mut data = Vec::new();
-        frame::begin_call(self.number, self.tag, &mut data);
-        data.extend_from_slice(arguments);
+        let mut data = arguments.to_vec();
+        frame::end_call(self.number, self.tag, deadline, 0, &mut data);
         let mut results = Vec::new();
         let descriptors = door
             .call_into(&data, descriptors, deadline, &mut results)
             .map_err(ProcedureError::Call)?;
         let differ = |theirs: Theirs| Refused::OtherInterface {
             theirs: format!("{} {} `{}`", theirs.name, theirs.version, theirs.signature),
-            ours: format!("`{}`", self.signature),
+            ours: format!("`{}`", Line(&self.signature)),
         };
         let bytes = |data: &[u8]| Reply {
             data: data.to_vec(),
             descriptors,
         };
-        match frame::open_results(&results, differ) {
+        let front = frame::front_of_results(&results);
+        let moved = front.map(|count| count.and_then(|count| frame::in_place(&mut results, count)));
+        let opened = match moved {
+            None | Some(Ok(())) => frame::open_results(&results, differ),
+            Some(Err(reason)) => Err(reason),
+        };
+        match opened {
             Ok(Results::Value(value)) => Ok(bytes(value)),
             Ok(Results::Error(error)) => Err(ProcedureError::Returned(bytes(error))),
             Ok(Results::Refused(reason)) => Err(ProcedureError::Refused {
                 door: door.label(),
                 reason,
+            }),
+            Ok(Results::NotAllowed(uid)) => Err(ProcedureError::Refused {
+                door: door.label(),
+                reason: Refused::NotAllowed {
+                    method: self.name.clone(),
+                    uid,
+                },
             }),
             Ok(Results::ValueLost) => Err(ProcedureError::ValueLost { door: door.label() }),
             Err(reason) => Err(ProcedureError::BadResults {
@@ -144,26 +164,108 @@ impl MethodDescription {
 pub(super) static ASK: Method = Method::new("", Version::FIRST, 0, "describe", "", |_| {});
 static ASKING: Interface = Interface::new("", Version::FIRST, &[]);
 
-/// As a trait in Rust would be written.
+/// As a trait in Rust would be written, with the types below it; what its server says cannot steer a terminal.
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         comment(f, "", &self.docs)?;
-        writeln!(f, "interface {} {} {{", self.name, self.version)?;
+        write!(f, "interface {} {}", Line(&self.name), self.version)?;
+        if self.codec != CODEC {
+            write!(f, " by {}", Line(&self.codec))?;
+        }
+        writeln!(f, " {{")?;
         for (at, method) in self.methods.iter().enumerate() {
             if at > 0 {
                 writeln!(f)?;
             }
             comment(f, "    ", &method.docs)?;
             writeln!(f, "    #[id({})]", method.number)?;
-            writeln!(f, "    {};", method.signature)?;
+            writeln!(f, "    {};", Line(&method.signature))?;
         }
-        write!(f, "}}")
+        write!(f, "}}")?;
+        types(f, &self.methods)
+    }
+}
+
+/// So many types of a description are shown, and of a method, and of each as many bytes: the server may describe whatever it likes.
+const TYPES: usize = 4096;
+const METHOD_TYPES: usize = 512;
+const TYPE_BYTES: usize = 2048;
+
+/// The types that the signatures name, each once, below the interface.
+fn types(f: &mut fmt::Formatter<'_>, methods: &[MethodDescription]) -> fmt::Result {
+    let all = methods
+        .iter()
+        .flat_map(|method| std::iter::repeat(method).zip(&method.types))
+        .take(TYPES);
+    // What a name stands for is looked for among the types of its method.
+    let all = all.filter(|(method, _)| method.types.len() <= METHOD_TYPES);
+    let mut shown = BTreeSet::new();
+    for (method, named) in all {
+        let mut line = Cut(String::new());
+        if write!(line, "{}", named.shown(&method.types)).is_err() {
+            line.0.push_str("...");
+        }
+        if !shown.contains(&line.0) {
+            let before = if shown.is_empty() { "\n\n" } else { "\n" };
+            write!(f, "{before}{}", line.0)?;
+            shown.insert(line.0);
+        }
+    }
+    Ok(())
+}
+
+/// A text that ends before it is too long.
+struct Cut(String);
+
+impl fmt::Write for Cut {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len().saturating_add(text.len()) > TYPE_BYTES {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
     }
 }
 
 fn comment(f: &mut fmt::Formatter<'_>, indent: &str, docs: &str) -> fmt::Result {
     docs.lines().try_for_each(|line| {
         let space = if line.is_empty() { "" } else { " " };
-        writeln!(f, "{indent}///{space}{line}")
+        writeln!(f, "{indent}///{space}{}", Line(line))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_of_itself_stays_in_its_line() {
+        let hostile = "x\n    fn pay(&self);\x1b[1A";
+        let method = MethodDescription {
+            number: 1,
+            tag: [0; 5],
+            name: hostile.to_owned(),
+            signature: format!("fn {hostile}(&'_ str)"),
+            docs: format!("One.\n{hostile}"),
+            types: vec![Type::Structure(hostile.to_owned(), vec![])],
+            arguments: vec![(hostile.to_owned(), Shape::Named(0))],
+            result: Shape::Named(7),
+            error: None,
+        };
+        let shown = method.arguments[0].1.shown(&method.types).to_string();
+        let whole = method.types[0].shown(&method.types).to_string();
+        let description = Description {
+            name: hostile.to_owned(),
+            version: Version::FIRST,
+            codec: CODEC.to_owned(),
+            docs: String::new(),
+            methods: vec![method],
+        };
+        let text = description.to_string();
+        // Its beginning and its end, the number, the signature, three lines of the documentation, and a type below an empty one.
+        assert_eq!(text.lines().count(), 9, "{text}");
+        let all = [text, shown, whole].concat();
+        assert!(all.chars().all(|c| c == '\n' || !c.is_control()), "{all}");
+        assert!(all.contains("(&'_ str)"), "{all}");
+    }
 }

@@ -7,21 +7,31 @@ use serde::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
+use super::room::Room;
+use crate::pieces::LARGE;
+
 /// Why a value cannot be put into bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unwritable {
     /// The value's own `Serialize` says so.
     Itself,
-    /// A sequence, a map or a text is longer than a number of 32 bits says.
+    /// A sequence, a map or a text has 2^32 - 1 elements or more.
     TooLong,
+    /// It leaves a field out (`skip_serializing_if`), or says that it has another number of elements than it has: what is read would
+    /// be something else.
+    Uneven,
+    /// It is nested so deep that the stack has no room for it.
+    TooDeep,
 }
 
 impl Display for Unwritable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Itself => "the value refuses",
-            Self::TooLong => "more than 2^32 - 1 elements",
+            Self::TooLong => "2^32 - 1 elements or more",
+            Self::Uneven => "parts are left out",
+            Self::TooDeep => "nested deeper than the stack allows",
         })
     }
 }
@@ -34,21 +44,55 @@ impl Error for Unwritable {
     }
 }
 
-/// Puts values at the end of a buffer.
-pub(super) struct Encoder<'out>(pub(super) &'out mut Vec<u8>);
+/// In place of their length: these bytes lie before all values of the message.
+pub(super) const IN_FRONT: u32 = u32::MAX;
 
-impl Encoder<'_> {
+/// How many bytes there are of those that are to lie before the values. Smaller ones stand among the values, where it costs less to
+/// copy them.
+pub(super) fn fit_in_front(bytes: &[u8]) -> Option<u32> {
+    let count = u32::try_from(bytes.len()).ok()?;
+    (bytes.len() >= LARGE && count != IN_FRONT).then_some(count)
+}
+
+/// Puts values at the end of a buffer.
+pub(super) struct Encoder<'out> {
+    out: &'out mut Vec<u8>,
+    room: Room,
+}
+
+impl<'out> Encoder<'out> {
+    #[inline]
+    pub(super) fn new(out: &'out mut Vec<u8>) -> Self {
+        Self {
+            out,
+            room: Room::here(),
+        }
+    }
+
+    /// Goes a level down, in what may be absent, empty or another variant: values that contain themselves end there.
+    #[inline]
+    fn down(&mut self) -> Result<(), Unwritable> {
+        if self.room.is_left() {
+            Ok(())
+        } else {
+            Err(Unwritable::TooDeep)
+        }
+    }
+
     #[inline]
     pub(super) fn count(&mut self, count: usize) -> Result<(), Unwritable> {
         let count = u32::try_from(count).map_err(|_| Unwritable::TooLong)?;
-        self.0.extend_from_slice(&count.to_le_bytes());
+        if count == IN_FRONT {
+            return Err(Unwritable::TooLong);
+        }
+        self.out.extend_from_slice(&count.to_le_bytes());
         Ok(())
     }
 
     #[inline]
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), Unwritable> {
         self.count(bytes.len())?;
-        self.0.extend_from_slice(bytes);
+        self.out.extend_from_slice(bytes);
         Ok(())
     }
 }
@@ -56,22 +100,23 @@ impl Encoder<'_> {
 /// Elements of a sequence or entries of a map.
 pub(super) struct Counted<'e, 'out> {
     encoder: &'e mut Encoder<'out>,
-    /// Where their number stands, if it was not known before.
-    patched: Option<usize>,
+    /// How many there are to be.
+    said: Option<usize>,
+    /// Where their number stands.
+    at: usize,
     count: usize,
 }
 
 impl<'e, 'out> Counted<'e, 'out> {
     #[inline]
     fn begin(encoder: &'e mut Encoder<'out>, len: Option<usize>) -> Result<Self, Unwritable> {
-        let patched = match len {
-            Some(_) => None,
-            None => Some(encoder.0.len()),
-        };
+        let at = encoder.out.len();
+        encoder.down()?;
         encoder.count(len.unwrap_or(0))?;
         Ok(Self {
             encoder,
-            patched,
+            said: len,
+            at,
             count: 0,
         })
     }
@@ -81,12 +126,19 @@ impl<'e, 'out> Counted<'e, 'out> {
         value.serialize(&mut *self.encoder)
     }
 
+    #[inline]
     fn end(self) -> Result<(), Unwritable> {
-        let Some(at) = self.patched else {
-            return Ok(());
-        };
+        match self.said {
+            Some(said) if said == self.count => Ok(()),
+            Some(_) => Err(Unwritable::Uneven),
+            None => self.say(),
+        }
+    }
+
+    /// Says afterwards how many there are.
+    fn say(self) -> Result<(), Unwritable> {
         let count = u32::try_from(self.count).map_err(|_| Unwritable::TooLong)?;
-        let place = self.encoder.0.get_mut(at..);
+        let place = self.encoder.out.get_mut(self.at..);
         if let Some(place) = place.and_then(<[u8]>::first_chunk_mut) {
             *place = count.to_le_bytes();
         }
@@ -98,7 +150,7 @@ macro_rules! numbers {
     ($($method:ident $type:ty)*) => {$(
         #[inline]
         fn $method(self, value: $type) -> Result<(), Unwritable> {
-            self.0.extend_from_slice(&value.to_le_bytes());
+            self.out.extend_from_slice(&value.to_le_bytes());
             Ok(())
         }
     )*};
@@ -162,7 +214,11 @@ impl<'e, 'out> Serializer for &'e mut Encoder<'out> {
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unwritable> {
-        self.0.push(1);
+        // What is smaller than a pointer contains nothing.
+        if size_of_val(value) >= size_of::<usize>() {
+            self.down()?;
+        }
+        self.out.push(1);
         value.serialize(self)
     }
 
@@ -203,7 +259,8 @@ impl<'e, 'out> Serializer for &'e mut Encoder<'out> {
         _: &'static str,
         value: &T,
     ) -> Result<(), Unwritable> {
-        self.0.extend_from_slice(&variant.to_le_bytes());
+        self.down()?;
+        self.out.extend_from_slice(&variant.to_le_bytes());
         value.serialize(self)
     }
 
@@ -230,7 +287,8 @@ impl<'e, 'out> Serializer for &'e mut Encoder<'out> {
         _: &'static str,
         _: usize,
     ) -> Result<Self, Unwritable> {
-        self.0.extend_from_slice(&variant.to_le_bytes());
+        self.down()?;
+        self.out.extend_from_slice(&variant.to_le_bytes());
         Ok(self)
     }
 
@@ -252,7 +310,8 @@ impl<'e, 'out> Serializer for &'e mut Encoder<'out> {
         _: &'static str,
         _: usize,
     ) -> Result<Self, Unwritable> {
-        self.0.extend_from_slice(&variant.to_le_bytes());
+        self.down()?;
+        self.out.extend_from_slice(&variant.to_le_bytes());
         Ok(self)
     }
 }
@@ -295,7 +354,7 @@ impl SerializeMap for Counted<'_, '_> {
 }
 
 macro_rules! in_order {
-    ($($trait:ident $method:ident ($($name:ident: $type:ty)?);)*) => {$(
+    ($($trait:ident $method:ident ($($name:ident: $type:ty)?) $($skip:ident)?;)*) => {$(
         impl $trait for &mut Encoder<'_> {
             type Ok = ();
             type Error = Unwritable;
@@ -309,6 +368,13 @@ macro_rules! in_order {
                 value.serialize(&mut **self)
             }
 
+            $(
+                /// Whoever reads it would take the next one for it.
+                fn $skip(&mut self, _: &'static str) -> Result<(), Unwritable> {
+                    Err(Unwritable::Uneven)
+                }
+            )?
+
             #[inline]
             fn end(self) -> Result<(), Unwritable> {
                 Ok(())
@@ -321,6 +387,6 @@ in_order! {
     SerializeTuple serialize_element ();
     SerializeTupleStruct serialize_field ();
     SerializeTupleVariant serialize_field ();
-    SerializeStruct serialize_field (_name: &'static str);
-    SerializeStructVariant serialize_field (_name: &'static str);
+    SerializeStruct serialize_field (_name: &'static str) skip_field;
+    SerializeStructVariant serialize_field (_name: &'static str) skip_field;
 }

@@ -1,58 +1,119 @@
 //! What can come of a typed call instead of its value.
 
 use std::convert::Infallible;
+use std::fmt;
 
+use super::encode::Unwritable;
 use super::interface::{Interface, Method, Version};
-use crate::error::{CallError, CallState, DoorLabel};
+use crate::error::{CallCondition, CallError, CallState, DoorLabel};
 
 /// Why a call of a `#[door]` procedure gave no value.
 ///
 /// `E` is the procedure's own error; a procedure that cannot fail has none ([`Infallible`]). Whoever handles the error
 /// of a client handles the death of its server with it: there is no way to get at `E` around it.
-#[derive(Clone, Debug, thiserror::Error)]
+///
+/// Its display includes the reason; its source is what lies below the reason, so that a chain of causes says nothing
+/// twice. Its debug form, which a `main` that returns it prints, has the display, and the reason in full.
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ProcedureError<E = Infallible> {
     /// The procedure ran and returned this.
-    #[error(transparent)]
     Returned(E),
     /// The call failed; [`CallError::call_state`] tells whether the procedure may have run.
-    #[error(transparent)]
     Call(CallError),
     /// The server did not run the procedure: the two programs disagree on what is called.
-    #[error("call on {door}: refused by the server")]
     Refused {
         /// The door that was called.
         door: DoorLabel,
         /// What they disagree on.
-        #[source]
         reason: Refused,
     },
     /// An argument's `Serialize` failed here; no call was made.
-    #[error("call on {door}: the argument `{name}` cannot be put into bytes")]
     BadArgument {
         /// The door that was to be called.
         door: DoorLabel,
         /// The argument's name.
         name: &'static str,
+        /// Why it cannot be put.
+        reason: Unwritable,
     },
     /// The procedure ran, but its value's `Serialize` failed in the server.
-    #[error("call on {door}: the procedure's value cannot be put into bytes")]
     ValueLost {
         /// The door that was called.
         door: DoorLabel,
     },
     /// What the server answered is no value of the procedure.
-    #[error("call on {door}: the results cannot be read")]
     BadResults {
         /// The door that was called.
         door: DoorLabel,
         /// What is wrong with them.
-        #[source]
         reason: Malformed,
     },
 }
 
+impl<E: fmt::Display> fmt::Display for ProcedureError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Returned(error) => error.fmt(f),
+            other => other.failure(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for ProcedureError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Returned(error) => return f.debug_tuple("Returned").field(error).finish(),
+            Self::Call(error) => return f.debug_tuple("Call").field(error).finish(),
+            other => other.failure(f)?,
+        }
+        match self {
+            Self::Refused { reason, .. } => write!(f, " ({reason:?})"),
+            Self::BadArgument { reason, .. } => write!(f, " ({reason:?})"),
+            Self::BadResults { reason, .. } => write!(f, " ({reason:?})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for ProcedureError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Returned(error) => error.source(),
+            Self::Call(error) => error.source(),
+            Self::Refused { reason, .. } => reason.source(),
+            Self::BadArgument { .. } | Self::ValueLost { .. } | Self::BadResults { .. } => None,
+        }
+    }
+}
+
 impl<E> ProcedureError<E> {
+    /// Says what is none of the procedure's own errors.
+    fn failure(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Returned(_) => Ok(()),
+            Self::Call(error) => fmt::Display::fmt(error, f),
+            Self::Refused { door, reason } => {
+                write!(f, "call on {door}: refused by the server: {reason}")
+            }
+            Self::BadArgument { door, name, reason } => {
+                write!(
+                    f,
+                    "call on {door}: the argument `{name}` cannot be put into bytes: {reason}"
+                )
+            }
+            Self::ValueLost { door } => {
+                write!(
+                    f,
+                    "call on {door}: the procedure's value cannot be put into bytes"
+                )
+            }
+            Self::BadResults { door, reason } => {
+                write!(f, "call on {door}: the results cannot be read: {reason}")
+            }
+        }
+    }
+
     /// Whether the server has the interface, but not this method of it ([`Refused::Unsupported`]).
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
@@ -62,6 +123,19 @@ impl<E> ProcedureError<E> {
                 reason: Refused::Unsupported { .. },
                 ..
             }
+        )
+    }
+
+    /// Whether the deadline passed ([`CallCondition::TimedOut`]). The procedure may have run all the same:
+    /// [`call_state`](Self::call_state) tells.
+    #[must_use]
+    pub fn is_timed_out(&self) -> bool {
+        matches!(
+            self,
+            Self::Call(CallError {
+                condition: CallCondition::TimedOut { .. },
+                ..
+            })
         )
     }
 
@@ -110,13 +184,30 @@ pub enum Refused {
         /// Ours.
         ours: Version,
     },
-    /// The method has changed, although the version says that it has not.
-    #[error("the server's method is `{theirs}`, this program calls `{ours}`")]
+    /// The method has changed, although the version says that it has not: its signature, or, where both are the same, a type in
+    /// it.
+    #[error("{}", other_signature(theirs, ours))]
     OtherSignature {
         /// The server's signature.
         theirs: String,
         /// Ours.
         ours: &'static str,
+    },
+    /// How values are put into bytes.
+    #[error("the server puts values by {theirs}, this program by {ours}")]
+    OtherCodec {
+        /// The server's codec.
+        theirs: String,
+        /// Ours.
+        ours: &'static str,
+    },
+    /// The caller: the server's `#[allow_callers]` of the method does not have it.
+    #[error("{}", not_allowed(method, *uid))]
+    NotAllowed {
+        /// The method.
+        method: String,
+        /// The user as whom the server sees this process; `None` if it cannot tell, since this is another user or pid namespace.
+        uid: Option<u32>,
     },
     /// The bytes of an argument: a type of it has other fields there.
     #[error("{}", if name.is_empty() { "the arguments cannot be read".to_owned() } else { format!("the argument `{name}` cannot be read") })]
@@ -129,6 +220,24 @@ pub enum Refused {
     },
 }
 
+fn other_signature(theirs: &str, ours: &str) -> String {
+    if theirs == ours {
+        return format!(
+            "one of the types in `{ours}` differs between the server and this program, in a field, a variant or its name: \
+             build both from the same types, and raise the first number of the version where a type has to change"
+        );
+    }
+    format!("the server's method is `{theirs}`, this program calls `{ours}`")
+}
+
+fn not_allowed(method: &str, uid: Option<u32>) -> String {
+    let seen = match uid {
+        Some(uid) => format!("which the server sees as user {uid}"),
+        None => "whose user the server cannot tell, as it is of another namespace".to_owned(),
+    };
+    format!("`{method}` is not for this process, {seen}; ask whoever runs the server to allow it")
+}
+
 /// What a server says that it has where we called something else.
 #[derive(Debug)]
 pub(super) struct Theirs {
@@ -136,6 +245,8 @@ pub(super) struct Theirs {
     pub(super) version: Version,
     /// Of its method with our number; empty if it has none.
     pub(super) signature: String,
+    /// How its values are put into bytes.
+    pub(super) codec: String,
 }
 
 impl Refused {
@@ -145,12 +256,18 @@ impl Refused {
             name,
             version,
             signature,
+            codec,
         } = theirs;
         let ours = interface.version();
         if name != interface.name() || version.major != ours.major {
             Self::OtherInterface {
                 theirs: format!("{name} {version}"),
                 ours: interface.to_string(),
+            }
+        } else if codec != interface.codec() {
+            Self::OtherCodec {
+                theirs: codec,
+                ours: interface.codec(),
             }
         } else if signature.is_empty() {
             Self::Unsupported {
@@ -180,7 +297,7 @@ pub enum Malformed {
     /// A value that its type does not have \[3\]: a `bool` of 2, a text that is no UTF-8, an unknown variant.
     #[error("the bytes are no value of the type")]
     BadValue,
-    /// Values nested deeper than [`DEPTH`](super::DEPTH) \[4\].
+    /// Values nested deeper than [`DEPTH`](super::DEPTH), or than the thread's stack allows \[4\].
     #[error("the values are nested too deep")]
     TooDeep,
     /// Sequences with more elements than the bytes can hold \[5\].
@@ -192,6 +309,15 @@ pub enum Malformed {
     /// A value has fewer descriptors beside it than there are in it \[7\].
     #[error("there are fewer descriptors than the values have")]
     NoDescriptor,
+    /// A descriptor of something that somebody might change or cut, where frozen memory is wanted \[8\].
+    #[error("a descriptor is not of frozen memory")]
+    NotFrozen,
+    /// More frozen memory than is taken \[9\].
+    #[error("there is more frozen memory than is taken")]
+    TooLarge,
+    /// The receiver has no room to map it \[10\].
+    #[error("there is no room for frozen memory")]
+    NoRoom,
     /// A reason that this version of the library has no word for.
     #[error("reason {0}, which this program does not know")]
     Other(u8),
@@ -207,6 +333,9 @@ impl Malformed {
             Self::TooMany => 5,
             Self::NotTyped => 6,
             Self::NoDescriptor => 7,
+            Self::NotFrozen => 8,
+            Self::TooLarge => 9,
+            Self::NoRoom => 10,
             Self::Other(code) => code,
         }
     }
@@ -220,6 +349,9 @@ impl Malformed {
             5 => Self::TooMany,
             6 => Self::NotTyped,
             7 => Self::NoDescriptor,
+            8 => Self::NotFrozen,
+            9 => Self::TooLarge,
+            10 => Self::NoRoom,
             other => Self::Other(other),
         }
     }

@@ -22,6 +22,8 @@ pub(super) const NO_DESCRIPTOR: &str = "there is no descriptor for it";
 /// variants. The receiver gets descriptors of its own for the same open files; the sender's stay as they are. Outside of such a call
 /// it cannot be put into bytes, nor taken from them.
 ///
+/// It is made by `Fd(file)` or `Fd::from(file)`, and taken apart as a pattern or by `.0`.
+///
 /// Arguments and results that *are* descriptors need no wrapper.
 ///
 /// # Examples
@@ -49,13 +51,19 @@ pub(super) const NO_DESCRIPTOR: &str = "there is no descriptor for it";
 /// let client = LengthClient::from(length::door()?);
 /// let file = File::open("/proc/self/exe")?;
 /// let len = file.metadata()?.len();
-/// let named = Named { name: "program".into(), file: Some(Fd(file)) };
+/// let named = Named { name: "program".into(), file: Some(file.into()) };
 /// assert_eq!(client.call(named)?, len);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fd<T>(pub T);
+
+impl<T: AsFd> From<T> for Fd<T> {
+    fn from(descriptor: T) -> Self {
+        Self(descriptor)
+    }
+}
 
 impl<T: AsFd> Serialize for Fd<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -80,7 +88,7 @@ impl<'de, T: From<OwnedFd>> Deserialize<'de> for Fd<T> {
 /// # Errors
 /// The serializer's, if the door cannot be passed on now or nothing is put for a call.
 pub fn put_door<C: Client, S: Serializer>(client: &C, serializer: S) -> Result<S::Ok, S::Error> {
-    match client.door().to_desc().map_err(S::Error::custom)? {
+    match travel::to_desc(client.door()).map_err(S::Error::custom)? {
         DoorDesc::Released(descriptor) => leave(descriptor, DOOR, serializer),
         DoorDesc::Lent(lent) => {
             let copy = lent.try_clone_to_owned().map_err(S::Error::custom)?;
@@ -99,7 +107,8 @@ pub fn take_door<'de, C: Client, D: Deserializer<'de>>(deserializer: D) -> Resul
     deserializer.deserialize_newtype_struct(DOOR, take)
 }
 
-fn leave<S: Serializer>(
+/// Leaves a descriptor for the message that is put, and its mark in the bytes, which takes none of them.
+pub(super) fn leave<S: Serializer>(
     descriptor: OwnedFd,
     what: &'static str,
     serializer: S,
@@ -130,7 +139,7 @@ impl<'de, T, F: FnOnce(OwnedFd) -> Result<T, ()>> Visitor<'de> for Take<F, T> {
     }
 }
 
-struct Nothing;
+pub(super) struct Nothing;
 
 impl Visitor<'_> for Nothing {
     type Value = ();

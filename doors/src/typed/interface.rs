@@ -5,11 +5,12 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::allowed::Allowed;
 use super::look::lacked;
 use super::values::Values;
 
-/// The encoding of values, part of every tag: the same types over another one are another interface.
-pub(super) const CODEC: &str = "fixed 1";
+/// The name of the default encoding of values. Its name is part of every tag: the same types over another one are another interface.
+pub const CODEC: &str = "fixed 1";
 
 /// An interface, as a program was compiled with it: a name, a version and numbered methods.
 ///
@@ -21,6 +22,11 @@ pub struct Interface {
     version: Version,
     methods: &'static [Method],
     docs: &'static str,
+    allowed: Option<&'static [Allowed]>,
+    codec: &'static str,
+    /// Its messages have archives.
+    #[cfg(feature = "rkyv")]
+    pub(super) archives: bool,
     takes_descriptors: OnceLock<bool>,
     /// The answer to whoever asks for it.
     pub(super) description: OnceLock<Vec<u8>>,
@@ -44,8 +50,11 @@ pub struct Method {
     name: &'static str,
     signature: &'static str,
     docs: &'static str,
+    allowed: Option<&'static [Allowed]>,
+    leaf: bool,
     values: fn(&mut Values),
-    /// Of all but the values.
+    codec: &'static str,
+    /// Of all but the codec and the values.
     begun: Tag,
     tag: OnceLock<[u8; TAG_BYTES]>,
 }
@@ -59,6 +68,10 @@ impl Interface {
             version,
             methods,
             docs: "",
+            allowed: None,
+            codec: CODEC,
+            #[cfg(feature = "rkyv")]
+            archives: false,
             takes_descriptors: OnceLock::new(),
             description: OnceLock::new(),
         }
@@ -71,10 +84,38 @@ impl Interface {
         self
     }
 
+    /// The same over another encoding, which its methods have too: there is that of archives.
+    #[must_use]
+    pub const fn encoded(mut self, codec: &'static str) -> Self {
+        self.codec = codec;
+        #[cfg(feature = "rkyv")]
+        {
+            self.archives = true;
+        }
+        self
+    }
+
+    /// How its values are put into bytes: [`CODEC`] as a rule.
+    #[must_use]
+    pub const fn codec(&self) -> &'static str {
+        self.codec
+    }
+
     /// What is written above it.
     #[must_use]
     pub const fn docs(&self) -> &'static str {
         self.docs
+    }
+
+    /// The same, for these callers only, but for methods that name their own.
+    #[must_use]
+    pub const fn allowing(mut self, callers: &'static [Allowed]) -> Self {
+        self.allowed = Some(callers);
+        self
+    }
+
+    pub(super) fn allowed(&self) -> Option<&'static [Allowed]> {
+        self.allowed
     }
 
     /// Its name: that of the trait, or of the function.
@@ -147,7 +188,6 @@ impl Method {
     ) -> Self {
         let [high, low] = version.major.to_le_bytes();
         let begun = Tag::BEGIN
-            .text(CODEC)
             .text(interface)
             .byte(high)
             .byte(low)
@@ -157,7 +197,10 @@ impl Method {
             name,
             signature,
             docs: "",
+            allowed: None,
+            leaf: false,
             values,
+            codec: CODEC,
             begun,
             tag: OnceLock::new(),
         }
@@ -174,6 +217,36 @@ impl Method {
     #[must_use]
     pub const fn docs(&self) -> &'static str {
         self.docs
+    }
+
+    /// The same, for these callers only.
+    #[must_use]
+    pub const fn allowing(mut self, callers: &'static [Allowed]) -> Self {
+        self.allowed = Some(callers);
+        self
+    }
+
+    pub(super) fn allowed(&self) -> Option<&'static [Allowed]> {
+        self.allowed
+    }
+
+    /// The same, as a procedure that is leaf: see [`Options::leaf`](crate::Options::leaf).
+    #[must_use]
+    pub const fn leaf(mut self) -> Self {
+        self.leaf = true;
+        self
+    }
+
+    #[inline]
+    pub(super) fn is_leaf(&self) -> bool {
+        self.leaf
+    }
+
+    /// The same over another encoding.
+    #[must_use]
+    pub const fn encoded(mut self, codec: &'static str) -> Self {
+        self.codec = codec;
+        self
     }
 
     /// Its number in the interface, from 1 on.
@@ -202,8 +275,8 @@ impl Method {
         values
     }
 
-    /// What caller and server must have in common to understand each other: a hash (40 bits of FNV-1a) of the encoding, the
-    /// interface's name, the first number of its version, the signature and the shapes of all values.
+    /// What caller and server must have in common to understand each other: a hash (40 bits of FNV-1a) of the interface's name, the
+    /// first number of its version, the signature, the encoding and the shapes of all values.
     ///
     /// It is no defence against a liar, who could send anything anyway; it keeps honest programs of different age from
     /// misreading each other.
@@ -220,7 +293,8 @@ impl Method {
     #[cold]
     fn tag_anew(&self) -> [u8; TAG_BYTES] {
         let _before = lacked();
-        let tag = self.begun.text(&self.values().to_string());
+        let tag = self.begun.text(self.codec);
+        let tag = tag.text(&self.values().to_string());
         let [tag @ .., _, _, _] = tag.0.to_le_bytes();
         if !lacked() {
             return *self.tag.get_or_init(|| tag);
@@ -283,6 +357,10 @@ mod tests {
             method("Sum", two, text, long),
             // What the type is inside.
             method("Sum", one, text, short),
+            // How values are put.
+            Method::new("Sum", one, 1, "add", text, long)
+                .encoded("other")
+                .tag(),
         ];
         for (at, tag) in tags.iter().enumerate() {
             assert!(!tags[..at].contains(tag));

@@ -1,5 +1,7 @@
 //! What values look like in their bytes.
 
+mod text;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -21,18 +23,30 @@ pub enum Shape {
     Map(Box<(Shape, Shape)>),
     /// Values of fixed number, one after the other.
     Tuple(Vec<Shape>),
-    /// A structure; a newtype and a tuple structure have fields called `0`, `1` and so on.
-    Structure(String, Vec<(String, Shape)>),
-    /// One of several variants.
-    Choice(String, Vec<(String, Variant)>),
+    /// A type that stands in the list beside, at this place: each is described once, however often it is used.
+    Named(u32),
     /// A descriptor, which travels beside the bytes.
     Descriptor,
     /// A door of the interface with this name, or of any if it is empty; it travels as a descriptor does.
     Door(String),
-    /// A type of this name around this value.
-    Again(String),
     /// It does not show itself: reading it fails for every value that was tried.
     Hidden,
+    /// An archive of rkyv; of what, its root says.
+    Archive(String),
+    /// One in frozen memory, which travels as a descriptor does.
+    FrozenArchive(String),
+}
+
+/// A type that a [`Shape`] names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Type {
+    /// A structure; a newtype and a tuple structure have fields called `0`, `1` and so on.
+    Structure(String, Vec<(String, Shape)>),
+    /// One of several variants.
+    Choice(String, Vec<(String, Variant)>),
+    /// It has no name of its own, and contains itself.
+    Nameless(Shape),
 }
 
 /// What a variant carries.
@@ -95,95 +109,79 @@ impl Plain {
     }
 }
 
-impl Shape {
-    /// Whether a descriptor can be in a value.
+impl Type {
+    /// The name that it has in its program; others may have the same.
     #[must_use]
-    pub fn has_descriptors(&self) -> bool {
+    pub fn name(&self) -> &str {
         match self {
-            Self::Plain(_) | Self::Again(_) => false,
-            Self::Option(inner) | Self::Sequence(inner) => inner.has_descriptors(),
-            Self::Map(entry) => entry.0.has_descriptors() || entry.1.has_descriptors(),
-            Self::Tuple(parts) => parts.iter().any(Self::has_descriptors),
-            Self::Structure(_, fields) => fields.iter().any(|(_, field)| field.has_descriptors()),
-            Self::Choice(_, variants) => variants.iter().any(|(_, variant)| match variant {
-                Variant::Unit => false,
-                Variant::Newtype(inner) => inner.has_descriptors(),
-                Variant::Tuple(parts) => parts.iter().any(Self::has_descriptors),
-                Variant::Structure(fields) => {
-                    fields.iter().any(|(_, field)| field.has_descriptors())
-                }
-            }),
-            // Nobody knows.
-            Self::Descriptor | Self::Door(_) | Self::Hidden => true,
+            Self::Structure(name, _) | Self::Choice(name, _) => name,
+            Self::Nameless(_) => "",
         }
     }
-}
 
-/// In one line, the same for the same shape: it goes into the tag.
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The shapes that it is made of.
+    fn parts(&self) -> Vec<&Shape> {
         match self {
-            Self::Plain(plain) => f.write_str(plain.name()),
-            Self::Option(inner) => write!(f, "option<{inner}>"),
-            Self::Sequence(inner) => write!(f, "[{inner}]"),
-            Self::Map(entry) => write!(f, "map<{}, {}>", entry.0, entry.1),
-            Self::Tuple(parts) => tuple(f, parts),
-            Self::Structure(name, parts) => {
-                write!(f, "struct {name} ")?;
-                fields(f, parts)
+            Self::Structure(_, fields) => fields.iter().map(|(_, field)| field).collect(),
+            Self::Choice(_, variants) => {
+                let parts = variants.iter().flat_map(|(_, variant)| variant.parts());
+                parts.collect()
             }
-            Self::Choice(name, variants) => {
-                write!(f, "enum {name} {{ ")?;
-                for (at, (name, variant)) in variants.iter().enumerate() {
-                    if at > 0 {
-                        f.write_str(", ")?;
-                    }
-                    f.write_str(name)?;
-                    match variant {
-                        Variant::Unit => {}
-                        Variant::Newtype(inner) => write!(f, "({inner})")?,
-                        Variant::Tuple(parts) => tuple(f, parts)?,
-                        Variant::Structure(parts) => {
-                            f.write_str(" ")?;
-                            fields(f, parts)?;
-                        }
-                    }
-                }
-                f.write_str(" }")
-            }
-            Self::Descriptor => f.write_str("descriptor"),
-            Self::Door(name) => write!(f, "door<{name}>"),
-            Self::Again(name) => f.write_str(name),
-            Self::Hidden => f.write_str("?"),
+            Self::Nameless(shape) => vec![shape],
         }
     }
 }
 
-fn tuple(f: &mut fmt::Formatter<'_>, parts: &[Shape]) -> fmt::Result {
-    match parts {
-        [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|part| part == first) => {
-            write!(f, "[{first}; {}]", parts.len())
-        }
-        parts => {
-            f.write_str("(")?;
-            for (at, part) in parts.iter().enumerate() {
-                if at > 0 {
-                    f.write_str(", ")?;
-                }
-                write!(f, "{part}")?;
-            }
-            f.write_str(")")
+impl Variant {
+    fn parts(&self) -> Vec<&Shape> {
+        match self {
+            Self::Unit => Vec::new(),
+            Self::Newtype(inner) => vec![inner],
+            Self::Tuple(parts) => parts.iter().collect(),
+            Self::Structure(fields) => fields.iter().map(|(_, field)| field).collect(),
         }
     }
 }
 
-fn fields(f: &mut fmt::Formatter<'_>, parts: &[(String, Shape)]) -> fmt::Result {
-    f.write_str("{ ")?;
-    for (at, (name, part)) in parts.iter().enumerate() {
-        if at > 0 {
-            f.write_str(", ")?;
+impl Shape {
+    /// Whether a descriptor can be in a value; `types` are those beside it.
+    #[must_use]
+    pub fn has_descriptors(&self, types: &[Type]) -> bool {
+        let mut seen = vec![false; types.len()];
+        let mut left = vec![self];
+        while let Some(shape) = left.pop() {
+            match shape {
+                Self::Plain(_) | Self::Archive(_) => {}
+                Self::Option(inner) | Self::Sequence(inner) => left.push(inner),
+                Self::Map(entry) => left.extend([&entry.0, &entry.1]),
+                Self::Tuple(parts) => left.extend(parts),
+                Self::Named(at) => {
+                    let at = usize::try_from(*at).unwrap_or(usize::MAX);
+                    if let (Some(seen @ false), Some(named)) = (seen.get_mut(at), types.get(at)) {
+                        *seen = true;
+                        left.extend(named.parts());
+                    }
+                }
+                // Nobody knows what is in one that is hidden.
+                Self::Descriptor | Self::Door(_) | Self::FrozenArchive(_) | Self::Hidden => {
+                    return true;
+                }
+            }
         }
-        write!(f, "{name}: {part}")?;
+        false
     }
-    f.write_str(" }")
+
+    /// In words; `types` are those beside it.
+    #[must_use]
+    pub fn shown<'s>(&'s self, types: &'s [Type]) -> impl fmt::Display + 's {
+        fmt::from_fn(|f| text::shape(f, self, types))
+    }
+}
+
+impl Type {
+    /// In words; it is one of `types`.
+    #[must_use]
+    pub fn shown<'s>(&'s self, types: &'s [Type]) -> impl fmt::Display + 's {
+        fmt::from_fn(|f| text::whole(f, self, types))
+    }
 }

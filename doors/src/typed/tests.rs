@@ -2,18 +2,21 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::{any, prop_assert, prop_assert_eq};
 use serde::de::DeserializeOwned;
+use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::encode::Encoder;
+use super::encode::{Encoder, Unwritable};
 use super::error::{Malformed, Refused, Unreadable};
 use super::frame::{self, Results, Unfit};
+use super::front::Front;
 use super::interface::{Interface, Method, Version};
-use super::reader::Reader;
+use super::reader::{Reader, Unclaimed};
 use super::writer::Writer;
-use super::{Answer, DEPTH};
+use super::{DEPTH, Outgoing};
 
 static METHODS: [Method; 1] = [method("fn add(a: u32, b: u32) -> u32")];
 static ADD: Interface = Interface::new("Sums", Version::new(1, 2), &METHODS);
@@ -40,12 +43,15 @@ struct List(Option<Box<List>>);
 
 fn bytes<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::new();
-    value.serialize(&mut Encoder(&mut out)).unwrap();
+    value.serialize(&mut Encoder::new(&mut out)).unwrap();
     out
 }
 
-fn read<T: DeserializeOwned>(data: &[u8]) -> Result<T, Malformed> {
-    Reader::all(data, vec![], |reader| reader.take("value")).map_err(|unreadable| unreadable.reason)
+fn read<'data, T: Deserialize<'data>>(data: &'data [u8]) -> Result<T, Malformed> {
+    Reader::all(Front::None, data, Unclaimed::default(), |reader| {
+        reader.take("value")
+    })
+    .map_err(|unreadable| unreadable.reason)
 }
 
 fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
@@ -74,7 +80,7 @@ fn what_is_borrowed_points_into_the_data() {
     writer.put("name", "Ada");
     writer.put_bytes("key", b"\xff\x00");
     assert_eq!(writer.failed(), None);
-    let (name, key) = Reader::all(&data, vec![], |reader| {
+    let (name, key) = Reader::all(Front::None, &data, Unclaimed::default(), |reader| {
         Ok((reader.take::<&str>("name")?, reader.take::<&[u8]>("key")?))
     })
     .unwrap();
@@ -89,8 +95,136 @@ fn bytes_at_once_are_the_bytes_of_a_sequence() {
     let (mut data, mut descriptors) = (Vec::new(), Vec::new());
     Writer::new(&mut data, &mut descriptors).put_bytes("value", &value);
     assert_eq!(data, bytes(&value));
-    let taken = Reader::all(&data, vec![], |reader| reader.take_bytes("value"));
+    let taken = Reader::all(Front::None, &data, Unclaimed::default(), |reader| {
+        reader.take_bytes("value")
+    });
     assert_eq!(taken, Ok(value));
+}
+
+/// Reads bytes from a message with some of them before its values.
+fn with_front(message: &mut Vec<u8>, count: usize) -> Result<(Vec<u8>, u8), Malformed> {
+    let mut behind = Vec::new();
+    let (front, data) = Front::part(message, count, &mut behind);
+    Reader::all(front, data, Unclaimed::default(), |reader| {
+        Ok((reader.take_bytes("bytes")?, reader.take("after")?))
+    })
+    .map_err(|unreadable| unreadable.reason)
+}
+
+#[test]
+fn many_bytes_are_taken_with_their_memory() {
+    let value = vec![7; 20_000];
+    let (mut data, mut descriptors) = (Vec::new(), Vec::new());
+    let mut writer = Writer::new(&mut data, &mut descriptors);
+    writer.put_bytes("bytes", &value);
+    writer.put("after", &9_u8);
+    assert_eq!(writer.front(), (&value[..], 20_000));
+    assert_eq!(data, [0xff, 0xff, 0xff, 0xff, 9]);
+
+    let mut message = [&value[..], &data].concat();
+    let at = message.as_ptr();
+    let (taken, after) = with_front(&mut message, 20_000).unwrap();
+    assert_eq!((taken.as_ptr(), after), (at, 9));
+    assert!(taken == value && message.is_empty());
+    // With much behind them they are copied.
+    let long = "x".repeat(100_000);
+    let mut message = [&value[..], &data[..4], &bytes(&long)].concat();
+    let mut behind = Vec::new();
+    let (front, rest) = Front::part(&mut message, 20_000, &mut behind);
+    let taken = Reader::all(front, rest, Unclaimed::default(), |reader| {
+        Ok((reader.take_bytes("bytes")?, reader.take::<&str>("after")?))
+    });
+    assert!(taken == Ok((value, &long)) && message.len() > 100_000);
+}
+
+#[test]
+fn bytes_before_the_values_are_taken_once() {
+    let message = |values: &[u8]| [&[1, 2, 3][..], values].concat();
+    let marked = [0xff, 0xff, 0xff, 0xff, 9];
+    assert_eq!(with_front(&mut message(&marked), 3), Ok((vec![1, 2, 3], 9)));
+    // Nobody takes them, or there are none.
+    let inside = [1, 0, 0, 0, 5, 9];
+    assert_eq!(
+        with_front(&mut message(&inside), 3),
+        Err(Malformed::LeftOver)
+    );
+    assert_eq!(read::<&[u8]>(&marked[..4]), Err(Malformed::Short));
+    // Twice.
+    let mut twice = message(&[marked[..4].to_vec(), marked[..4].to_vec()].concat());
+    let mut behind = Vec::new();
+    let (front, data) = Front::part(&mut twice, 3, &mut behind);
+    let taken = Reader::all(front, data, Unclaimed::default(), |reader| {
+        Ok((reader.take_bytes("a")?, reader.take_bytes("b")?))
+    });
+    assert_eq!(taken, Err(Unreadable::new("b", Malformed::Short)));
+    // Borrowed.
+    let mut lent = message(&marked[..4]);
+    let (front, data) = Front::part(&mut lent, 3, &mut behind);
+    let taken = Reader::all(front, data, Unclaimed::default(), |reader| {
+        reader.take::<&[u8]>("a")
+    });
+    assert_eq!(taken, Ok(&[1, 2, 3][..]));
+}
+
+#[test]
+fn how_much_lies_before_the_values_is_checked() {
+    let mut call = vec![0; 10];
+    frame::end_call(1, METHODS[0].tag(), None, 10, &mut call);
+    assert_eq!(frame::front_of_call(&call), Some(Ok(10)));
+    assert_eq!(frame::open_call(&call[10..]).unwrap().arguments, []);
+    assert_eq!(
+        frame::front_of_call(&call[1..]),
+        Some(Err(Malformed::Short))
+    );
+    assert_eq!(
+        frame::front_of_call(&call[15..]),
+        Some(Err(Malformed::Short))
+    );
+    let mut results = vec![0; 10];
+    frame::end_results(frame::RETURNED, 10, &mut results);
+    assert_eq!(frame::front_of_results(&results), Some(Ok(10)));
+    assert_eq!(opened(&results[10..]), Ok(Results::Value(&[])));
+    assert_eq!(
+        frame::front_of_results(&results[1..]),
+        Some(Err(Malformed::Short))
+    );
+    assert_eq!(
+        frame::front_of_results(&[0x82]),
+        Some(Err(Malformed::Short))
+    );
+    // In its place, for whoever does not know of the other.
+    let mut results = [&[7; 3][..], &[0xff; 4]].concat();
+    frame::end_results(frame::RETURNED, 3, &mut results);
+    frame::in_place(&mut results, 3).unwrap();
+    assert_eq!(opened(&results), Ok(Results::Value(&[3, 0, 0, 0, 7, 7, 7])));
+}
+
+#[test]
+fn how_much_time_is_left_stands_behind_the_arguments() {
+    let later = Instant::now() + Duration::from_secs(100);
+    for (front, values) in [(0, 4), (2, 2)] {
+        let mut call = b"rest".to_vec();
+        frame::end_call(1, METHODS[0].tag(), Some(later), front, &mut call);
+        let count = frame::front_of_call(&call).map(Result::unwrap);
+        assert_eq!(count, (front > 0).then_some(2));
+        let opened = frame::open_call(&call[count.unwrap_or(0)..]).unwrap();
+        assert_eq!(opened.arguments.len(), values);
+        let left = Duration::from_nanos(opened.left.unwrap());
+        assert!((1..=100).contains(&left.as_secs()));
+        // Cut off before what is left: nothing else is taken for it.
+        let foot = call.len() - 8 - 4 * count.map_or(0, |_| 1);
+        for missing in [foot - 7, foot - 1, foot] {
+            let cut = frame::open_call(&call[missing..]);
+            let short = Err(Unfit::Argument(Unreadable::new("", Malformed::Short)));
+            assert_eq!(cut, short);
+        }
+    }
+    // Over already.
+    let mut call = Vec::new();
+    frame::end_call(1, METHODS[0].tag(), Some(Instant::now()), 0, &mut call);
+    assert_eq!(frame::open_call(&call).unwrap().left, Some(0));
+    *call.last_mut().unwrap() = 0x43;
+    assert_eq!(frame::open_call(&call), Err(Unfit::Version));
 }
 
 #[test]
@@ -180,9 +314,9 @@ fn a_sequence_of_unknown_length_is_counted() {
 
 #[test]
 fn a_call_names_its_method() {
-    let mut call = Vec::new();
-    frame::begin_call(1, METHODS[0].tag(), &mut call);
-    call.extend_from_slice(b"rest");
+    let mut call = b"rest".to_vec();
+    frame::end_call(1, METHODS[0].tag(), None, 0, &mut call);
+    assert_eq!(frame::front_of_call(&call), None);
     let opened = frame::open_call(&call).unwrap();
     assert_eq!(opened.number, 1);
     assert_eq!(opened.tag, METHODS[0].tag());
@@ -193,8 +327,8 @@ fn a_call_names_its_method() {
     assert_eq!(frame::open_call(&[0; 20]), not_typed);
     assert_eq!(frame::open_call(&[0x81; 20]), not_typed);
     let short = Err(Unfit::Argument(Unreadable::new("", Malformed::Short)));
-    assert_eq!(frame::open_call(&call[..7]), short);
-    call[0] = 2;
+    assert_eq!(frame::open_call(&call[5..]), short);
+    *call.last_mut().unwrap() = 3;
     assert_eq!(frame::open_call(&call), Err(Unfit::Version));
 }
 
@@ -253,36 +387,37 @@ fn a_refusal_says_what_both_sides_have() {
     };
     assert_eq!(opened(&results), Ok(Results::Refused(refused)));
 
-    // A server of version 2.
-    let refused = Refused::OtherLayout { theirs: 2, ours: 1 };
-    assert_eq!(opened(&[0x82, 3, 9, 9]), Ok(Results::Refused(refused)));
+    // A server of version 3.
+    let refused = Refused::OtherLayout { theirs: 3, ours: 1 };
+    assert_eq!(opened(&[9, 9, 3, 0x83]), Ok(Results::Refused(refused)));
 }
 
 #[test]
 fn results_that_are_none_are_told_from_those_that_are() {
     let mut call = Vec::new();
-    frame::begin_call(1, METHODS[0].tag(), &mut call);
+    frame::end_call(1, METHODS[0].tag(), None, 0, &mut call);
     for nonsense in [
         &[][..],
         &[0x81],
-        &[0x81, 0],
-        &[0x81, 77],
-        &[0x82, 1, 1],
-        &[0x80, 1],
+        &[0, 0x81],
+        &[77, 0x81],
+        &[1, 1, 0x83],
+        &[1, 0x80],
         &call,
     ] {
         assert_eq!(opened(nonsense), Err(Malformed::NotTyped));
     }
-    assert_eq!(opened(&[0x81, 4, 1]), Err(Malformed::Short));
-    assert_eq!(opened(&[0x81, 5]), Err(Malformed::Short));
+    assert_eq!(opened(&[1, 4, 0x81]), Err(Malformed::Short));
+    assert_eq!(opened(&[5, 0x81]), Err(Malformed::Short));
+    assert_eq!(opened(&[1, 1, 0x82]), Err(Malformed::Short));
 }
 
 #[test]
 fn the_text_of_a_server_is_cut_and_escaped() {
-    let mut results = vec![0x81, 4];
-    results.extend_from_slice(&[0, 0, 0, 0, 0x00, 0xf0]);
+    let mut results = vec![0, 0, 0, 0, 0x00, 0xf0];
     results.extend_from_slice(b"\x1b[2J\xff");
     results.resize(1 << 20, b'x');
+    results.extend_from_slice(&[4, 0x81]);
     let Ok(Results::Refused(Refused::OtherInterface { theirs, .. })) = opened(&results) else {
         panic!("not refused");
     };
@@ -304,6 +439,47 @@ impl Serialize for Obstinate {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+struct Sparse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<u8>,
+    second: [u8; 2],
+}
+
+/// Says that it has one element.
+struct Liar(u8);
+
+impl Serialize for Liar {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut elements = serializer.serialize_seq(Some(1))?;
+        (0..self.0).try_for_each(|element| elements.serialize_element(&element))?;
+        elements.end()
+    }
+}
+
+#[test]
+fn a_value_that_would_be_read_as_another_is_not_put() {
+    let put = |value: &dyn Fn(&mut Encoder<'_>) -> Result<(), Unwritable>| {
+        value(&mut Encoder::new(&mut Vec::new()))
+    };
+    let sparse = |first| Sparse {
+        first,
+        second: [1, 2],
+    };
+    assert_eq!(put(&|out| sparse(Some(1)).serialize(out)), Ok(()));
+    assert_eq!(
+        put(&|out| sparse(None).serialize(out)),
+        Err(Unwritable::Uneven)
+    );
+    assert_eq!(put(&|out| Liar(1).serialize(out)), Ok(()));
+    for many in [0, 2] {
+        assert_eq!(
+            put(&|out| Liar(many).serialize(out)),
+            Err(Unwritable::Uneven)
+        );
+    }
+}
+
 #[test]
 fn a_value_that_cannot_be_put_is_reported() {
     let (mut out, mut descriptors) = (Vec::new(), Vec::new());
@@ -311,9 +487,9 @@ fn a_value_that_cannot_be_put_is_reported() {
     writer.put("good", &1_u8);
     writer.put("bad", &Obstinate);
     writer.put("after", &1_u8);
-    assert_eq!(writer.failed(), Some("bad"));
+    assert_eq!(writer.failed(), Some(("bad", Unwritable::Itself)));
 
-    Answer::new(&mut out, &mut Vec::new()).value(&Obstinate);
+    Outgoing::new(&mut out, &mut Vec::new()).value(&Obstinate);
     assert_eq!(opened(&out), Ok(Results::ValueLost));
 }
 
@@ -331,10 +507,11 @@ proptest::proptest! {
 
     #[test]
     fn results_of_any_bytes_are_taken_or_refused(status in any::<u8>(), rest: Vec<u8>) {
-        let data = [&[0x81, status], &rest[..]].concat();
+        let data = [&rest[..], &[status, 0x81]].concat();
         match opened(&data) {
             Ok(Results::Value(value) | Results::Error(value)) => prop_assert_eq!(value, &rest[..]),
             Ok(Results::Refused(_) | Results::ValueLost) => prop_assert!((3..=6).contains(&status)),
+            Ok(Results::NotAllowed(_)) => prop_assert_eq!(status, 7),
             Err(_) => prop_assert!(!matches!(status, 1 | 2)),
         }
     }

@@ -10,7 +10,14 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::thread::LocalKey;
 
+use crate::desc::DoorDesc;
+use crate::door::Door;
+use crate::error::DoorError;
+
 thread_local! {
+    /// A door that is put at the moment may not be asked of its server.
+    #[cfg(feature = "tokio")]
+    static AT_ONCE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
     /// What is put at the moment leaves with a message; `None` if nothing is put.
     static LEAVING: RefCell<Option<Vec<OwnedFd>>> = const { RefCell::new(None) };
     /// What has arrived with the message that is taken at the moment.
@@ -44,6 +51,29 @@ pub(super) fn leave(descriptor: OwnedFd) -> Result<(), OwnedFd> {
         }
     });
     descriptor.map_or(Ok(()), Err)
+}
+
+/// A descriptor of a door for the receiver of a value: a reference of its own, unless the value is put
+/// [`at_once`].
+pub(super) fn to_desc(door: &Door) -> Result<DoorDesc<'static>, DoorError> {
+    #[cfg(feature = "tokio")]
+    if AT_ONCE.get() {
+        return door.to_shared_desc();
+    }
+    door.to_desc()
+}
+
+/// Puts values without waiting for anybody.
+#[cfg(feature = "tokio")]
+pub(super) fn at_once<T>(put: impl FnOnce() -> T) -> T {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            AT_ONCE.set(self.0);
+        }
+    }
+    let _before = Before(AT_ONCE.replace(true));
+    put()
 }
 
 /// The next descriptor, if there is one left.

@@ -5,12 +5,13 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::carried::Carried;
-use super::look::shape_of;
-use super::shape::{Plain, Shape};
+use super::look::Types;
+use super::shape::{Plain, Shape, Type};
 
 /// The shapes of a method's arguments, of its result and of its error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Values {
+    types: Types,
     arguments: Vec<(&'static str, Shape)>,
     result: Shape,
     error: Option<Shape>,
@@ -19,6 +20,7 @@ pub struct Values {
 impl Default for Values {
     fn default() -> Self {
         Self {
+            types: Types::default(),
             arguments: Vec::new(),
             result: Shape::Plain(Plain::Unit),
             error: None,
@@ -29,7 +31,7 @@ impl Default for Values {
 impl Values {
     /// Adds an argument.
     pub fn argument<T: Deserialize<'static>>(&mut self, name: &'static str) {
-        self.arguments.push((name, shape_of::<T>()));
+        self.arguments.push((name, self.types.look::<T>()));
     }
 
     /// Adds an argument that is put as bytes at once.
@@ -49,7 +51,7 @@ impl Values {
 
     /// Says what the result is; it is nothing otherwise.
     pub fn result<T: Deserialize<'static>>(&mut self) {
-        self.result = shape_of::<T>();
+        self.result = self.types.look::<T>();
     }
 
     /// Says that the result is bytes, put at once.
@@ -59,7 +61,22 @@ impl Values {
 
     /// Says what the error is; there is none otherwise.
     pub fn error<E: Deserialize<'static>>(&mut self) {
-        self.error = Some(shape_of::<E>());
+        self.error = Some(self.types.look::<E>());
+    }
+
+    #[cfg(feature = "rkyv")]
+    pub(super) fn add(&mut self, name: &'static str, shape: Shape) {
+        self.arguments.push((name, shape));
+    }
+
+    #[cfg(feature = "rkyv")]
+    pub(super) fn set_result(&mut self, shape: Shape) {
+        self.result = shape;
+    }
+
+    #[cfg(feature = "rkyv")]
+    pub(super) fn set_error(&mut self, shape: Shape) {
+        self.error = Some(shape);
     }
 
     /// The arguments' names and shapes, in their order.
@@ -74,28 +91,37 @@ impl Values {
         (&self.result, self.error.as_ref())
     }
 
+    /// The types that the shapes name.
+    #[must_use]
+    pub fn types(&self) -> &[Type] {
+        self.types.all()
+    }
+
     /// Whether descriptors can come with a call.
     pub(super) fn take_descriptors(&self) -> bool {
         self.arguments
             .iter()
-            .any(|(_, argument)| argument.has_descriptors())
+            .any(|(_, argument)| argument.has_descriptors(self.types()))
     }
 }
 
 /// In one line, the same for the same values: it goes into the tag.
 impl fmt::Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let types = self.types();
         f.write_str("(")?;
         for (at, (name, argument)) in self.arguments.iter().enumerate() {
             if at > 0 {
                 f.write_str(", ")?;
             }
-            write!(f, "{name}: {argument}")?;
+            write!(f, "{name}: {}", argument.shown(types))?;
         }
-        write!(f, ") -> {}", self.result)?;
+        write!(f, ") -> {}", self.result.shown(types))?;
         if let Some(error) = &self.error {
-            write!(f, " or {error}")?;
+            write!(f, " or {}", error.shown(types))?;
         }
-        Ok(())
+        types
+            .iter()
+            .try_for_each(|named| write!(f, "; {}", named.shown(types)))
     }
 }

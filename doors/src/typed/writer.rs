@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use serde::{Serialize, Serializer};
 
 use super::carried::{Carried, Parcel};
-use super::encode::{Encoder, Unwritable};
+use super::encode::{Encoder, IN_FRONT, Unwritable, fit_in_front};
 use super::travel;
 use crate::desc::DoorDesc;
 
@@ -14,14 +14,17 @@ use crate::desc::DoorDesc;
 /// What cannot be put is remembered by its name; the call is then not made.
 #[derive(Debug)]
 pub struct Writer<'p, 'fd> {
-    parcel: Parcel<'p, 'fd>,
-    failed: Option<&'static str>,
+    pub(super) parcel: Parcel<'p, 'fd>,
+    /// Bytes that go before the values, and how many.
+    front: Option<(&'fd [u8], u32)>,
+    failed: Option<(&'static str, Unwritable)>,
 }
 
 impl<'p, 'fd> Writer<'p, 'fd> {
     pub(super) fn new(bytes: &'p mut Vec<u8>, descriptors: &'p mut Vec<DoorDesc<'fd>>) -> Self {
         Self {
             parcel: Parcel { bytes, descriptors },
+            front: None,
             failed: None,
         }
     }
@@ -33,9 +36,16 @@ impl<'p, 'fd> Writer<'p, 'fd> {
         self.note(name, put);
     }
 
-    /// Puts bytes as `put` would, all at once: serde takes a plain slice of bytes for a sequence.
+    /// Puts bytes as `put` would, all at once: serde takes a plain slice of bytes for a sequence. Many are not copied.
     #[inline]
-    pub fn put_bytes(&mut self, name: &'static str, value: &[u8]) {
+    pub fn put_bytes(&mut self, name: &'static str, value: &'fd [u8]) {
+        if self.front.is_none()
+            && let Some(count) = fit_in_front(value)
+        {
+            self.front = Some((value, count));
+            let mark = IN_FRONT.to_le_bytes();
+            return self.parcel.bytes.extend_from_slice(&mark);
+        }
         self.put(name, &Bytes(value));
     }
 
@@ -47,7 +57,7 @@ impl<'p, 'fd> Writer<'p, 'fd> {
 
     /// Lends descriptors of a slice.
     pub fn lend_all<C: Carried>(&mut self, name: &'static str, values: &'fd [C]) {
-        let count = Encoder(self.parcel.bytes).count(values.len());
+        let count = Encoder::new(self.parcel.bytes).count(values.len());
         let lent = count.and_then(|()| {
             values
                 .iter()
@@ -70,14 +80,20 @@ impl<'p, 'fd> Writer<'p, 'fd> {
     }
 
     #[inline]
-    fn note(&mut self, name: &'static str, put: Result<(), Unwritable>) {
-        if put.is_err() {
-            self.failed.get_or_insert(name);
+    pub(super) fn note(&mut self, name: &'static str, put: Result<(), Unwritable>) {
+        if let Err(reason) = put {
+            self.failed.get_or_insert((name, reason));
         }
     }
 
-    /// What could not be put.
-    pub(super) fn failed(&self) -> Option<&'static str> {
+    /// What goes before the values, and how many bytes that is.
+    #[inline]
+    pub(super) fn front(&self) -> (&'fd [u8], u32) {
+        self.front.unwrap_or_default()
+    }
+
+    /// What could not be put, and why.
+    pub(super) fn failed(&self) -> Option<(&'static str, Unwritable)> {
         self.failed
     }
 }
@@ -86,7 +102,7 @@ impl Parcel<'_, '_> {
     /// Puts a value.
     #[inline]
     pub(super) fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
-        let (put, inside) = travel::put(|| value.serialize(&mut Encoder(self.bytes)));
+        let (put, inside) = travel::put(|| value.serialize(&mut Encoder::new(self.bytes)));
         self.descriptors
             .extend(inside.into_iter().map(DoorDesc::Released));
         put

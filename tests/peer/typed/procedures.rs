@@ -44,6 +44,13 @@ pub(crate) enum Shape {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Nest(pub(crate) Option<Box<Nest>>);
 
+/// One whose every level has 16 KiB, of which the way down needs none.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pages {
+    pub(crate) next: Option<Box<Pages>>,
+    pub(crate) page: [[[u64; 32]; 8]; 8],
+}
+
 /// How often `add` ran.
 static ADDED: std::sync::Mutex<u64> = std::sync::Mutex::new(0);
 
@@ -107,6 +114,11 @@ pub(crate) fn nest(value: &Nest) -> usize {
 }
 
 #[door]
+pub(crate) fn pages(first: Box<Pages>) -> Box<Pages> {
+    first
+}
+
+#[door]
 pub(crate) fn sleep(millis: u64) {
     std::thread::sleep(Duration::from_millis(millis));
 }
@@ -119,4 +131,22 @@ pub(crate) fn obey(word: &str) -> Result<(), String> {
         "exit" => std::process::exit(3),
         _ => Err(format!("unknown word {word}")),
     }
+}
+
+/// Everything in a row; without a first byte the error is the second argument.
+#[door]
+pub(crate) fn splice(
+    first: u8,
+    borrowed: &[u8],
+    text: &str,
+    owned: Vec<u8>,
+    last: Vec<u8>,
+) -> Result<Vec<u8>, Vec<u8>> {
+    if first == 0 {
+        return Err(borrowed.to_vec());
+    }
+    let mut all = [&[first], borrowed, text.as_bytes()].concat();
+    all.extend(owned);
+    all.extend(last);
+    Ok(all)
 }

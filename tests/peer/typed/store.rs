@@ -33,6 +33,17 @@ pub(crate) trait Store {
     /// Named as a function that every client has.
     #[since("1.1")]
     fn open(&self, key: Option<&str>) -> bool;
+
+    /// Whether a value is as long as that.
+    #[since("1.1")]
+    fn fits(&self, part: Part) -> bool;
+}
+
+/// A value by its length.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Part {
+    key: String,
+    len: usize,
 }
 
 /// Keeps them in memory.
@@ -79,6 +90,11 @@ impl Store for Arc<Shelf> {
     fn open(&self, key: Option<&str>) -> bool {
         key.is_some_and(|key| self.values.lock().unwrap().contains_key(key))
     }
+
+    fn fits(&self, part: Part) -> bool {
+        let values = self.values.lock().unwrap();
+        values.get(&part.key).map(Vec::len) == Some(part.len)
+    }
 }
 
 /// A later minor version: its methods have other numbers than their places, one is new.
@@ -87,7 +103,7 @@ pub(crate) mod later {
 
     #[doors::door(version = "1.2")]
     pub(crate) trait Store {
-        #[id(6)]
+        #[id(7)]
         #[since("1.2")]
         fn keys(&self) -> Vec<String>;
 
@@ -97,6 +113,21 @@ pub(crate) mod later {
         /// Its argument is another one now, against the rule.
         #[id(4)]
         fn clear(&self, key: &str);
+
+        /// The same words, and another type behind one of them.
+        #[id(6)]
+        fn fits(&self, part: Part) -> bool;
+
+        /// New, and with a descriptor, which no method of the earlier version takes.
+        #[id(8)]
+        #[since("1.2")]
+        fn load(&self, from: std::fs::File) -> u64;
+    }
+
+    #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    pub(crate) struct Part {
+        pub(crate) key: String,
+        pub(crate) length: usize,
     }
 
     impl Store for std::sync::Arc<Shelf> {
@@ -110,6 +141,15 @@ pub(crate) mod later {
 
         fn clear(&self, key: &str) {
             self.values.lock().unwrap().remove(key);
+        }
+
+        fn fits(&self, part: Part) -> bool {
+            let values = self.values.lock().unwrap();
+            values.get(&part.key).map(Vec::len) == Some(part.length)
+        }
+
+        fn load(&self, from: std::fs::File) -> u64 {
+            from.metadata().unwrap().len()
         }
     }
 }

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::Desk;
+use crate::pieces::Pieces;
 use crate::server::core::Core;
 use crate::server::footing::Footing;
 use crate::server::line::Line;
@@ -12,11 +13,11 @@ use crate::sys::clock::coarse_ns;
 use crate::sys::dense::Dense;
 
 /// Runs a procedure on the calling thread, for a door without a transport.
-pub(crate) fn run_here(core: &Dense<Core>, line: Line, data: &[u8], fds: Vec<OwnedFd>) {
+pub(crate) fn run_here(core: &Dense<Core>, line: Line, data: Pieces<'_>, fds: Vec<OwnedFd>) {
     core.begin();
     let running = Arc::new(Running::default());
     let mut desk = Desk::new(Arc::clone(&running), Footing::new(false));
-    desk.data.extend_from_slice(data);
+    data.append_to(&mut desk.data);
     desk.line = Some(line);
     running.look_at_clock();
     // No pool knows of this thread.

@@ -72,7 +72,7 @@ impl State {
     pub(super) fn put(&mut self, account: &Account, tasks: impl Iterator<Item = Task>) {
         let lane = self.lanes.entry(account.number()).or_insert_with(|| Lane {
             queue: VecDeque::new(),
-            user: account.user().number(),
+            user: account.user_number(),
             busy: 0,
             turn: 0,
         });
@@ -159,7 +159,7 @@ impl State {
     /// A closer has done what it did.
     pub(super) fn finish(&mut self, number: u64, account: &Account) {
         self.busy.remove(&number);
-        let (source, user) = (account.number(), account.user().number());
+        let (source, user) = (account.number(), account.user_number());
         if let Some(at_work) = self.users.get_mut(&user) {
             *at_work = at_work.saturating_sub(1);
             if *at_work == 0 {

@@ -2,14 +2,14 @@
 #![expect(unsafe_code, reason = "recvmsg takes raw pointers")]
 
 use std::io::IoSliceMut;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 
 use super::{control, refuse_more};
-use crate::sys::Result;
 use crate::sys::account::Account;
 use crate::sys::unclaimed::Unclaimed;
+use crate::sys::{Result, raw};
 
 /// The control buffer: 253 descriptors, the credentials and a pidfd, each with its header.
 const CONTROL_BYTES: usize = 1032 + 32 + 24;
@@ -135,11 +135,15 @@ pub(super) fn message<const WORDS: usize>(
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control);
     let len = loop {
-        // SAFETY: the header points at a live buffer and a live control buffer, and states their sizes.
-        let got = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) };
-        match Errno::result(got) {
+        let arguments = [
+            raw::descriptor(socket.as_fd()),
+            (&raw mut message).expose_provenance(),
+            raw::number(flags.unsigned_abs()),
+        ];
+        // SAFETY: the header points at a live buffer and a live control buffer, and states their sizes (recvmsg(2)).
+        match unsafe { raw::call(libc::SYS_recvmsg, arguments) } {
             Err(Errno::EINTR) if flags & libc::MSG_DONTWAIT != 0 => {}
-            other => break usize::try_from(other?).unwrap_or(0),
+            other => break other?,
         }
     };
     let mut received = Received {

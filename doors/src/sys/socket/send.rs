@@ -6,11 +6,10 @@ use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::MsgFlags;
 
 use super::DESCRIPTORS_PER_PACKET;
 use super::control::HEADER;
-use crate::sys::Result;
+use crate::sys::{Result, raw};
 
 /// A packet up to this size is put together here: that takes less than to have the kernel read a list of its parts.
 const SMALL_BYTES: usize = 256;
@@ -38,9 +37,16 @@ fn put_together(parts: &[&[u8]], small: &mut [u8]) -> Option<usize> {
 }
 
 fn send_bytes(socket: &impl AsFd, bytes: &[u8]) -> Result<()> {
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    let arguments = [
+        raw::descriptor(socket.as_fd()),
+        bytes.as_ptr().expose_provenance(),
+        bytes.len(),
+        raw::number(flags.unsigned_abs()),
+    ];
     loop {
-        match nix::sys::socket::send(socket.as_fd().as_raw_fd(), bytes, flags) {
+        // SAFETY: the bytes live across the call, which sends them to the socket's other end (sendto(2)).
+        match unsafe { raw::call(libc::SYS_sendto, arguments) } {
             Err(Errno::EINTR) => {}
             other => return other.map(drop),
         }

@@ -4,42 +4,40 @@
 //! effect and without a second derive. It has to be given values meanwhile: a look gives it samples, and looks again
 //! where a variant of an enumeration was not seen yet or a sample was refused.
 
+mod fields;
 mod known;
 mod parts;
 mod samples;
+#[cfg(feature = "rkyv")]
+pub(super) mod told;
+mod types;
+mod view;
 
-use std::any::type_name;
-use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserializer, Error, Visitor};
 
+use self::fields::{Fields, Place};
 use self::known::Known;
-use self::parts::{Elements, Entries, Fields, OneOf};
+use self::parts::{Elements, Entries, OneOf};
+pub(super) use self::types::Types;
+use self::view::View;
 use super::shape::{Plain, Shape};
 use super::travel;
-use crate::sys::socket;
-
-/// More looks do not show more.
-const LOOKS: usize = 1_000;
-
-/// A type that refuses every sample is looked at so often, each time with other samples for all its parts.
-const SAMPLES: usize = 8;
-
-/// So many parts are looked at, and written down, for one type: those that name each other again and again have more on paper than
-/// there is to see.
-const PARTS: usize = 20_000;
-
-/// Nested deeper than this a type is not followed.
-const DEPTH: usize = 64;
+use crate::sys::{kind, socket};
 
 /// The newtype around a descriptor is called so.
 pub(super) const DESCRIPTOR: &str = "$doors::Descriptor";
 
 /// That around a door, whose interface's name is that of the unit structure inside.
 pub(super) const DOOR: &str = "$doors::Door";
+
+/// That around a frozen archive.
+#[cfg(feature = "rkyv")]
+pub(super) const FROZEN_ARCHIVE: &str = "$doors::FrozenArchive";
 
 thread_local! {
     /// A look of this thread went without a descriptor to try, since none could be had.
@@ -51,58 +49,13 @@ pub(super) fn lacked() -> bool {
     LACKED.replace(false)
 }
 
-/// What values of `T` look like.
-pub(super) fn shape_of<T: Deserialize<'static>>() -> Shape {
-    let view = View::default();
-    let mut shape = Shape::Hidden;
-    for _ in 0..LOOKS {
-        let mut seen = Shape::Hidden;
-        view.unseen.set(false);
-        view.moved.set(false);
-        let whole = T::deserialize(Look::new(&view, &mut seen)).is_ok();
-        shape = seen;
-        if whole && !view.unseen.get() {
-            break;
-        }
-        if !whole && !view.moved.get() {
-            // It was refused as a whole, or by somebody who does not say which part was wrong.
-            view.samples.set(view.samples.get().saturating_add(1));
-            if view.samples.get() >= SAMPLES {
-                break;
-            }
-        }
-        view.stack.borrow_mut().clear();
-        view.short.set(0);
-    }
-    view.resolved(shape, &mut Vec::new())
-}
-
-/// What is known after some looks.
-#[derive(Default)]
-struct View {
-    /// By the name of the visitor, which no other type has.
-    known: RefCell<HashMap<&'static str, Known>>,
-    /// Which structures and choices are being looked at.
-    stack: RefCell<Vec<&'static str>>,
-    /// Inside a type that contains itself: nothing more than necessary is looked at.
-    short: Cell<usize>,
-    /// How often each part refused a sample.
-    refused: RefCell<HashMap<&'static str, usize>>,
-    /// Which sample all parts begin with.
-    samples: Cell<usize>,
-    /// There is a variant that was not seen yet.
-    unseen: Cell<bool>,
-    /// Parts that were looked at, and parts that were written down.
-    parts: Cell<usize>,
-    written: Cell<usize>,
-    /// This look has shown something, or the next one will be another.
-    moved: Cell<bool>,
-}
-
 /// A descriptor to try: a socket, as a door's is.
 fn sample() -> Option<OwnedFd> {
-    let (one, _other) = socket::pair().ok()?;
-    Some(one)
+    let pair = socket::pair().ok();
+    if pair.is_none() {
+        LACKED.set(true);
+    }
+    pair.map(|(one, _other)| one)
 }
 
 /// Something was not as the type wanted it.
@@ -143,65 +96,63 @@ impl<'v> Look<'v> {
         visit: impl FnOnce(S) -> Result<V, Refused>,
     ) -> Result<V, Refused> {
         *self.out = Shape::Plain(plain);
-        let part = type_name::<V>();
-        let refused = self.view.refused.borrow().get(part).copied().unwrap_or(0);
+        let part = kind::of::<V>();
+        let refused = self.view.refused(part);
         let begin = self.view.samples.get().saturating_add(refused);
         let sample = samples.iter().copied().cycle().nth(begin).ok_or(Refused)?;
         let value = visit(sample);
         if value.is_err() && refused < samples.len() {
-            let mut all = self.view.refused.borrow_mut();
-            all.insert(part, refused.saturating_add(1));
+            self.view.refuse(part);
             self.view.moved.set(true);
         }
         value
     }
 
-    /// Looks at a structure, unless it is known.
-    fn structure<'de, V: Visitor<'de>>(
+    /// Looks at a structure.
+    fn structure<V: Visitor<'static>>(
         self,
         name: &'static str,
-        fields: Vec<String>,
-        visit: impl FnOnce(Fields<'_>) -> Result<V::Value, Refused>,
+        fields: &[impl AsRef<str>],
+        visit: impl FnOnce(Place, &mut [Shape]) -> Result<V::Value, Refused>,
     ) -> Result<V::Value, Refused> {
-        let visitor = type_name::<V>();
-        *self.out = Shape::Again(visitor.to_owned());
+        let number = self.view.number::<V>(name)?;
+        *self.out = Shape::Named(number);
+        let above = self.view.enter(number)?;
+        let place = Place::of_structure(number);
         let mut shapes = vec![Shape::Hidden; fields.len()];
-        let above = self.enter(visitor)?;
-        let value = visit(Fields::new(self.view, &mut shapes));
-        self.view.leave(above);
-        let fields = fields.into_iter().zip(shapes).collect();
-        let mut known = self.view.known.borrow_mut();
+        let value = visit(place, &mut shapes);
+        self.view.leave(above, value.is_ok());
         // What is seen inside a type that contains itself is not all of it.
-        if self.view.short.get() == 0 && !above || !known.contains_key(visitor) {
-            known.insert(visitor, Known::Structure(name, fields));
+        if self.view.short.get() == 0 && !above || !self.view.knows(number) {
+            let shapes = self.view.keep(place, shapes);
+            let names = fields.iter().map(|field| field.as_ref().to_owned());
+            self.view
+                .learn(number, Known::Structure(name, names.zip(shapes).collect()));
         }
-        drop(known);
         value
     }
 
-    /// Whether the type is being looked at already, further up.
-    fn enter(&self, visitor: &'static str) -> Result<bool, Refused> {
-        let parts = self.view.parts.get().saturating_add(1);
-        self.view.parts.set(parts);
-        let mut stack = self.view.stack.borrow_mut();
-        if stack.len() >= DEPTH || parts > PARTS {
-            return Err(Refused);
-        }
-        let above = stack.contains(&visitor);
-        stack.push(visitor);
-        if above {
-            self.view.short.set(self.view.short.get().saturating_add(1));
-        }
-        Ok(above)
-    }
-}
-
-impl View {
-    fn leave(&self, above: bool) {
-        self.stack.borrow_mut().pop();
-        if above {
-            self.short.set(self.short.get().saturating_sub(1));
-        }
+    /// Looks at something that has parts and no name; it gets a number where it contains itself without one that has a name
+    /// between.
+    fn nameless<V: Visitor<'static>>(
+        self,
+        look: impl FnOnce(&View) -> (Shape, Result<V::Value, Refused>),
+    ) -> Result<V::Value, Refused> {
+        let number = self.view.number::<V>("")?;
+        let above = self.view.enter_nameless(number)?;
+        let (shape, value) = look(self.view);
+        self.view.leave(above, value.is_ok());
+        let known = self.view.knows(number);
+        *self.out = match (above, known) {
+            (false, false) => shape,
+            (above, known) => {
+                if above && !known || !above && self.view.short.get() == 0 {
+                    self.view.learn(number, Known::Nameless(shape));
+                }
+                Shape::Named(number)
+            }
+        };
+        value
     }
 }
 
@@ -247,28 +198,31 @@ impl Deserializer<'static> for Look<'_> {
     }
 
     fn deserialize_option<V: Visitor<'static>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let mut inner = Shape::Hidden;
-        let value = if self.view.short.get() > 0 {
-            visitor.visit_none()
-        } else {
-            visitor.visit_some(Look::new(self.view, &mut inner))
-        };
-        *self.out = Shape::Option(Box::new(inner));
-        value
+        self.nameless::<V>(|view| {
+            let mut inner = Shape::Hidden;
+            let value = if view.short.get() > 0 {
+                visitor.visit_none()
+            } else {
+                visitor.visit_some(Look::new(view, &mut inner))
+            };
+            (Shape::Option(Box::new(inner)), value)
+        })
     }
 
     fn deserialize_seq<V: Visitor<'static>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let mut element = vec![Shape::Hidden];
-        let value = visitor.visit_seq(Elements::new(self.view, &mut element));
-        *self.out = Shape::Sequence(Box::new(element.pop().unwrap_or(Shape::Hidden)));
-        value
+        self.nameless::<V>(|view| {
+            let mut element = Shape::Hidden;
+            let value = visitor.visit_seq(Elements::new(view, &mut element));
+            (Shape::Sequence(Box::new(element)), value)
+        })
     }
 
     fn deserialize_map<V: Visitor<'static>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let mut entry = (Shape::Hidden, Shape::Hidden);
-        let value = visitor.visit_map(Entries::new(self.view, &mut entry));
-        *self.out = Shape::Map(Box::new(entry));
-        value
+        self.nameless::<V>(|view| {
+            let mut entry = (Shape::Hidden, Shape::Hidden);
+            let value = visitor.visit_map(Entries::new(view, &mut entry));
+            (Shape::Map(Box::new(entry)), value)
+        })
     }
 
     fn deserialize_tuple<V: Visitor<'static>>(
@@ -276,10 +230,11 @@ impl Deserializer<'static> for Look<'_> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let mut parts = vec![Shape::Hidden; len];
-        let value = visitor.visit_seq(Fields::new(self.view, &mut parts));
-        *self.out = Shape::Tuple(parts);
-        value
+        self.nameless::<V>(|view| {
+            let mut parts = vec![Shape::Hidden; len];
+            let value = visitor.visit_seq(Fields::new(view, &mut parts, None));
+            (Shape::Tuple(parts), value)
+        })
     }
 
     fn deserialize_unit_struct<V: Visitor<'static>>(
@@ -287,7 +242,7 @@ impl Deserializer<'static> for Look<'_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        self.structure::<V>(name, Vec::new(), |_| visitor.visit_unit())
+        self.structure::<V>(name, &[""; 0], |_, _| visitor.visit_unit())
     }
 
     fn deserialize_newtype_struct<V: Visitor<'static>>(
@@ -295,23 +250,30 @@ impl Deserializer<'static> for Look<'_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Refused> {
+        let view = self.view;
+        #[cfg(feature = "rkyv")]
+        if name == FROZEN_ARCHIVE {
+            let mut arrived = VecDeque::from_iter(sample());
+            let look = Look::new(view, self.out);
+            let take = || visitor.visit_newtype_struct(look);
+            let (value, told) = told::ask(|| travel::take(&mut arrived, take));
+            *self.out = told.unwrap_or(Shape::Hidden);
+            return value;
+        }
         if name == DESCRIPTOR || name == DOOR {
-            let sample = sample();
-            if sample.is_none() {
-                LACKED.set(true);
-            }
-            let mut arrived = VecDeque::from_iter(sample);
+            let mut arrived = VecDeque::from_iter(sample());
             let mut inner = Shape::Hidden;
-            let look = Look::new(self.view, &mut inner);
+            let look = Look::new(view, &mut inner);
             let value = travel::take(&mut arrived, || visitor.visit_newtype_struct(look));
-            *self.out = match self.view.resolved(inner, &mut Vec::new()) {
-                Shape::Structure(interface, _) if name == DOOR => Shape::Door(interface),
+            *self.out = match inner {
+                Shape::Named(number) if name == DOOR => Shape::Door(view.name(number)),
                 _ => Shape::Descriptor,
             };
             return value;
         }
-        self.structure::<V>(name, vec!["0".to_owned()], |mut fields| {
-            fields.only(|look| visitor.visit_newtype_struct(look))
+        self.structure::<V>(name, &["0"], |_, shapes| {
+            let only = shapes.first_mut().ok_or(Refused)?;
+            visitor.visit_newtype_struct(Look::new(view, only))
         })
     }
 
@@ -321,18 +283,23 @@ impl Deserializer<'static> for Look<'_> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let names = (0..len).map(|at| at.to_string()).collect();
-        self.structure::<V>(name, names, |fields| visitor.visit_seq(fields))
+        let names: Vec<String> = (0..len).map(|at| at.to_string()).collect();
+        let view = self.view;
+        self.structure::<V>(name, &names, |_, shapes| {
+            visitor.visit_seq(Fields::new(view, shapes, None))
+        })
     }
 
     fn deserialize_struct<V: Visitor<'static>>(
         self,
         name: &'static str,
-        fields: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let names = fields.iter().map(|&field| field.to_owned()).collect();
-        self.structure::<V>(name, names, |fields| visitor.visit_seq(fields))
+        let view = self.view;
+        self.structure::<V>(name, names, |place, shapes| {
+            fields::visit(view, place, names, shapes, visitor)
+        })
     }
 
     fn deserialize_enum<V: Visitor<'static>>(
@@ -341,13 +308,13 @@ impl Deserializer<'static> for Look<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let key = type_name::<V>();
-        *self.out = Shape::Again(key.to_owned());
-        let above = self.enter(key)?;
-        let value = OneOf::new(self.view, key, name, variants)
+        let number = self.view.number::<V>(name)?;
+        *self.out = Shape::Named(number);
+        let above = self.view.enter(number)?;
+        let value = OneOf::new(self.view, number, name, variants)
             .ok_or(Refused)
             .and_then(|one| one.look(visitor));
-        self.view.leave(above);
+        self.view.leave(above, value.is_ok());
         value
     }
 

@@ -1,66 +1,28 @@
-//! What has parts: elements, entries, fields and variants.
+//! Elements, entries and variants.
 
 use serde::de::value::U32Deserializer;
 use serde::de::{
     DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
+use super::fields::{self, Fields, Place};
 use super::known::{Choice, Known, Sight};
-use super::{Look, Refused, View};
+use super::view::View;
+use super::{Look, Refused};
 use crate::typed::shape::{Shape, Variant};
 
-/// The parts of a tuple or a structure, one after the other.
-pub(super) struct Fields<'v> {
-    view: &'v View,
-    left: std::slice::IterMut<'v, Shape>,
-}
-
-impl<'v> Fields<'v> {
-    pub(super) fn new(view: &'v View, shapes: &'v mut [Shape]) -> Self {
-        Self {
-            view,
-            left: shapes.iter_mut(),
-        }
-    }
-
-    /// Looks at the part of a newtype.
-    pub(super) fn only<T>(
-        &mut self,
-        look: impl FnOnce(Look<'_>) -> Result<T, Refused>,
-    ) -> Result<T, Refused> {
-        let shape = self.left.next().ok_or(Refused)?;
-        look(Look::new(self.view, shape))
-    }
-}
-
-impl SeqAccess<'static> for Fields<'_> {
-    type Error = Refused;
-
-    fn next_element_seed<S: DeserializeSeed<'static>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Refused> {
-        match self.left.next() {
-            Some(shape) => seed.deserialize(Look::new(self.view, shape)).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.left.len())
-    }
-}
-
 /// A sequence of one element, or of none where a type contains itself.
-pub(super) struct Elements<'v>(Fields<'v>);
+pub(super) struct Elements<'v> {
+    view: &'v View,
+    left: Option<&'v mut Shape>,
+}
 
 impl<'v> Elements<'v> {
-    pub(super) fn new(view: &'v View, shapes: &'v mut [Shape]) -> Self {
-        let mut fields = Fields::new(view, shapes);
-        if view.short.get() > 0 {
-            fields.left = std::slice::IterMut::default();
+    pub(super) fn new(view: &'v View, element: &'v mut Shape) -> Self {
+        Self {
+            view,
+            left: (view.short.get() == 0).then_some(element),
         }
-        Self(fields)
     }
 }
 
@@ -71,7 +33,10 @@ impl SeqAccess<'static> for Elements<'_> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Refused> {
-        self.0.next_element_seed(seed)
+        match self.left.take() {
+            Some(shape) => seed.deserialize(Look::new(self.view, shape)).map(Some),
+            None => Ok(None),
+        }
     }
 }
 
@@ -116,7 +81,7 @@ impl MapAccess<'static> for Entries<'_> {
 /// The variant of a choice that this look is for.
 pub(super) struct OneOf<'v> {
     view: &'v View,
-    key: &'static str,
+    number: u32,
     at: usize,
 }
 
@@ -125,89 +90,104 @@ impl<'v> OneOf<'v> {
     /// there is no other.
     pub(super) fn new(
         view: &'v View,
-        key: &'static str,
+        number: u32,
         name: &'static str,
         variants: &'static [&'static str],
     ) -> Option<Self> {
-        let mut known = view.known.borrow_mut();
-        let known = known.entry(key).or_insert_with(|| {
+        if !view.knows(number) {
+            view.found(variants.len());
             let variants = variants.iter().map(|&name| (name, Sight::Not)).collect();
-            Known::Choice(Choice { name, variants })
-        });
-        let Known::Choice(choice) = known else {
-            return None;
-        };
-        let find =
-            |is: &dyn Fn(&Sight) -> bool| choice.variants.iter().position(|(_, sight)| is(sight));
-        let unseen = || find(&|sight| matches!(sight, Sight::Not | Sight::Briefly));
-        let ending = || {
-            find(&|sight| matches!(sight, Sight::Seen(Variant::Unit)))
-                .or_else(|| {
-                    find(&|sight| matches!(sight, Sight::Seen(variant) if ends(variant, key)))
-                })
-                .or_else(|| find(&|sight| matches!(sight, Sight::Briefly)))
-        };
-        let at = if view.short.get() == 0 {
-            unseen().or_else(ending)
-        } else {
-            ending().or_else(unseen)
-        };
-        let at = at.or_else(|| find(&|sight| matches!(sight, Sight::Seen(_))))?;
-        if let Some((_, sight @ (Sight::Not | Sight::Briefly))) = choice.variants.get_mut(at) {
-            *sight = Sight::Looking;
-            view.moved.set(true);
+            view.learn(number, Known::Choice(Choice { name, variants }));
         }
-        Some(Self { view, key, at })
+        let at = view.choice(number, |choice| {
+            let short = view.short.get() > 0;
+            let at = choice.next(number, short)?;
+            if let Some((_, sight @ (Sight::Not | Sight::Briefly))) = choice.variants.get_mut(at) {
+                *sight = Sight::Looking;
+                view.moved.set(true);
+            }
+            Some(at)
+        });
+        let at = at.flatten()?;
+        Some(Self { view, number, at })
     }
 
     pub(super) fn look<V: Visitor<'static>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let (view, key, at) = (self.view, self.key, self.at);
+        let (view, number, at) = (self.view, self.number, self.at);
         let value = visitor.visit_enum(self);
-        let mut known = view.known.borrow_mut();
-        if let Some(Known::Choice(choice)) = known.get_mut(key) {
-            if let Some((_, sight @ Sight::Looking)) = choice.variants.get_mut(at) {
+        view.choice(number, |choice| {
+            if let Some((_, sight @ (Sight::Looking | Sight::Partly(_)))) =
+                choice.variants.get_mut(at)
+                && value.is_err()
+            {
                 // A part that has another sample left makes another look.
-                *sight = if value.is_err() && view.moved.get() && !view.stuck(key) {
-                    Sight::Not
-                } else {
-                    Sight::Failed
-                };
+                if view.moved.get() && !view.stuck(number) {
+                    *sight = Sight::Not;
+                } else if matches!(sight, Sight::Looking) {
+                    *sight = Sight::Failed;
+                }
             }
             let is_unseen = |(_, sight): &(_, Sight)| matches!(sight, Sight::Not | Sight::Briefly);
             if choice.variants.iter().any(is_unseen) {
                 view.unseen.set(true);
             }
-        }
+        });
         value
     }
 
-    fn seen(&self, variant: Variant) {
-        let mut known = self.view.known.borrow_mut();
-        if let Some(Known::Choice(choice)) = known.get_mut(self.key)
-            && let Some((_, sight @ Sight::Looking)) = choice.variants.get_mut(self.at)
-        {
-            *sight = if self.view.short.get() == 0 {
-                Sight::Seen(variant)
-            } else {
-                Sight::Briefly
-            };
+    /// Says what was seen of the variant.
+    fn seen(&self, whole: bool, variant: Variant) {
+        let short = self.view.short.get() > 0;
+        self.view.choice(self.number, |choice| {
+            if let Some((_, sight @ Sight::Looking)) = choice.variants.get_mut(self.at) {
+                *sight = match (whole, short) {
+                    (true, false) => Sight::Seen(variant),
+                    (true, true) => Sight::Briefly,
+                    (false, false) => Sight::Partly(variant),
+                    (false, true) => Sight::Looking,
+                };
+            }
+        });
+    }
+
+    fn place(&self) -> Place {
+        Place::of_variant(self.number, self.at)
+    }
+
+    /// The shapes of the parts, as far as they were seen.
+    fn kept(&self, shapes: Vec<Shape>) -> Vec<Shape> {
+        if self.view.short.get() > 0 {
+            return shapes;
         }
+        self.view.keep(self.place(), shapes)
     }
 }
 
-impl View {
-    /// Whether a choice was tried too often.
-    fn stuck(&self, key: &'static str) -> bool {
-        let mut refused = self.refused.borrow_mut();
-        let count = refused.entry(key).or_insert(0);
-        *count = count.saturating_add(1);
-        *count > super::SAMPLES
+impl Choice {
+    /// Which variant comes next.
+    fn next(&self, number: u32, short: bool) -> Option<usize> {
+        let find =
+            |is: &dyn Fn(&Sight) -> bool| self.variants.iter().position(|(_, sight)| is(sight));
+        let unseen = || find(&|sight| matches!(sight, Sight::Not | Sight::Briefly));
+        let ending = || {
+            find(&|sight| matches!(sight, Sight::Seen(Variant::Unit)))
+                .or_else(|| {
+                    find(&|sight| matches!(sight, Sight::Seen(variant) if ends(variant, number)))
+                })
+                .or_else(|| find(&|sight| matches!(sight, Sight::Briefly)))
+        };
+        let next = if short {
+            ending().or_else(unseen)
+        } else {
+            unseen().or_else(ending)
+        };
+        next.or_else(|| find(&|sight| matches!(sight, Sight::Seen(_))))
     }
 }
 
 /// Whether a variant does not lead back to its choice at once.
-fn ends(variant: &Variant, key: &str) -> bool {
-    let leads = |shape: &Shape| matches!(shape, Shape::Again(other) if other == key);
+fn ends(variant: &Variant, number: u32) -> bool {
+    let leads = |shape: &Shape| *shape == Shape::Named(number);
     match variant {
         Variant::Unit => true,
         Variant::Newtype(inner) => !leads(inner),
@@ -234,7 +214,7 @@ impl VariantAccess<'static> for OneOf<'_> {
     type Error = Refused;
 
     fn unit_variant(self) -> Result<(), Refused> {
-        self.seen(Variant::Unit);
+        self.seen(true, Variant::Unit);
         Ok(())
     }
 
@@ -243,9 +223,9 @@ impl VariantAccess<'static> for OneOf<'_> {
         seed: S,
     ) -> Result<S::Value, Refused> {
         let mut shape = Shape::Hidden;
-        let value = seed.deserialize(Look::new(self.view, &mut shape))?;
-        self.seen(Variant::Newtype(shape));
-        Ok(value)
+        let value = seed.deserialize(Look::new(self.view, &mut shape));
+        self.seen(value.is_ok(), Variant::Newtype(shape));
+        value
     }
 
     fn tuple_variant<V: Visitor<'static>>(
@@ -254,20 +234,21 @@ impl VariantAccess<'static> for OneOf<'_> {
         visitor: V,
     ) -> Result<V::Value, Refused> {
         let mut shapes = vec![Shape::Hidden; len];
-        let value = visitor.visit_seq(Fields::new(self.view, &mut shapes))?;
-        self.seen(Variant::Tuple(shapes));
-        Ok(value)
+        let value = visitor.visit_seq(Fields::new(self.view, &mut shapes, None));
+        self.seen(value.is_ok(), Variant::Tuple(self.kept(shapes)));
+        value
     }
 
     fn struct_variant<V: Visitor<'static>>(
         self,
-        fields: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let mut shapes = vec![Shape::Hidden; fields.len()];
-        let value = visitor.visit_seq(Fields::new(self.view, &mut shapes))?;
-        let names = fields.iter().map(|&field| field.to_owned());
-        self.seen(Variant::Structure(names.zip(shapes).collect()));
-        Ok(value)
+        let mut shapes = vec![Shape::Hidden; names.len()];
+        let value = fields::visit(self.view, self.place(), names, &mut shapes, visitor);
+        let names = names.iter().map(|&field| field.to_owned());
+        let fields = names.zip(self.kept(shapes)).collect();
+        self.seen(value.is_ok(), Variant::Structure(fields));
+        value
     }
 }

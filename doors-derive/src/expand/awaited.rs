@@ -1,0 +1,78 @@
+//! The side that calls and awaits.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::Visibility;
+
+use super::client::{Manner, common, method};
+use super::local;
+use super::types::Types;
+use crate::model::Procedure;
+
+/// The client whose methods are awaited: all of it is for a macro of `doors`, which lets it through if that crate has its feature
+/// `tokio`. No feature of the crate where the item stands is asked for.
+pub(super) fn client(
+    types: &Types,
+    visibility: &Visibility,
+    methods: &[Procedure<'_>],
+) -> TokenStream {
+    let (blocking, awaited) = (&types.client, &types.awaited);
+    let [client, door, path, deadline] = ["client", "door", "path", "deadline"].map(local);
+    let common = common(types, methods)
+        .map(|common| match common {
+            "open" => quote! {
+                /// Opens the door by its name.
+                ///
+                /// # Errors
+                /// As [`Door::open`](::doors::Door::open).
+                #visibility async fn open(
+                    #path: impl ::core::convert::AsRef<::std::path::Path>,
+                ) -> ::core::result::Result<Self, ::doors::DoorError> {
+                    ::core::result::Result::map(
+                        ::doors::typed::Awaited::open(#path).await,
+                        |target| Self { target },
+                    )
+                }
+            },
+            "door" => quote! {
+                /// The door that is called.
+                #[must_use]
+                #visibility fn door(&self) -> &::doors::Door {
+                    self.target.door()
+                }
+            },
+            _ => quote! {
+                /// A client of the same door whose calls all end at the deadline (monotonic clock).
+                #[must_use]
+                #visibility fn until(&self, #deadline: ::std::time::Instant) -> Self {
+                    Self { target: self.target.until(#deadline) }
+                }
+            },
+        })
+        .collect::<Vec<_>>();
+    let methods = methods
+        .iter()
+        .map(|procedure| method(types, visibility, procedure, Manner::Awaited));
+    quote! {
+        ::doors::__awaited! {
+            #[allow(dead_code, clippy::too_many_arguments)]
+            impl #awaited {
+                #(#common)*
+                #(#methods)*
+            }
+
+            impl ::core::convert::From<::doors::Door> for #awaited {
+                fn from(#door: ::doors::Door) -> Self {
+                    Self { target: ::core::convert::From::from(#door) }
+                }
+            }
+
+            /// The calls have the deadline that those of the client have.
+            impl ::core::convert::From<#blocking> for #awaited {
+                fn from(#client: #blocking) -> Self {
+                    Self { target: ::core::convert::From::from(#client.target) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+#[allow_callers(me, group = "wheel")]
+trait Safe {
+    #[allow_callers(uid = 0, gid = 7, user = "ada")]
+    fn open(&self) -> u8;
+    #[allow_callers(anyone)]
+    fn knock(&self);
+    #[leaf]
+    fn shut(&self);
+}

@@ -1,0 +1,7 @@
+use doors::door;
+
+#[allow_callers(me)]
+#[door]
+fn function() {}
+
+fn main() {}
