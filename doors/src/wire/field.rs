@@ -1,11 +1,12 @@
 //! The fields of a control packet: little-endian numbers without padding.
 
+use super::bytes::Bytes;
 use super::violation::Violation;
 
 /// A number of fixed size. Its default, zero, stands for a field that an older sender does not know.
 pub(super) trait Field: Sized + Default {
     /// Appends the field.
-    fn put(&self, into: &mut Vec<u8>);
+    fn put(&self, into: &mut Bytes);
     /// Takes the field off the front; `None` (and nothing taken) if there are too few bytes.
     fn take(from: &mut &[u8]) -> Option<Self>;
 
@@ -21,8 +22,8 @@ pub(super) trait Field: Sized + Default {
 macro_rules! number_field {
     ($($number:ty),+) => { $(
         impl Field for $number {
-            fn put(&self, into: &mut Vec<u8>) {
-                into.extend_from_slice(&self.to_le_bytes());
+            fn put(&self, into: &mut Bytes) {
+                into.put(&self.to_le_bytes());
             }
             fn take(from: &mut &[u8]) -> Option<Self> {
                 let (bytes, rest) = from.split_first_chunk()?;

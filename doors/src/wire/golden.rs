@@ -37,7 +37,7 @@ fn packets() -> Vec<Entry> {
         .map(|message| {
             let (name, carries) = message.type_of();
             let payload: &[u8] = if carries { b"abc" } else { b"" };
-            let mut bytes = message.encode(payload.len());
+            let mut bytes = message.encode(payload.len()).to_vec();
             bytes.extend_from_slice(payload);
             (name.to_owned(), bytes)
         })

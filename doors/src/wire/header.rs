@@ -1,5 +1,6 @@
 //! The 16 bytes before the fields of every control packet, the same in all versions.
 
+use super::bytes::Bytes;
 use super::field::Field;
 use super::limits::MAJOR;
 use super::violation::Violation;
@@ -22,10 +23,10 @@ pub(super) struct Header {
 impl Header {
     /// The bytes of a header for so many bytes of fields and of payload. What is too much for any packet is stated
     /// as the largest number, which no receiver believes.
-    pub(super) fn encode(minor: u8, number: u16, fields: usize, payload: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES.saturating_add(fields));
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&[MAJOR, minor]);
+    pub(super) fn encode(minor: u8, number: u16, fields: usize, payload: usize) -> Bytes {
+        let mut bytes = Bytes::new();
+        bytes.put(&MAGIC);
+        bytes.put(&[MAJOR, minor]);
         number.put(&mut bytes);
         let stated = |count| u32::try_from(count).unwrap_or(u32::MAX);
         stated(HEADER_BYTES.saturating_add(fields)).put(&mut bytes);

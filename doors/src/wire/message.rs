@@ -4,8 +4,9 @@
 //! later minor version may append fields, marked `[since minor]`; an older receiver ignores what it does not know, and a
 //! newer one reads what an older sender does not know as zero. So zero must mean what the older version meant.
 
+use super::bytes::{Bytes, ROOM};
 use super::field::Field;
-use super::header::Header;
+use super::header::{HEADER_BYTES, Header};
 use super::limits::MINOR;
 
 pub use super::violation::Violation;
@@ -42,7 +43,18 @@ macro_rules! messages {
                 matches!(self, $(Self::$carrier { .. })|+)
             }
 
-            fn put_fields(&self, into: &mut Vec<u8>) {
+            /// Bytes of its fields.
+            fn fields_bytes(&self) -> usize {
+                match self {
+                    $(Self::$name { .. } => const {
+                        let bytes = 0 $(+ size_of::<$kind>())*;
+                        assert!(HEADER_BYTES + bytes <= ROOM, "`bytes.rs` has room for less");
+                        bytes
+                    },)+
+                }
+            }
+
+            fn put_fields(&self, into: &mut Bytes) {
                 match self { $(Self::$name { $($field,)* } => { $($field.put(into);)* let _ = into; })+ }
             }
 
@@ -56,11 +68,10 @@ macro_rules! messages {
             }
 
             /// The packet's bytes, for `payload` bytes that follow them.
-            pub(crate) fn encode(&self, payload: usize) -> Vec<u8> {
-                let mut fields = Vec::with_capacity(112);
-                self.put_fields(&mut fields);
-                let mut bytes = Header::encode($minor, self.number(), fields.len(), payload);
-                bytes.append(&mut fields);
+            #[inline]
+            pub(crate) fn encode(&self, payload: usize) -> Bytes {
+                let mut bytes = Header::encode($minor, self.number(), self.fields_bytes(), payload);
+                self.put_fields(&mut bytes);
                 bytes
             }
 

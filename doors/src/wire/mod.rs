@@ -2,6 +2,7 @@
 //!
 //! PROTOCOL.md describes the same thing in prose; its tables and its dump are compared with this code by a test.
 
+mod bytes;
 pub(crate) mod code;
 mod field;
 mod header;
