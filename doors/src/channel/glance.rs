@@ -10,6 +10,7 @@
 use std::time::{Duration, Instant};
 
 use crate::primitive::{AtomicBool, AtomicU32, Ordering};
+use crate::sys::clock::after;
 use crate::sys::cpu;
 use crate::waiting::Waiting;
 
@@ -88,7 +89,7 @@ impl Glance {
             cpu::yield_now();
             let now = Instant::now();
             let seen = there(Some(now));
-            if now.saturating_duration_since(before) > TOO_LONG {
+            if after(before, TOO_LONG) < now {
                 self.bar();
                 return seen;
             }

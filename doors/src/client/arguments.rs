@@ -45,6 +45,9 @@ impl<'a> Arguments<'a> {
         &self,
         send: impl FnOnce(&[DoorDesc<'a>]) -> Result<(), E>,
     ) -> Result<(), E> {
+        if self.count == 0 {
+            return send(&[]);
+        }
         let mut descriptors = self.descriptors.borrow_mut();
         send(&descriptors)?;
         *descriptors = Vec::new();

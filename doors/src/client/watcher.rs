@@ -34,7 +34,7 @@ pub(crate) struct Watcher {
     next_session: AtomicU64,
     /// Sessions by number. Each has a range of keys: its socket, its process, and the descriptor sockets of its channels.
     watched: Mutex<HashMap<u64, Arc<Session>>>,
-    table: Table,
+    table: Mutex<Table>,
 }
 
 /// What was heard of a server.
@@ -61,7 +61,7 @@ impl Watcher {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             next_session: AtomicU64::new(0),
             watched: Mutex::new(HashMap::new()),
-            table: Table::open(),
+            table: Mutex::new(Table::open()),
         }))
     }
 
@@ -178,13 +178,13 @@ impl Watcher {
                 self.bury(session);
                 return Heard::All;
             }
-            if !may_wait && self.table.might_hold_up(&session.socket, Instant::now()) {
+            if !may_wait && lock(&self.table).might_hold_up(&session.socket, Instant::now()) {
                 return Heard::HeldUp;
             }
             // A server that ends with a ring of ours unread may have sent something before.
             let done = match session.socket.receive_past_reset(&mut buffer) {
                 Ok(Some(mut received)) => {
-                    self.table.took(received.fds.len());
+                    lock(&self.table).took(received.fds.len());
                     let bytes = buffer.get(..received.len).unwrap_or_default();
                     if received.cut {
                         Err(Violation::Length)

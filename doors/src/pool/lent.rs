@@ -81,7 +81,10 @@ impl Drop for Lent {
         let mut state = lock(&self.pool.state);
         parker.lent.store(false, Ordering::Relaxed);
         let mut wakes = std::mem::take(&mut state.relimited);
-        wakes |= parker.overslept.swap(false, Ordering::Relaxed);
+        if parker.overslept.load(Ordering::Relaxed) {
+            parker.overslept.store(false, Ordering::Relaxed);
+            wakes = true;
+        }
         if state.closed || self.unbound {
             parker.unbound.store(self.unbound, Ordering::Relaxed);
             parker.dismissed.store(true, Ordering::Release);
@@ -90,7 +93,9 @@ impl Drop for Lent {
         let mut job = self.job.take();
         if job.is_none() && !self.unbound && !state.closed {
             job = state.queue.pop_front();
-            self.pool.queued.store(state.queue.len(), Ordering::SeqCst);
+            if job.is_some() {
+                self.pool.queued.store(state.queue.len(), Ordering::SeqCst);
+            }
         }
         if job.is_some() {
             *lock(&parker.job) = job;

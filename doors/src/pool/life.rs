@@ -32,7 +32,7 @@ pub(super) struct Parker {
     pub(super) running: Arc<Running>,
     /// Another thread has its place. Changed under the pool's lock.
     pub(super) lent: AtomicBool,
-    /// It should have looked meanwhile whether it is to end.
+    /// It should have looked meanwhile whether it is to end. Changed under the pool's lock.
     pub(super) overslept: AtomicBool,
     /// Who had its place has left the pool in its stead.
     pub(super) unbound: AtomicBool,

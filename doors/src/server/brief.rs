@@ -14,6 +14,7 @@ use nix::sys::epoll::{EpollEvent, EpollFlags};
 
 use super::leader::Leader;
 use super::near::Near;
+use super::runtime::Source;
 use super::token::Token;
 use crate::channel::glance::Glance;
 use crate::sys::socket::Seen;
@@ -71,16 +72,14 @@ impl Leader {
     pub(super) fn look_at_brief(&mut self) -> bool {
         let mut is_all = true;
         while let Some((token, seen)) = self.brief.near.next() {
-            if !self.runtime.has_source(token.key) {
-                continue;
-            }
             match seen {
+                // Whether it is one still is seen when something comes there, or before the leader sleeps.
                 Seen::Nothing => self.brief.near.stays(token),
                 Seen::Something => {
                     let _watched = self.runtime.watch_taken(&token);
                     is_all = false;
                 }
-                Seen::End => is_all &= self.take_leave(&token),
+                Seen::End => is_all &= self.take_leave(token),
             }
         }
         is_all
@@ -108,20 +107,26 @@ impl Leader {
     }
 
     /// The other side has hung up. If that is all, nobody needs to know; anything else comes the usual way, and this is false.
-    fn take_leave(&mut self, token: &Arc<Token>) -> bool {
-        if token.socket.account().is_over() || self.table.might_hold_up(&token.socket, self.now()) {
-            let _watched = self.runtime.watch_taken(token);
+    fn take_leave(&mut self, token: Arc<Token>) -> bool {
+        if token.socket.account().is_over() || self.might_hold_up(&token) {
+            let _watched = self.runtime.watch_taken(&token);
             return false;
+        }
+        // Forgotten before it is read: one that was already is nobody's to read here.
+        if self.runtime.forget(token.key).is_none() {
+            return true;
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         let received = token.socket.receive_after_hang_up(&mut buffer);
         let is_all = matches!(received, Ok(None));
         if is_all {
-            if self.runtime.forget(token.key).is_some() {
-                token.end();
+            token.end();
+        } else {
+            let source = Source::Token(Arc::clone(&token));
+            self.runtime.enter(token.key, source);
+            if self.runtime.watch_taken(&token) {
+                self.token_received(&token, EpollFlags::EPOLLHUP, &buffer, received);
             }
-        } else if self.runtime.watch_taken(token) {
-            self.token_received(token, EpollFlags::EPOLLHUP, &buffer, received);
         }
         self.buffer = buffer;
         is_all

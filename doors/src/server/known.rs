@@ -29,6 +29,18 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// The same process has connected again; false if it is another one, or came another way.
+    pub(super) fn again(&mut self, token: &Token, process: &Arc<Process>) -> bool {
+        let same = Arc::ptr_eq(&self.process, process);
+        match token.origin {
+            Origin::Path { listener, .. } if same && listener == Some(self.listener) => {
+                self.key = token.key;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whoever has connected this way, as the kernel has named it by that very connection (or by an earlier one).
     pub(super) fn by(token: &Token, process: &Arc<Process>) -> Option<Self> {
         match token.origin {

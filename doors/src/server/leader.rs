@@ -126,10 +126,12 @@ pub(crate) fn start(runtime: &Arc<Runtime>) -> sys::Result<()> {
 pub(super) fn live(seat: &Seat, mut state: Option<Box<Leader>>) -> ! {
     foreign::keep_free();
     ids::settle();
+    let mut own = None;
     loop {
         let mut leader = state.take().unwrap_or_else(|| seat.stand_by());
+        let runtime = own.get_or_insert_with(|| Arc::clone(&leader.runtime));
         // Nothing in a turn is known to panic. If something does, it costs that turn, not the service.
-        if catch_unwind(AssertUnwindSafe(|| leader.turn())).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| leader.turn(runtime))).is_err() {
             event::panicked("door-leader");
         }
         state = match leader.here.take() {
@@ -144,18 +146,17 @@ fn spare() -> Option<nix::sys::eventfd::EventFd> {
 }
 
 impl Leader {
-    fn turn(&mut self) {
+    fn turn(&mut self, runtime: &Arc<Runtime>) {
         self.buffer
             .resize(PACKET_DATA_BYTES.saturating_add(CONTROL_BYTES), 0);
         let mut events = [EpollEvent::empty(); 16];
         let count = self.wait(&mut events);
-        let runtime = Arc::clone(&self.runtime);
         let pass = runtime.standstill.pass();
         self.stands_still = pass.is_none();
         let mut is_plain = self.watch.is_good && count == 1 && !self.stands_still;
         for event in events.iter().take(count) {
             // A source that was forgotten between the wait and now meets nobody.
-            if let Some(source) = self.runtime.source(event.data()) {
+            if let Some(source) = runtime.source(event.data()) {
                 is_plain &= matches!(source, Source::Listener(_));
                 self.event(source, event.events());
             }
@@ -168,15 +169,14 @@ impl Leader {
         self.untold.forget_told();
         self.watch.is_good = is_plain && self.here.is_some();
         if !self.watch.is_good {
-            self.look_after_the_rest(pass.is_some());
+            self.look_after_the_rest(runtime, pass.is_some());
         }
     }
 
     /// What falls due, or was put down by others. In a turn that has brought a first call and nothing else it is left to a later one:
     /// whoever puts something down wakes the leader, which is an event, and so is the alarm, which is set whenever a
     /// first call is run, and goes off after 5 ms at the latest.
-    fn look_after_the_rest(&mut self, has_pass: bool) {
-        let runtime = Arc::clone(&self.runtime);
+    fn look_after_the_rest(&mut self, runtime: &Arc<Runtime>, has_pass: bool) {
         let inbox = &runtime.inbox;
         for session in inbox.unseen() {
             session.scan();
@@ -188,18 +188,17 @@ impl Leader {
             self.end_session(id);
         }
         self.calls_away = inbox.repeat_wakes();
-        self.runtime.starved.try_again();
+        runtime.starved.try_again();
         self.untold.tell();
         self.end_unfinished_sessions();
         self.kept.look(&runtime.quotas);
         if has_pass {
-            self.look_after_references();
+            self.look_after_references(runtime);
         }
         self.seek_threads();
     }
 
-    fn look_after_references(&mut self) {
-        let runtime = Arc::clone(&self.runtime);
+    fn look_after_references(&mut self, runtime: &Runtime) {
         for late in runtime.inbox.late() {
             self.arrived_late(late);
         }

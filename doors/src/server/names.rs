@@ -131,9 +131,9 @@ impl Runtime {
             // A process of another pid namespace is told from others by pidfds only. Without them it is refused.
             let _unnamed = socket::name_senders(&connection);
         }
-        let account = self.quotas.account(peer.map_or(NOBODY, |peer| peer.uid));
-        let connection = Shared::new(connection, &account);
-        let charge = peer.and_then(|peer| self.quotas.charge(peer.uid, 1));
+        let uid = peer.map_or(NOBODY, |peer| peer.uid);
+        let (account, charge) = self.quotas.connection(uid);
+        let connection = Shared::of(connection, account);
         let (Some(peer), Some(charge)) = (peer, charge) else {
             turn_away(&connection, Failure::NoRoom);
             return Ok(Taken::Refused);

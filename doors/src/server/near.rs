@@ -65,17 +65,22 @@ impl Near {
     ) -> Option<usize> {
         self.looks = self.looks.wrapping_add(1);
         let is_first = has_yielded && std::mem::take(&mut self.is_first);
-        let found = match self.known_listener(runtime) {
-            Some(listener) if !self.looks.is_multiple_of(AROUND_EVERY) => {
-                let comes = is_first && self.hits >= SURE_AFTER || self.look_at(&listener);
+        let listener = self.listener.filter(|_| {
+            let is_due = self.looks.is_multiple_of(AROUND_EVERY);
+            self.connections.len() == 1 && !is_due
+        });
+        let found = match listener {
+            Some(key) => {
+                let is_sure = is_first && self.hits >= SURE_AFTER;
+                let comes = is_sure || self.look_at(runtime, key);
                 let event = events.first_mut().filter(|_| comes);
                 let count = event.map(|event| {
-                    *event = EpollEvent::new(EpollFlags::EPOLLIN, listener.key);
+                    *event = EpollEvent::new(EpollFlags::EPOLLIN, key);
                     1
                 });
                 count.or_else(|| self.ends().then_some(0))
             }
-            _ => self.look_around(runtime, events),
+            None => self.look_around(runtime, events),
         };
         if is_first {
             let hit = found.is_some_and(|count| count > 0);
@@ -84,17 +89,12 @@ impl Near {
         found
     }
 
-    /// The listener, while there is one connection besides.
-    fn known_listener(&self, runtime: &Runtime) -> Option<Arc<Attached>> {
-        let key = self.listener.filter(|_| self.connections.len() == 1)?;
-        match runtime.source(key) {
-            Some(Source::Listener(attached)) => Some(attached),
-            _ => None,
-        }
-    }
-
-    /// Whether somebody has connected; what is seen of the connection is kept.
-    fn look_at(&mut self, listener: &Attached) -> bool {
+    /// Whether somebody has connected at the listener of this key; what is seen of the connection is kept.
+    fn look_at(&mut self, runtime: &Runtime, key: u64) -> bool {
+        let Some(Source::Listener(listener)) = runtime.source(key) else {
+            self.listener = None;
+            return false;
+        };
         let Some(connection) = self.connections.front() else {
             return false;
         };

@@ -20,11 +20,16 @@ pub(super) struct Opener {
 }
 
 impl Opener {
-    pub(super) fn new(process: &Arc<Process>) -> Self {
+    pub(super) fn new(process: Arc<Process>) -> Self {
         Self {
-            process: Arc::clone(process),
+            process,
             caller: OnceLock::new(),
         }
+    }
+
+    /// Its process.
+    pub(super) fn process(&self) -> &Arc<Process> {
+        &self.process
     }
 
     /// Whose quota pays for what it makes us hold.

@@ -13,7 +13,7 @@ use super::petition::refused;
 use super::seat::Here;
 use super::token::{Origin, Token};
 use crate::access::Refusal;
-use crate::pool::Job;
+use crate::pool::{Job, Lent};
 use crate::sys;
 use crate::sys::peer::peer_pidfd;
 use crate::sys::process::Process;
@@ -50,7 +50,7 @@ impl Leader {
         }
         // Only the process that the kernel names as the connection's own: others may hold a copy of it. They get no
         // answer, for the opener would read it as one to its own call.
-        let is_pending = || {
+        let is_pending = token.has_spoken() && {
             let call = lock(&token.call);
             call.as_ref().is_some_and(|call| !call.is_done())
         };
@@ -59,7 +59,7 @@ impl Leader {
             Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => {
                 // Nobody can be named at the moment, and nothing runs unnamed. Of the opener's own call, that would hear
                 // from a refusal to somebody else.
-                if peer.pid != 0 && peer.pid == received.pid && !is_pending() {
+                if peer.pid != 0 && peer.pid == received.pid && !is_pending {
                     refuse(Failure::NoRoom);
                 }
                 return Ok(());
@@ -70,7 +70,7 @@ impl Leader {
             return Err(Violation::Sender);
         }
         token.speaks();
-        if is_pending() {
+        if is_pending {
             refuse(Failure::Violation);
             return Err(Violation::Turn);
         }
@@ -79,7 +79,7 @@ impl Leader {
             refuse(Failure::DescriptorsLost);
             return Ok(());
         }
-        let who = Opener::new(&opener);
+        let who = Opener::new(opener);
         let judged = who.judge(token).map_err(|_| Violation::Sender)?;
         let bytes = u64::try_from(payload.len()).unwrap_or(u64::MAX);
         let turned_down = judged.and_then(|said| turned_down(core, said, bytes, descriptors));
@@ -87,12 +87,18 @@ impl Leader {
             refuse_beyond(failure, core.limit(failure, bytes));
             return Ok(());
         }
-        // It may wait for long: for a verdict, or for a thread.
-        let charge = self.runtime.quotas.charge(Opener::payer(token), count);
-        let charge = charge.and_then(|mut charge| charge.add(payload.len()).then_some(charge));
-        let Some(charge) = charge else {
-            refuse(Failure::NoRoom);
-            return Ok(());
+        let lent = judged.and_then(|_| self.lent(core));
+        // Any other may wait for long, for a verdict or for a thread.
+        let charge = if lent.is_none() {
+            let charge = self.runtime.quotas.charge(Opener::payer(token), count);
+            let charge = charge.and_then(|mut charge| charge.add(payload.len()).then_some(charge));
+            if charge.is_none() {
+                refuse(Failure::NoRoom);
+                return Ok(());
+            }
+            charge
+        } else {
+            None
         };
         let brought = Brought {
             data: payload.to_vec(),
@@ -103,8 +109,11 @@ impl Leader {
         let call = Box::new(call);
         *lock(&token.call) = Some(call.progress());
         self.untold.add(token, &call.progress());
-        if judged.is_some() {
-            self.serve(call, &opener);
+        if let Some(lent) = lent {
+            self.watch.saw(token, call.opener().process());
+            self.here = Some(Here::new(lent, call));
+        } else if judged.is_some() {
+            dispatch(call);
         } else {
             self.park(token, Matter::Call(call));
         }
@@ -119,19 +128,12 @@ impl Leader {
         }
     }
 
-    /// Has a call served: here and now if somebody else can lead meanwhile, else by a thread of the pool.
-    fn serve(&mut self, call: Box<PacketCall>, opener: &Arc<Process>) {
+    /// The place of a thread in which a call can be served here and now, if somebody else can lead meanwhile.
+    fn lent(&mut self, core: &Core) -> Option<Lent> {
         if self.here.is_none() && self.may_leave() {
-            let pool = Arc::clone(&call.core().pool);
-            match Here::new(&pool, call) {
-                Ok(here) => {
-                    self.watch.saw(here.token(), opener);
-                    self.here = Some(here);
-                }
-                Err(call) => dispatch(call),
-            }
+            core.pool.lend()
         } else {
-            dispatch(call);
+            None
         }
     }
 

@@ -21,7 +21,7 @@ use crate::primitive::{AtomicBool, AtomicU32, Ordering};
 use crate::sys::dense::Dense;
 use crate::sys::shared::Shared;
 use crate::sys::unclaimed::Unclaimed;
-use crate::sys::{memfd, socket};
+use crate::sys::{barrier, memfd, socket};
 use crate::wire::code::Failure;
 use crate::wire::limits::{FIRST_GENERATION, PACKET_DATA_BYTES};
 use crate::wire::message::Message;
@@ -50,6 +50,8 @@ pub(crate) struct Progress {
     pub(crate) since: Instant,
     stage: AtomicU32,
     cancelled: AtomicBool,
+    /// There was a callback at some time; set by whoever has the call.
+    has_callback: AtomicBool,
     on_cancel: Mutex<Option<CancelCallback>>,
 }
 
@@ -69,7 +71,8 @@ pub(crate) struct Brought {
     pub(crate) data: Vec<u8>,
     /// If it does not run they are closed elsewhere: whoever drops it may be the leader.
     pub(crate) fds: Unclaimed,
-    pub(crate) _charge: Charge,
+    /// None of one that does not wait.
+    pub(crate) _charge: Option<Charge>,
 }
 
 enum Reply {
@@ -90,6 +93,7 @@ impl PacketCall {
             since,
             stage: AtomicU32::new(stage::QUEUED),
             cancelled: AtomicBool::new(false),
+            has_callback: AtomicBool::new(false),
             on_cancel: Mutex::new(None),
         };
         Self {
@@ -110,6 +114,11 @@ impl PacketCall {
     /// The connection by which it came.
     pub(super) fn token(&self) -> &Token {
         &self.token
+    }
+
+    /// Who has made that.
+    pub(super) fn opener(&self) -> &Opener {
+        &self.opener
     }
 
     /// When it was read.
@@ -151,7 +160,7 @@ impl PacketCall {
             Ordering::AcqRel,
             Ordering::Acquire,
         );
-        crate::primitive::fence(Ordering::SeqCst);
+        barrier::full();
         let (bytes, descriptors) = self.sizes();
         if taken.is_err() {
             // The leader has said so to the opener.
@@ -183,6 +192,7 @@ impl PacketCall {
     }
 
     pub(crate) fn set_on_cancel(&self, callback: CancelCallback) {
+        self.progress.has_callback.store(true, Ordering::Relaxed);
         let before = lock(&self.progress.on_cancel).replace(callback);
         foreign::discard(before);
         if self.is_cancelled() {
@@ -239,10 +249,9 @@ impl PacketCall {
     pub(super) fn refuse(&mut self, without: Failure, limit: u64) {
         self.answered = true;
         self.progress.stage.store(stage::DONE, Ordering::Release);
-        let callback = lock(&self.progress.on_cancel).take();
-        if callback.is_some() {
+        if self.progress.has_callback.load(Ordering::Relaxed) {
             // What it owns may do anything at its end.
-            foreign::discard(callback);
+            foreign::discard(lock(&self.progress.on_cancel).take());
         }
         let generation = self.progress.generation;
         let sent = match self.reply.take() {
@@ -337,6 +346,9 @@ impl Progress {
 
     /// The opener gives the call up or has gone. True: it had not begun and never will.
     pub(crate) fn give_up(&self) -> bool {
+        if self.is_done() {
+            return false;
+        }
         let queued = self.take_back();
         if !queued {
             self.cancelled.store(true, Ordering::Release);

@@ -87,7 +87,15 @@ fn most_closing() -> usize {
 impl Quotas {
     /// Charges something that costs so many descriptors to a user; `None` if it has too many.
     pub(crate) fn charge(self: &Arc<Self>, uid: u32, descriptors: usize) -> Option<Charge> {
-        let mut users = lock(&self.0);
+        self.charge_in(&mut lock(&self.0), uid, descriptors)
+    }
+
+    fn charge_in(
+        self: &Arc<Self>,
+        users: &mut BTreeMap<u32, Held>,
+        uid: u32,
+        descriptors: usize,
+    ) -> Option<Charge> {
         if users.len() > 1 || !users.contains_key(&uid) {
             // What was waiting to be closed when its user left may be closed by now.
             users.retain(|_, held| !held.is_nothing());
@@ -101,7 +109,6 @@ impl Quotas {
         }
         held.holders = held.holders.saturating_add(1);
         held.descriptors = held.descriptors.saturating_add(descriptors);
-        drop(users);
         Some(Charge {
             quotas: Arc::clone(self),
             uid,
@@ -109,6 +116,14 @@ impl Quotas {
             bytes: 0,
             given_back: 0,
         })
+    }
+
+    /// An account and a charge for a connection of a user; no charge if it has too many.
+    pub(crate) fn connection(self: &Arc<Self>, uid: u32) -> (Account, Option<Charge>) {
+        let mut users = lock(&self.0);
+        let charge = self.charge_in(&mut users, uid, 1);
+        let account = Account::of(&users.entry(uid).or_default().closing);
+        (account, charge)
     }
 
     /// Looks at the sockets that are kept since something is unread there; true if some still are.

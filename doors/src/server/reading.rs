@@ -50,7 +50,7 @@ impl Leader {
     pub(super) fn greet(&mut self, token: &Arc<Token>, uid: u32) {
         if token.socket.account().is_over() {
             self.rest(token);
-        } else if self.table.might_hold_up(&token.socket, self.now()) {
+        } else if self.might_hold_up(token) {
             self.runtime.receive_elsewhere(token);
         } else {
             let mut buffer = std::mem::take(&mut self.buffer);
@@ -64,6 +64,12 @@ impl Leader {
         if !token.has_spoken() {
             self.unfinished.connected(token, uid);
         }
+    }
+
+    /// Whether to receive what has come there might last.
+    pub(super) fn might_hold_up(&mut self, token: &Token) -> bool {
+        let now = self.now();
+        self.table.might_hold_up(&token.socket, now)
     }
 
     /// False if there is nothing more.

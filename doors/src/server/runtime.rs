@@ -317,11 +317,6 @@ impl Runtime {
         lock(&self.sources).get(&key).cloned()
     }
 
-    /// Whether something is watched, or will be, under a key.
-    pub(super) fn has_source(&self, key: u64) -> bool {
-        lock(&self.sources).contains_key(&key)
-    }
-
     /// Watches a source again that had left epoll for a while, unless it has been forgotten.
     pub(crate) fn watch_again(&self, key: u64, fd: impl AsFd) {
         if self.source(key).is_some() {

@@ -51,7 +51,7 @@ use super::packet::PacketCall;
 use super::runtime::{Runtime, Source};
 use super::token::Token;
 use crate::foreign;
-use crate::pool::{Job, Lent, Pool};
+use crate::pool::{Job, Lent};
 use crate::primitive::{AtomicBool, Ordering};
 use crate::sys::process::Process;
 use crate::sys::{self, thread};
@@ -72,6 +72,7 @@ pub(super) struct Seat {
 
 /// Where the deputy sleeps.
 struct Post {
+    runtime: Arc<Runtime>,
     bell: Epoll,
     alarm: TimerFd,
 }
@@ -83,12 +84,9 @@ pub(super) struct Here {
 }
 
 impl Here {
-    /// It, in the place of an idle thread of the pool; the call comes back if there is none.
-    pub(super) fn new(pool: &Arc<Pool>, call: Box<PacketCall>) -> Result<Self, Box<PacketCall>> {
-        match pool.lend() {
-            Some(lent) => Ok(Self { lent, call }),
-            None => Err(call),
-        }
+    /// It, in the place of an idle thread.
+    pub(super) fn new(lent: Lent, call: Box<PacketCall>) -> Self {
+        Self { lent, call }
     }
 
     /// The connection by which it came.
@@ -109,8 +107,9 @@ impl Here {
 }
 
 impl Post {
-    fn new(runtime: &Runtime) -> sys::Result<Self> {
+    fn new(runtime: &Arc<Runtime>) -> sys::Result<Self> {
         let post = Self {
+            runtime: Arc::clone(runtime),
             bell: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             alarm: TimerFd::new(
                 ClockId::CLOCK_MONOTONIC,
@@ -123,13 +122,13 @@ impl Post {
     }
 
     /// Has the bell ring at the next event, or at once if there is one; false if that cannot be.
-    fn set(&self, runtime: &Runtime) -> bool {
+    fn set(&self) -> bool {
         let mut rung = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, 0);
-        self.bell.modify(&runtime.epoll.0, &mut rung).is_ok()
+        self.bell.modify(&self.runtime.epoll.0, &mut rung).is_ok()
     }
 
-    fn silence(&self, runtime: &Runtime) {
-        let _silenced = self.bell.modify(&runtime.epoll.0, &mut silent());
+    fn silence(&self) {
+        let _silenced = self.bell.modify(&self.runtime.epoll.0, &mut silent());
     }
 }
 
@@ -144,7 +143,7 @@ impl Seat {
     }
 
     /// Makes what a deputy needs, once; false if that cannot be.
-    fn furnish(&self, runtime: &Runtime) -> bool {
+    fn furnish(&self, runtime: &Arc<Runtime>) -> bool {
         if self.post.get().is_none()
             && let Ok(post) = Post::new(runtime)
         {
@@ -171,7 +170,7 @@ impl Seat {
             let leader = match left.look(rung) {
                 Task::Lead(leader) => Some(leader),
                 // Under the lock, too: whoever has run the call silences the bell after that.
-                Task::Set if !self.rings_for(&left) => left.lead(),
+                Task::Set if !self.sets_bell() => left.lead(),
                 Task::Set | Task::Look => {
                     wait = EpollTimeout::from(LOOKS_EVERY);
                     None
@@ -190,10 +189,8 @@ impl Seat {
     }
 
     /// Sets the bell for the call in the seat, on the deputy's thread.
-    fn rings_for(&self, left: &Left<Box<Leader>>) -> bool {
-        let runtime = left.leader().map(|leader| &leader.runtime);
-        let post = self.post.get().zip(runtime);
-        post.is_some_and(|(post, runtime)| post.set(runtime))
+    fn sets_bell(&self) -> bool {
+        self.post.get().is_some_and(Post::set)
     }
 
     /// Runs a call while the deputy looks after everything else; the state, unless that leads now.
@@ -202,13 +199,12 @@ impl Seat {
             here.leave();
             return Some(leader);
         };
-        let runtime = Arc::clone(&leader.runtime);
         let is_keen = std::mem::replace(&mut leader.brief.is_keen, true);
         let mut credit = leader.watch.credit;
         let begun = here.call.begun();
         let has_alarm = leader.set_alarm(&post.alarm).is_ok();
         let wants_bell = lock(&self.left).put(leader);
-        let unsent = if has_alarm && (!wants_bell || post.set(&runtime)) {
+        let unsent = if has_alarm && (!wants_bell || post.set()) {
             here.serve()
         } else {
             here.leave();
@@ -221,7 +217,7 @@ impl Seat {
             leader.watch.credit = credit;
             leader.brief.ended = Some(ended);
             if bell == Bell::Silence {
-                post.silence(&runtime);
+                post.silence();
             }
             leader
         });
@@ -242,7 +238,7 @@ impl Seat {
 }
 
 /// Starts a deputy, if there is none and one can be had: a server without does the same, and takes longer.
-pub(super) fn deputize(seat: &Arc<Seat>, runtime: &Runtime) {
+pub(super) fn deputize(seat: &Arc<Seat>, runtime: &Arc<Runtime>) {
     if !seat.started.load(Ordering::Relaxed) && seat.furnish(runtime) {
         let theirs = Arc::clone(seat);
         let started = thread::start("door-deputy", move || live(&theirs, None));
@@ -273,7 +269,10 @@ impl Watch {
 
     /// Somebody calls, on a connection of its own; [`Self::set`] follows.
     pub(super) fn saw(&mut self, token: &Token, process: &Arc<Process>) {
-        self.last = Known::by(token, process);
+        let known = self.last.as_mut();
+        if !known.is_some_and(|known| known.again(token, process)) {
+            self.last = Known::by(token, process);
+        }
     }
 
     /// Who has made this connection, if that is who has called last.

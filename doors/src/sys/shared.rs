@@ -33,9 +33,14 @@ pub(crate) struct Shared {
 impl Shared {
     /// A socket; what comes there is charged to the account.
     pub(crate) fn new(socket: OwnedFd, account: &Account) -> Self {
+        Self::of(socket, account.clone())
+    }
+
+    /// The same, of a source that has no other socket.
+    pub(crate) fn of(socket: OwnedFd, account: Account) -> Self {
         Self {
             socket: ManuallyDrop::new(socket),
-            account: account.clone(),
+            account,
             lives_on: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             silent: AtomicBool::new(false),

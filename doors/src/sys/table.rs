@@ -1,15 +1,14 @@
 //! How full this process' table of descriptors is.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, fstat};
 
+use super::clock::after;
 use super::limit;
 use super::socket::{self, DESCRIPTORS_PER_PACKET, Next};
-use crate::lock::lock;
 
 /// What may be opened between a look and what it was for.
 const MARGIN: usize = 64;
@@ -20,13 +19,14 @@ const GOOD_FOR: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(crate) struct Table {
     directory: Option<OwnedFd>,
-    seen: Mutex<Seen>,
+    seen: Seen,
 }
 
 /// What the last look has found.
 #[derive(Debug, Default)]
 struct Seen {
-    at: Option<Instant>,
+    /// Until when that is good.
+    until: Option<Instant>,
     /// So many could be opened.
     left: usize,
 }
@@ -37,32 +37,29 @@ impl Table {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Self {
             directory: open("/proc/self/fd", flags, Mode::empty()).ok(),
-            seen: Mutex::default(),
+            seen: Seen::default(),
         }
     }
 
     /// Whether to receive the next packet might last: it brings descriptors, and there may be no room for them.
-    pub(crate) fn might_hold_up(&self, socket: impl AsFd, now: Instant) -> bool {
+    pub(crate) fn might_hold_up(&mut self, socket: impl AsFd, now: Instant) -> bool {
         !self.has_room(now) && socket::next(socket) == Next::Descriptors
     }
 
     /// Whether there is room for what one packet can bring.
-    fn has_room(&self, now: Instant) -> bool {
-        let mut seen = lock(&self.seen);
-        let is_good = |at| now.saturating_duration_since(at) < GOOD_FOR;
-        if !seen.at.is_some_and(is_good) {
-            *seen = Seen {
-                at: Some(now),
+    fn has_room(&mut self, now: Instant) -> bool {
+        if self.seen.until.is_none_or(|until| until <= now) {
+            self.seen = Seen {
+                until: Some(after(now, GOOD_FOR)),
                 left: self.left(),
             };
         }
-        seen.left >= DESCRIPTORS_PER_PACKET.saturating_add(MARGIN)
+        self.seen.left >= DESCRIPTORS_PER_PACKET.saturating_add(MARGIN)
     }
 
     /// So many were taken since the last look.
-    pub(crate) fn took(&self, count: usize) {
-        let mut seen = lock(&self.seen);
-        seen.left = seen.left.saturating_sub(count);
+    pub(crate) fn took(&mut self, count: usize) {
+        self.seen.left = self.seen.left.saturating_sub(count);
     }
 
     /// How many can be opened. Many if nobody can tell: the size of the directory is the number of open descriptors
@@ -85,25 +82,25 @@ mod tests {
     #[test]
     fn a_process_with_few_descriptors_has_room() {
         assert!(Table::open().has_room(Instant::now()));
-        let blind = Table {
+        let mut blind = Table {
             directory: None,
-            seen: Mutex::default(),
+            seen: Seen::default(),
         };
         assert!(blind.has_room(Instant::now()));
     }
 
     #[test]
     fn what_was_taken_since_the_last_look_counts_while_that_is_good() {
-        let table = Table::open();
-        let at = Instant::now().checked_add(Duration::from_mins(1));
-        *lock(&table.seen) = Seen {
-            at,
+        let mut table = Table::open();
+        let until = Instant::now().checked_add(Duration::from_mins(1));
+        table.seen = Seen {
+            until,
             left: DESCRIPTORS_PER_PACKET + MARGIN,
         };
         assert!(table.has_room(Instant::now()));
         table.took(1);
         assert!(!table.has_room(Instant::now()));
-        *lock(&table.seen) = Seen::default();
+        table.seen = Seen::default();
         assert!(table.has_room(Instant::now()));
     }
 }

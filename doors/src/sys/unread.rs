@@ -163,7 +163,11 @@ impl Unread {
 
     /// How many sockets are kept, as far as is known.
     pub(super) fn kept(&self) -> usize {
-        lock(&self.0).kept
+        if some_are_kept() {
+            lock(&self.0).kept
+        } else {
+            0
+        }
     }
 
     /// Lets go of those that are kept no longer.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Desk;
 use crate::pool::Pool;
-use crate::primitive::{Ordering, fence};
+use crate::sys::barrier;
 
 impl Desk {
     /// Says that the thread is parked. On its way from one wait to another it stays so: else a call that is taken in
@@ -18,7 +18,7 @@ impl Desk {
     pub(crate) fn unpark(&self, pool: &Pool) -> bool {
         let was = self.running.is_parked();
         self.running.say_parked(false);
-        fence(Ordering::SeqCst);
+        barrier::full();
         was && pool.is_depleted()
     }
 

@@ -103,11 +103,6 @@ impl<L> Left<L> {
         Task::Sleep
     }
 
-    /// What is there.
-    pub(super) fn leader(&self) -> Option<&L> {
-        self.leader.as_ref()
-    }
-
     /// The state, for the deputy.
     pub(super) fn lead(&mut self) -> Option<L> {
         let leader = self.leader.take()?;

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "recvmsg takes raw pointers")]
 
 use std::io::IoSliceMut;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
@@ -51,10 +51,10 @@ pub(crate) fn receive(
     buffer: &mut [u8],
     account: &Account,
 ) -> Result<Option<Received>> {
-    match receive_next(&socket, buffer, account, libc::MSG_DONTWAIT)? {
+    match receive_next(socket.as_fd(), buffer, account, libc::MSG_DONTWAIT)? {
         None => {
             refuse_more(&socket);
-            receive_next(&socket, buffer, account, libc::MSG_DONTWAIT)
+            receive_next(socket.as_fd(), buffer, account, libc::MSG_DONTWAIT)
         }
         received => Ok(received),
     }
@@ -67,7 +67,7 @@ pub(crate) fn receive_after_hang_up(
     buffer: &mut [u8],
     account: &Account,
 ) -> Result<Option<Received>> {
-    receive_next(socket, buffer, account, libc::MSG_DONTWAIT)
+    receive_next(socket.as_fd(), buffer, account, libc::MSG_DONTWAIT)
 }
 
 /// As [`receive`], but waits as long as the socket is allowed to (`sys/patient.rs`); a signal ends that.
@@ -76,17 +76,19 @@ pub(crate) fn receive_patiently(
     buffer: &mut [u8],
     account: &Account,
 ) -> Result<Option<Received>> {
-    match receive_next(&socket, buffer, account, 0)? {
+    match receive_next(socket.as_fd(), buffer, account, 0)? {
         None => {
             refuse_more(&socket);
-            receive_next(&socket, buffer, account, libc::MSG_DONTWAIT)
+            receive_next(socket.as_fd(), buffer, account, libc::MSG_DONTWAIT)
         }
         received => Ok(received),
     }
 }
 
+/// One run of code for all of them: most first calls have it executed from the memory beyond the nearest cache.
+#[inline(never)]
 fn receive_next(
-    socket: impl AsFd,
+    socket: BorrowedFd<'_>,
     buffer: &mut [u8],
     account: &Account,
     wait: i32,
