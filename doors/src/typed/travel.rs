@@ -5,7 +5,7 @@
 //! the thread: values are put and taken by it alone. Both are foreign code, which may make calls itself, or panic: what was
 //! here before comes back in any case.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::thread::LocalKey;
@@ -14,28 +14,46 @@ use crate::desc::DoorDesc;
 use crate::door::Door;
 use crate::error::DoorError;
 
+// Few values have descriptors in them. A word says so, which costs a load; the places that own some are looked at by those
+// that do, and by values that are put or taken in the middle of such.
 thread_local! {
     /// A door that is put at the moment may not be asked of its server.
     #[cfg(feature = "tokio")]
-    static AT_ONCE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-    /// What is put at the moment leaves with a message; `None` if nothing is put.
-    static LEAVING: RefCell<Option<Vec<OwnedFd>>> = const { RefCell::new(None) };
+    static AT_ONCE: Cell<bool> = const { Cell::new(false) };
+    static PUT: Cell<Put> = const { Cell::new(Put::Nothing) };
+    /// What is put at the moment leaves with a message.
+    static LEAVING: RefCell<Vec<OwnedFd>> = const { RefCell::new(Vec::new()) };
+    /// Something is in the place of what has arrived.
+    static HAS_ARRIVED: Cell<bool> = const { Cell::new(false) };
     /// What has arrived with the message that is taken at the moment.
     static ARRIVED: RefCell<VecDeque<OwnedFd>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// What is put at the moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Put {
+    Nothing,
+    /// A value that has left no descriptor yet.
+    Value,
+    /// One that has.
+    Descriptors,
 }
 
 /// Puts a value; returns the descriptors in it, too.
 #[inline]
 pub(super) fn put<T>(put: impl FnOnce() -> T) -> (T, Vec<OwnedFd>) {
-    let mut place = InPlace::of(&LEAVING, Some(Vec::new()));
+    let mut putting = Putting::begin();
     let result = put();
-    let left = place.restore();
-    (result, left.flatten().unwrap_or_default())
+    (result, putting.end())
 }
 
 /// Takes a value, with the descriptors that are left.
 #[inline]
 pub(super) fn take<T>(arrived: &mut VecDeque<OwnedFd>, take: impl FnOnce() -> T) -> T {
+    if arrived.is_empty() && !HAS_ARRIVED.get() {
+        return take();
+    }
+    let _word = Word(HAS_ARRIVED.replace(true));
     let mut place = InPlace::of(&ARRIVED, std::mem::take(arrived));
     let result = take();
     *arrived = place.restore().unwrap_or_default();
@@ -44,11 +62,13 @@ pub(super) fn take<T>(arrived: &mut VecDeque<OwnedFd>, take: impl FnOnce() -> T)
 
 /// Leaves a descriptor; gives it back if nothing is put for a call.
 pub(super) fn leave(descriptor: OwnedFd) -> Result<(), OwnedFd> {
+    if PUT.get() == Put::Nothing {
+        return Err(descriptor);
+    }
     let mut descriptor = Some(descriptor);
     let _ended = LEAVING.try_with(|leaving| {
-        if let Some(leaving) = &mut *leaving.borrow_mut() {
-            leaving.extend(descriptor.take());
-        }
+        leaving.borrow_mut().extend(descriptor.take());
+        PUT.set(Put::Descriptors);
     });
     descriptor.map_or(Ok(()), Err)
 }
@@ -78,8 +98,64 @@ pub(super) fn at_once<T>(put: impl FnOnce() -> T) -> T {
 
 /// The next descriptor, if there is one left.
 pub(super) fn arrive() -> Option<OwnedFd> {
+    if !HAS_ARRIVED.get() {
+        return None;
+    }
     let arrived = ARRIVED.try_with(|arrived| arrived.borrow_mut().pop_front());
     arrived.ok().flatten()
+}
+
+/// A value is put, for as long as this lives.
+struct Putting {
+    /// What was put before.
+    outer: Put,
+    /// What that has left.
+    place: Option<InPlace<Vec<OwnedFd>>>,
+}
+
+impl Putting {
+    #[inline]
+    fn begin() -> Self {
+        let outer = PUT.replace(Put::Value);
+        let has_left = outer == Put::Descriptors;
+        Self {
+            outer,
+            place: has_left.then(|| InPlace::of(&LEAVING, Vec::new())),
+        }
+    }
+
+    /// What it has left.
+    #[inline]
+    fn end(&mut self) -> Vec<OwnedFd> {
+        let has_left = PUT.replace(self.outer) == Put::Descriptors;
+        if let Some(mut place) = self.place.take() {
+            return place.restore().unwrap_or_default();
+        }
+        if has_left {
+            LEAVING.try_with(RefCell::take).unwrap_or_default()
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+impl Drop for Putting {
+    /// After a panic; else there is nothing left.
+    #[inline]
+    fn drop(&mut self) {
+        if PUT.get() != self.outer {
+            drop(self.end());
+        }
+    }
+}
+
+/// The word that says whether something has arrived, as it was.
+struct Word(bool);
+
+impl Drop for Word {
+    fn drop(&mut self) {
+        HAS_ARRIVED.set(self.0);
+    }
 }
 
 /// Something in a place of the thread, for as long as this lives; what was there comes back after it.
