@@ -2,7 +2,9 @@
 
 mod awaited;
 mod client;
+mod common;
 mod interface;
+mod method;
 mod server;
 mod types;
 
