@@ -1,5 +1,6 @@
 //! The code of a checked item's door.
 
+mod arm;
 mod awaited;
 mod client;
 mod common;
