@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use self::put::Put;
 use self::take::Take;
-use crate::failure::{Failure, Outcome, Status, chain};
+use crate::failure::{Failure, Outcome, Status, chain, executed};
 use crate::output::print;
 use crate::printable;
 
@@ -82,13 +82,13 @@ pub(crate) fn call(
         None => Value::Array(Vec::new()),
         Some(text) => serde_json::from_str(text).map_err(|error| {
             let hint = hint(text);
-            Failure::new(short(&format!("the arguments are no JSON: {error}{hint}")))
+            not_called(path, method, &format!("they are no JSON: {error}{hint}"))
         })?,
     };
     let mut put = Put::default();
     put.arguments(method, &arguments).map_err(|wrong| {
         let said = format!("{wrong}; the method is `{}`", method.signature);
-        Failure::new(short(&said))
+        not_called(path, method, &said)
     })?;
     match method.call(door, &put.bytes, put.descriptors, deadline) {
         Ok(reply) => {
@@ -116,6 +116,16 @@ pub(crate) fn call(
         }
         Err(error) => Err(failure(path, &error)),
     }
+}
+
+/// The arguments are not what the method takes.
+fn not_called(path: &Path, method: &MethodDescription, why: &str) -> Failure {
+    Failure::new(format!(
+        "cannot call `{}` of {} with these arguments: {}",
+        printable::line(&method.name),
+        path.display(),
+        short(why)
+    ))
 }
 
 /// What was meant, perhaps, by arguments that are no JSON.
@@ -191,9 +201,10 @@ fn failure<E>(path: &Path, error: &ProcedureError<E>) -> Failure {
     Failure {
         status,
         text: format!(
-            "call on {} failed: {}",
+            "call on {} failed: {}; {}",
             path.display(),
-            printable::line(&said)
+            printable::line(&said),
+            executed(error.call_state())
         ),
     }
 }
