@@ -37,6 +37,9 @@ fn structure(name: &str, field: &str) -> Vec<u8> {
     [number(0), word(name), number(1), word(field), unit].concat()
 }
 
+/// Of who may call.
+const NOTHING_SAID: [u8; 1] = [0];
+
 /// What a door says that has one method called `method`, with these types and this result.
 fn description(name: &str, types: &[Vec<u8>], result: &[u8]) -> Vec<u8> {
     let count = number(u32::try_from(types.len()).unwrap());
@@ -44,12 +47,16 @@ fn description(name: &str, types: &[Vec<u8>], result: &[u8]) -> Vec<u8> {
         word(name),
         vec![1, 0, 0, 0],
         word("Lies."),
+        NOTHING_SAID.to_vec(),
         word(doors::typed::CODEC),
         number(1),
         vec![1, 0, 0, 0, 0, 0, 0],
         word("method"),
         word("fn method()"),
         word(""),
+        // Nor since when it is there.
+        NOTHING_SAID.to_vec(),
+        NOTHING_SAID.to_vec(),
         count,
         types.concat(),
         number(0),

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Ident, Meta, Type};
 
 use super::text::of_type;
-use super::{Argument, Call, Codec, Outcome, Rules};
+use super::{Argument, Call, Codec, Outcome, Rules, Version};
 
 /// A procedure of a door.
 pub(crate) struct Procedure<'a> {
@@ -14,6 +14,8 @@ pub(crate) struct Procedure<'a> {
     pub(crate) attributes: &'a [Attribute],
     pub(crate) rules: Rules,
     pub(crate) number: u16,
+    /// The version from which on the interface has it.
+    pub(crate) since: Option<Version>,
     /// Where it stands among those that are there.
     pub(crate) place: TokenStream,
     pub(crate) codec: Codec,
