@@ -28,7 +28,29 @@ pub(crate) fn described(
         return Ok(None);
     }
     let description = Description::ask(door, deadline);
-    description.map(Some).map_err(|error| failure(path, &error))
+    description
+        .map(Some)
+        .map_err(|error| undescribed(path, &error))
+}
+
+/// A door did not say what it has. Whatever has become of the question: no method was called.
+fn undescribed(path: &Path, error: &ProcedureError) -> Failure {
+    let status = match failure(path, error).status {
+        kept @ (Status::NoDoor | Status::NotPermitted) => kept,
+        _ => Status::NotExecuted,
+    };
+    let said = match error {
+        ProcedureError::Call(error) => chain(&error.condition),
+        other => reason(other),
+    };
+    Failure {
+        status,
+        text: format!(
+            "cannot learn the methods of {}: {}; nothing was executed",
+            path.display(),
+            printable::line(&said)
+        ),
+    }
 }
 
 /// Says which methods there are, if there are any: whoever named none may have wanted one.
@@ -182,15 +204,21 @@ fn unreadable(path: &Path, wrong: &str) -> Failure {
     }
 }
 
-fn failure<E>(path: &Path, error: &ProcedureError<E>) -> Failure {
-    let said = match error {
-        ProcedureError::Call(error) => return Failure::call(path, error),
+/// Why there is no result, of a call that came back.
+fn reason<E>(error: &ProcedureError<E>) -> String {
+    match error {
         ProcedureError::Refused { reason, .. } => chain(reason),
         ProcedureError::BadResults { reason, .. } => {
             format!("the results cannot be read: {reason}")
         }
         _ => "the server has lost the result".to_owned(),
-    };
+    }
+}
+
+fn failure<E>(path: &Path, error: &ProcedureError<E>) -> Failure {
+    if let ProcedureError::Call(error) = error {
+        return Failure::call(path, error);
+    }
     let status = match error {
         ProcedureError::Refused {
             reason: Refused::NotAllowed { .. },
@@ -203,7 +231,7 @@ fn failure<E>(path: &Path, error: &ProcedureError<E>) -> Failure {
         text: format!(
             "call on {} failed: {}; {}",
             path.display(),
-            printable::line(&said),
+            printable::line(&reason(error)),
             executed(error.call_state())
         ),
     }

@@ -102,6 +102,20 @@ impl Liar {
 }
 
 #[test]
+fn a_door_that_says_nonsense_of_itself_has_executed_nothing() {
+    let _watchdog = Watchdog::new("a_door_that_says_nonsense_of_itself");
+    let liar = liar("nonsense", vec![1, 2, 3], vec![]);
+    let output = doors(["call", text(&liar.path), "method", "[]"]);
+    assert_eq!(status(&output), 1, "{output:?}");
+    let said = format!("cannot learn the methods of {}: ", liar.path.display());
+    let line = line(&output);
+    assert!(
+        line.contains(&said) && line.contains("nothing was executed"),
+        "{line}"
+    );
+}
+
+#[test]
 fn shapes_without_an_end_have_one() {
     let _watchdog = Watchdog::new("shapes_without_an_end_have_one");
     // A type that is itself, and one whose value of a few bytes is as deep as it is long.
