@@ -131,9 +131,9 @@ fn results_are_independent_of_the_size_of_the_arguments() {
         }
     }
     // Large arguments, no results.
-    let mut request = b"sleep 0 ".to_vec();
+    let mut request = b"bytes 0 ".to_vec();
     request.resize(10 << 20, b'x');
-    assert_eq!(door.call(&request, vec![]).unwrap().data, b"0");
+    assert_eq!(door.call(&request, vec![]).unwrap().data, b"");
 }
 
 #[test]

@@ -19,26 +19,14 @@ use std::time::{Duration, Instant};
 
 use doors::{Answer, Call, CallCondition, ProcedureError, Promise, door};
 use errands::{ErrandsAsyncClient, ErrandsClient, MANY, Odd, Office, Tally};
+use harness::typed::{condition, serve};
 use harness::{Census, Directory, Peer, Watchdog};
 use tokio::runtime::Builder;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 fn start(name: &str) -> (Peer, ErrandsClient, Directory) {
-    let directory = Directory::new(name);
-    let path = directory.join("errands");
-    let mut peer = Peer::start(PEER, "typed-errands", &[path.to_str().unwrap()]);
-    peer.expect("ready");
-    (peer, ErrandsClient::open(path).unwrap(), directory)
-}
-
-fn condition<T: std::fmt::Debug, E: std::fmt::Debug>(
-    outcome: Result<T, ProcedureError<E>>,
-) -> CallCondition {
-    match outcome.unwrap_err() {
-        ProcedureError::Call(lost) => lost.condition,
-        other => panic!("{other:?}"),
-    }
+    serve(PEER, "typed-errands", name)
 }
 
 fn is_late<T: std::fmt::Debug, E: std::fmt::Debug>(outcome: Result<T, ProcedureError<E>>) -> bool {
@@ -112,7 +100,7 @@ fn a_future_has_an_error_of_its_own() {
 fn a_killed_caller_takes_its_future_along() {
     let _watchdog = Watchdog::new("a_killed_caller_takes_its_future_along");
     let (peer, errands, directory) = start("killed");
-    let path = directory.join("errands");
+    let path = directory.join("door");
     let path = path.to_str().unwrap();
     let mut gone = 0;
     let mut visit = || {
@@ -150,7 +138,7 @@ fn a_deadline_that_passes_drops_the_future() {
     };
     for _ in 0..4 {
         // Each with a first call of its own, too.
-        let anew = ErrandsClient::open(directory.join("errands")).unwrap();
+        let anew = ErrandsClient::open(directory.join("door")).unwrap();
         for errands in [&anew, &errands] {
             leave(&|| is_late(errands.until(soon()).stay()));
             leave(&|| is_late(errands.until(soon()).poll_first()));

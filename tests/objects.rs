@@ -13,17 +13,14 @@ use std::thread;
 
 use doors::ProcedureError;
 use doors::typed::Fd;
+use harness::typed::serve;
 use harness::{Census, Directory, Peer, Watchdog};
 use library::{Count, CounterDoor, LibraryClient, LibraryDoor, Parcel, file_with, text_of};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 fn start(name: &str) -> (Peer, LibraryClient, Directory) {
-    let directory = Directory::new(name);
-    let path = directory.join("library");
-    let mut peer = Peer::start(PEER, "typed-library", &[path.to_str().unwrap()]);
-    peer.expect("ready");
-    (peer, LibraryClient::open(path).unwrap(), directory)
+    serve(PEER, "typed-library", name)
 }
 
 #[test]
@@ -172,7 +169,7 @@ fn a_client_that_is_killed_leaves_no_objects() {
     let _watchdog = Watchdog::new("a_client_that_is_killed_leaves_no_objects");
     let (peer, library, directory) = start("killed");
     let keep = library.count(1).unwrap();
-    let path = directory.join("library");
+    let path = directory.join("door");
     let before = Census::of(peer.pid());
     for _ in 0..3 {
         let mut holder = Peer::start(PEER, "typed-holder", &[path.to_str().unwrap()]);

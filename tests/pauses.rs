@@ -110,6 +110,7 @@ fn a_thread_that_follows_a_caller_that_rests_is_held_at_some_sleeps_and_free_at_
     };
     let call = || {
         door.call(b"", vec![]).unwrap();
+        // Time is the subject: this caller rests between its calls.
         std::thread::sleep(PAUSE.saturating_mul(2));
     };
     stay_here();

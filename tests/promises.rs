@@ -13,32 +13,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use doors::{CallCondition, CallState, ProcedureError};
+use harness::typed::{condition, serve};
 use harness::{Census, Directory, Peer, Watchdog};
 use promises::{Book, NoWord, PromisesClient, PromisesDoor, simple};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 fn start(name: &str) -> (Peer, PromisesClient, Directory) {
-    let directory = Directory::new(name);
-    let path = directory.join("promises");
-    let mut peer = Peer::start(PEER, "typed-promises", &[path.to_str().unwrap()]);
-    peer.expect("ready");
-    (peer, PromisesClient::open(path).unwrap(), directory)
+    serve(PEER, "typed-promises", name)
 }
 
 /// Waits until so many callers wait.
 fn until_waiting(promises: &PromisesClient, many: usize) {
     while promises.waiting().unwrap().0 != many {
         thread::yield_now();
-    }
-}
-
-fn condition<T: std::fmt::Debug, E: std::fmt::Debug>(
-    outcome: Result<T, ProcedureError<E>>,
-) -> CallCondition {
-    match outcome.unwrap_err() {
-        ProcedureError::Call(lost) => lost.condition,
-        other => panic!("{other:?}"),
     }
 }
 
@@ -155,7 +143,7 @@ fn an_answer_that_cannot_be_handed_over_is_lost_and_said_to_be() {
 fn whoever_promised_learns_that_the_caller_was_killed() {
     let _watchdog = Watchdog::new("whoever_promised_learns_that_the_caller_was_killed");
     let (peer, promises, directory) = start("killed");
-    let path = directory.join("promises");
+    let path = directory.join("door");
     let path = path.to_str().unwrap();
     let visit = || {
         let mut visitor = Peer::start(PEER, "typed-waiter", &[path]);

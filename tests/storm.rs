@@ -76,7 +76,7 @@ fn a_hundred_thousand_calls_survive_a_hundred_killed_clients() {
             let place =
                 usize::try_from(random.below(u64::try_from(victims.len()).unwrap())).unwrap();
             let mut victim = victims.swap_remove(place);
-            // Some time of their own, a different one each.
+            // Where they are killed is chance: some time of their own, a different one each.
             std::thread::sleep(std::time::Duration::from_micros(random.below(20_000)));
             assert!(
                 runs(&victim),

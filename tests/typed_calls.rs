@@ -6,18 +6,15 @@ mod office;
 
 use std::time::{Duration, Instant};
 
-use doors::{CallCondition, ProcedureError};
+use doors::CallCondition;
+use harness::typed::{condition, serve};
 use harness::{Directory, Peer, Watchdog};
 use office::{Desk, Office, OfficeClient, OfficeDoor};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 fn start(name: &str) -> (Peer, OfficeClient, Directory) {
-    let directory = Directory::new(name);
-    let path = directory.join("office");
-    let mut peer = Peer::start(PEER, "typed-office", &[path.to_str().unwrap()]);
-    peer.expect("ready");
-    (peer, OfficeClient::open(path).unwrap(), directory)
+    serve(PEER, "typed-office", name)
 }
 
 #[test]
@@ -48,7 +45,7 @@ fn a_method_sees_who_calls_and_the_interface_does_not_have_it() {
 fn a_method_learns_that_its_caller_has_given_up_or_was_killed() {
     let _watchdog = Watchdog::new("a_method_learns_that_its_caller_has_given_up_or_was_killed");
     let (_peer, office, directory) = start("linger");
-    let path = directory.join("office");
+    let path = directory.join("door");
     let mut visitor = Peer::start(PEER, "typed-visitor", &[path.to_str().unwrap(), "linger"]);
     visitor.expect("ready");
     office.await_lingered(1, 0).unwrap();
@@ -57,10 +54,7 @@ fn a_method_learns_that_its_caller_has_given_up_or_was_killed() {
     // One whose deadline passes, once the server has taken the call in time.
     let timed_out = |within| {
         let deadline = Instant::now() + Duration::from_millis(within);
-        match office.until(deadline).linger().unwrap_err() {
-            ProcedureError::Call(lost) => lost.condition,
-            other => panic!("{other:?}"),
-        }
+        condition(office.until(deadline).linger())
     };
     let mut taken = (1..).map(timed_out).map(|condition| match condition {
         CallCondition::TimedOut { taken } => taken,

@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Call) -> Outcome {
 
 fn deadline(millis: u64) -> Outcome<Instant> {
     let deadline = Instant::now().checked_add(Duration::from_millis(millis));
-    deadline.ok_or_else(|| Failure::new("the deadline is too far away"))
+    deadline.ok_or_else(|| Failure::new(format!("a deadline of {millis} ms is too far away")))
 }
 
 fn data(arguments: &Call) -> Outcome<Vec<u8>> {

@@ -102,13 +102,7 @@ impl Failure {
             }
             (state, _) => state.into(),
         };
-        let state = match condition.call_state() {
-            CallState::NotExecuted => "nothing was executed",
-            CallState::MayHaveExecuted => {
-                "it may have been executed; calling again may do the work twice"
-            }
-            CallState::Executed => "it was executed",
-        };
+        let state = executed(condition.call_state());
         Self {
             status,
             text: format!(
@@ -132,6 +126,17 @@ impl Failure {
         // Without a standard error the number has to do.
         let _unheard = writeln!(io::stderr(), "doors: {}", self.text);
         ExitCode::from(number)
+    }
+}
+
+/// What is known of the execution of a call that failed.
+pub(crate) fn executed(state: CallState) -> &'static str {
+    match state {
+        CallState::NotExecuted => "nothing was executed",
+        CallState::MayHaveExecuted => {
+            "it may have been executed; calling again may do the work twice"
+        }
+        CallState::Executed => "it was executed",
     }
 }
 

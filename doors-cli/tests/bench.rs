@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -96,12 +97,21 @@ fn interrupted(directory: &Directory, signal: Signal) -> Child {
         .spawn()
         .unwrap();
     // The first server has attached its door.
-    while !has_server(directory.path()) {
-        assert!(child.try_wait().unwrap().is_none(), "it has ended");
-        thread::sleep(Duration::from_millis(5));
-    }
+    until_found(&mut child, || has_server(directory.path()).then_some(()));
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
     child
+}
+
+/// Looks until there is what is looked for in a measurement that runs.
+fn until_found<T>(child: &mut Child, look: impl Fn() -> Option<T>) -> T {
+    loop {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+        if let Some(found) = look() {
+            return found;
+        }
+        // A pause between two looks: the processors are the measurement's.
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn has_server(directory: &Path) -> bool {
@@ -114,17 +124,16 @@ fn has_server(directory: &Path) -> bool {
 /// The process of a running measurement whose part has these words.
 fn process_of(child: &mut Child, words: [&str; 2]) -> Pid {
     let children = format!("/proc/{0}/task/{0}/children", child.id());
-    loop {
-        assert!(child.try_wait().unwrap().is_none(), "it has ended");
-        for pid in fs::read_to_string(&children).unwrap().split_whitespace() {
+    until_found(child, || {
+        let children = fs::read_to_string(&children).unwrap();
+        let is_meant = |pid: &&str| {
             // One that has ended meanwhile has no command line.
             let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            if words.iter().all(|word| line.contains(word)) {
-                return Pid::from_raw(pid.parse().unwrap());
-            }
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
+            words.iter().all(|word| line.contains(word))
+        };
+        let pid = children.split_whitespace().find(is_meant)?;
+        Some(Pid::from_raw(pid.parse().unwrap()))
+    })
 }
 
 /// Kills a process of a measurement; what is said about it.
@@ -166,13 +175,13 @@ fn a_client_that_is_killed_ends_the_measurement_with_one_line() {
     );
 }
 
-/// Ends when no process of the measurement is left.
-fn wait_for_all(child: &mut Child) {
+/// Ends when no process of the measurement is left; how the first one ended.
+fn wait_for_all(child: &mut Child) -> ExitStatus {
     // What they say when their directory goes away under them does not matter.
     let mut said = Vec::new();
     let mut errors = child.stderr.take().unwrap();
     errors.read_to_end(&mut said).unwrap();
-    child.wait().unwrap();
+    child.wait().unwrap()
 }
 
 #[test]
@@ -180,7 +189,9 @@ fn no_process_outlives_a_measurement_that_is_killed() {
     let _watchdog = Watchdog::new("doors bench, killed");
     let directory = Directory::new("bench-killed");
     let mut child = interrupted(&directory, Signal::SIGKILL);
-    wait_for_all(&mut child);
+    // Not before the last of them has closed the pipe: what fails when one stays is the watchdog.
+    let ended = wait_for_all(&mut child);
+    assert_eq!(ended.signal(), Some(9));
 }
 
 #[test]
@@ -188,6 +199,7 @@ fn a_measurement_that_is_terminated_leaves_nothing() {
     let _watchdog = Watchdog::new("doors bench, terminated");
     let directory = Directory::new("bench-terminated");
     let mut child = interrupted(&directory, Signal::SIGTERM);
-    wait_for_all(&mut child);
+    let ended = wait_for_all(&mut child);
+    assert!(!ended.success(), "{ended}");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }

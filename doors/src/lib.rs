@@ -52,6 +52,7 @@
 //! | server threads of a pool; further calls wait | 1,024 | [`set_pool_limits`], [`Options::threads`] |
 //! | a step of the protocol, never a server procedure | 5 s | |
 //! | a call | none | [`Door::call_until`] |
+//! | levels of values within each other, of [`door`](macro@door) | 128, and three quarters of the stack that the thread has left | |
 //! | path of a name | 4,095 bytes; in one of 108 and more, some 80 for the last component | |
 //!
 //! # The environment

@@ -97,6 +97,7 @@ fn first_calls_of_all_kinds_leave_nothing() {
             let mut client = Peer::start(PEER, "calls-client", &[path.to_str().unwrap()]);
             client.expect("ready");
             client.say(["watch 0", "reply 0 100000", "files 9"][Chance(round + 1).below(3)]);
+            // Where on its way it is killed is chance, and differs from round to round.
             std::thread::sleep(Duration::from_micros(round * 37 % 700));
             client.kill();
             led |= leads(&scene.ask("where"));

@@ -1,8 +1,29 @@
-//! The server of the tests of procedures with values.
+//! Servers of doors with values, and how calls of theirs end.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
 
+use doors::{CallCondition, Client, ProcedureError};
+
 use crate::{Directory, Peer};
+
+/// Starts a peer that serves one door at the path it is told, and opens that; the name is for its directory.
+#[must_use]
+pub fn serve<C: Client>(program: &str, what: &str, name: &str) -> (Peer, C, Directory) {
+    let directory = Directory::new(name);
+    let path = directory.join("door");
+    let mut peer = Peer::start(program, what, &[path.to_str().unwrap()]);
+    peer.expect("ready");
+    (peer, C::open(path).unwrap(), directory)
+}
+
+/// Why a call brought neither a value nor an error of the method.
+pub fn condition<T: Debug, E: Debug>(outcome: Result<T, ProcedureError<E>>) -> CallCondition {
+    match outcome.unwrap_err() {
+        ProcedureError::Call(lost) => lost.condition,
+        other => panic!("{other:?}"),
+    }
+}
 
 /// A server of all procedures.
 #[derive(Debug)]

@@ -287,6 +287,7 @@ fn channels_of_a_session_do_not_disturb_each_other() {
     let served = Served::new("channels");
     let connection = served.connect();
     let session = Session::open(&connection);
+    // Long enough for all four to run at once.
     for channel in 0..4 {
         session.put(channel, b"s50");
         let mut head = session.head(3);

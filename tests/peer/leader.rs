@@ -167,7 +167,7 @@ fn procedure(mut call: Invocation<'_>) -> Returned {
             board::wait("leave", times);
             call.door_return(thread_name().as_bytes(), vec![])
         }
-        // Takes a while.
+        // Takes a while, and no longer: how soon others are served meanwhile is the subject.
         Some(b't') => {
             board::raise("begun");
             std::thread::sleep(Duration::from_millis(60));

@@ -39,7 +39,7 @@ fn procedure(mut call: Invocation<'_>) -> Returned {
             let count: usize = std::str::from_utf8(&data[1..]).unwrap().parse().unwrap();
             call.door_return(&vec![7; count], vec![])
         }
-        // So many milliseconds.
+        // So many milliseconds: time is the subject of who asks for it.
         Some(b's') => {
             let millis: u64 = std::str::from_utf8(&data[1..]).unwrap().parse().unwrap();
             std::thread::sleep(Duration::from_millis(millis));

@@ -50,6 +50,7 @@ fn quiet_channels_hold_no_thread_and_an_idle_server_never_wakes_up() {
     });
     // Among those before may have been the one that the first call had made.
     server.settle_threads(1);
+    // Time is the subject: a second in which nothing wakes up.
     let idle = (0..20).any(|_| {
         let from = switches(pid);
         std::thread::sleep(Duration::from_secs(1));

@@ -69,6 +69,7 @@ impl Server {
     /// Waits until the pool has so many threads.
     pub(crate) fn settle_threads(&mut self, count: usize) {
         while self.threads() != count {
+            // A pause between two looks: each is a call of the server's.
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use self::put::Put;
 use self::take::Take;
-use crate::failure::{Failure, Outcome, Status, chain};
+use crate::failure::{Failure, Outcome, Status, chain, executed};
 use crate::output::print;
 use crate::printable;
 
@@ -28,7 +28,29 @@ pub(crate) fn described(
         return Ok(None);
     }
     let description = Description::ask(door, deadline);
-    description.map(Some).map_err(|error| failure(path, &error))
+    description
+        .map(Some)
+        .map_err(|error| undescribed(path, &error))
+}
+
+/// A door did not say what it has. Whatever has become of the question: no method was called.
+fn undescribed(path: &Path, error: &ProcedureError) -> Failure {
+    let status = match failure(path, error).status {
+        kept @ (Status::NoDoor | Status::NotPermitted) => kept,
+        _ => Status::NotExecuted,
+    };
+    let said = match error {
+        ProcedureError::Call(error) => chain(&error.condition),
+        other => reason(other),
+    };
+    Failure {
+        status,
+        text: format!(
+            "cannot learn the methods of {}: {}; nothing was executed",
+            path.display(),
+            printable::line(&said)
+        ),
+    }
 }
 
 /// Says which methods there are, if there are any: whoever named none may have wanted one.
@@ -82,13 +104,13 @@ pub(crate) fn call(
         None => Value::Array(Vec::new()),
         Some(text) => serde_json::from_str(text).map_err(|error| {
             let hint = hint(text);
-            Failure::new(short(&format!("the arguments are no JSON: {error}{hint}")))
+            not_called(path, method, &format!("they are no JSON: {error}{hint}"))
         })?,
     };
     let mut put = Put::default();
     put.arguments(method, &arguments).map_err(|wrong| {
         let said = format!("{wrong}; the method is `{}`", method.signature);
-        Failure::new(short(&said))
+        not_called(path, method, &said)
     })?;
     match method.call(door, &put.bytes, put.descriptors, deadline) {
         Ok(reply) => {
@@ -116,6 +138,16 @@ pub(crate) fn call(
         }
         Err(error) => Err(failure(path, &error)),
     }
+}
+
+/// The arguments are not what the method takes.
+fn not_called(path: &Path, method: &MethodDescription, why: &str) -> Failure {
+    Failure::new(format!(
+        "cannot call `{}` of {} with these arguments: {}",
+        printable::line(&method.name),
+        path.display(),
+        short(why)
+    ))
 }
 
 /// What was meant, perhaps, by arguments that are no JSON.
@@ -172,15 +204,21 @@ fn unreadable(path: &Path, wrong: &str) -> Failure {
     }
 }
 
-fn failure<E>(path: &Path, error: &ProcedureError<E>) -> Failure {
-    let said = match error {
-        ProcedureError::Call(error) => return Failure::call(path, error),
+/// Why there is no result, of a call that came back.
+fn reason<E>(error: &ProcedureError<E>) -> String {
+    match error {
         ProcedureError::Refused { reason, .. } => chain(reason),
         ProcedureError::BadResults { reason, .. } => {
             format!("the results cannot be read: {reason}")
         }
         _ => "the server has lost the result".to_owned(),
-    };
+    }
+}
+
+fn failure<E>(path: &Path, error: &ProcedureError<E>) -> Failure {
+    if let ProcedureError::Call(error) = error {
+        return Failure::call(path, error);
+    }
     let status = match error {
         ProcedureError::Refused {
             reason: Refused::NotAllowed { .. },
@@ -191,9 +229,10 @@ fn failure<E>(path: &Path, error: &ProcedureError<E>) -> Failure {
     Failure {
         status,
         text: format!(
-            "call on {} failed: {}",
+            "call on {} failed: {}; {}",
             path.display(),
-            printable::line(&said)
+            printable::line(&reason(error)),
+            executed(error.call_state())
         ),
     }
 }

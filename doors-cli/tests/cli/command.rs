@@ -75,6 +75,7 @@ pub(crate) fn eventually(what: &str, held: impl Fn() -> bool) {
     let until = Instant::now().checked_add(Duration::from_secs(30)).unwrap();
     while !held() {
         assert!(Instant::now() < until, "{what} did not come true");
+        // A pause between two looks.
         std::thread::sleep(Duration::from_millis(5));
     }
 }

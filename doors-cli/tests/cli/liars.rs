@@ -37,6 +37,9 @@ fn structure(name: &str, field: &str) -> Vec<u8> {
     [number(0), word(name), number(1), word(field), unit].concat()
 }
 
+/// Of who may call.
+const NOTHING_SAID: [u8; 1] = [0];
+
 /// What a door says that has one method called `method`, with these types and this result.
 fn description(name: &str, types: &[Vec<u8>], result: &[u8]) -> Vec<u8> {
     let count = number(u32::try_from(types.len()).unwrap());
@@ -44,12 +47,16 @@ fn description(name: &str, types: &[Vec<u8>], result: &[u8]) -> Vec<u8> {
         word(name),
         vec![1, 0, 0, 0],
         word("Lies."),
+        NOTHING_SAID.to_vec(),
         word(doors::typed::CODEC),
         number(1),
         vec![1, 0, 0, 0, 0, 0, 0],
         word("method"),
         word("fn method()"),
         word(""),
+        // Nor since when it is there.
+        NOTHING_SAID.to_vec(),
+        NOTHING_SAID.to_vec(),
         count,
         types.concat(),
         number(0),
@@ -92,6 +99,20 @@ impl Liar {
         assert_eq!(status(&output), 6, "{output:?}");
         line(&output)
     }
+}
+
+#[test]
+fn a_door_that_says_nonsense_of_itself_has_executed_nothing() {
+    let _watchdog = Watchdog::new("a_door_that_says_nonsense_of_itself");
+    let liar = liar("nonsense", vec![1, 2, 3], vec![]);
+    let output = doors(["call", text(&liar.path), "method", "[]"]);
+    assert_eq!(status(&output), 1, "{output:?}");
+    let said = format!("cannot learn the methods of {}: ", liar.path.display());
+    let line = line(&output);
+    assert!(
+        line.contains(&said) && line.contains("nothing was executed"),
+        "{line}"
+    );
 }
 
 #[test]

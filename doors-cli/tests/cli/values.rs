@@ -62,6 +62,7 @@ trait Studio {
 
     fn check(&self, word: &str) -> Result<usize, Trouble>;
 
+    #[allow_callers(me, uid = 0)]
     fn leave(&self) -> Result<(), Locked>;
 
     #[since("3.1")]
@@ -160,6 +161,8 @@ fn an_interface_is_shown_with_what_is_written_above_it() {
         "attributes        TYPED",
         "\n/// Draws.\n///\n/// Not well.\ninterface Studio 3.1 {\n",
         "    /// What is in files.\n    #[id(2)]\n    fn read(file: File, named: BTreeMap<String, Fd<File>>) -> Vec<String>;\n",
+        "    #[id(5)]\n    #[allow_callers(me, uid = 0)]\n    fn leave() -> Result<(), Locked>;\n",
+        "    #[id(6)]\n    #[since(\"3.1\")]\n    fn other() -> OtherClient;\n",
         "\n}\n\nstruct Everything { figure: Figure, letter: char, ",
         "\nenum Trouble { Empty, TooLong { limit: u32 } }\n",
         "\nstruct Locked { ",
@@ -170,6 +173,12 @@ fn an_interface_is_shown_with_what_is_written_above_it() {
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["interface"]["name"], "Studio");
     assert_eq!(told["interface"]["methods"][5]["name"], "other");
+    assert_eq!(
+        told["interface"]["methods"][5]["since"],
+        json!({"major": 3, "minor": 1})
+    );
+    let [nobody, some] = [3, 4].map(|at| &told["interface"]["methods"][at]["callers"]);
+    assert_eq!((nobody, some), (&Value::Null, &json!(["me", "uid = 0"])));
     assert_eq!(
         told["interface"]["methods"][5]["result"],
         json!({"Door": "Other"})
@@ -309,6 +318,7 @@ fn what_is_wrong_is_named() {
         assert_eq!(status(&output), number, "{arguments:?}: {output:?}");
         let line = line(&output);
         assert!(line.contains(said), "{arguments:?}: {line}");
+        assert!(line.contains(path), "{arguments:?}: {line}");
     }
     let deep =
         json!([{"figure": {"Group": [{"Box": {"width": 256, "height": 0}}]}, "letter": "a"}, 1]);

@@ -54,6 +54,7 @@ impl Arguments {
 #[derive(Default)]
 pub(super) struct OfMethod {
     pub(super) number: Option<(u16, proc_macro2::Span)>,
+    pub(super) since: Option<Version>,
 }
 
 /// The attributes of a method alone that are ours: they are taken out before the trait is put back.
@@ -62,7 +63,6 @@ pub(crate) const OF_METHOD: [&str; 2] = ["id", "since"];
 impl OfMethod {
     pub(super) fn read(attributes: &[Attribute], version: Version, faults: &mut Faults) -> Self {
         let mut found = Self::default();
-        let mut since = false;
         for attribute in attributes {
             if attribute.path().is_ident("id") {
                 match attribute.parse_args_with(|input: syn::parse::ParseStream<'_>| {
@@ -80,7 +80,7 @@ impl OfMethod {
                     .parse_args::<LitStr>()
                     .and_then(|text| Ok((read_version(&text)?, text)))
                 {
-                    Ok(_) if since => {
+                    Ok(_) if found.since.is_some() => {
                         faults.add(attribute, "the method says already since when it is there");
                     }
                     Ok((at, text)) if at.major != version.major || at.minor > version.minor => {
@@ -92,7 +92,7 @@ impl OfMethod {
                         );
                         faults.add(text, message);
                     }
-                    Ok(_) => since = true,
+                    Ok((at, _)) => found.since = Some(at),
                     Err(error) => faults.combine(error),
                 }
             }

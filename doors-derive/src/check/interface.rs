@@ -33,6 +33,7 @@ pub(super) fn check<'a>(
                 attributes: &method.attrs,
                 rules,
                 number: 0,
+                since: of_method.since,
                 place: proc_macro2::TokenStream::new(),
                 codec,
                 arguments: found.arguments,

@@ -44,6 +44,7 @@ pub(crate) fn function<'a>(
             attributes: &function.attributes,
             rules,
             number: 1,
+            since: None,
             place: quote::quote!(0),
             codec,
             arguments: found.arguments,

@@ -4,8 +4,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Visibility;
 
-use super::client::{Manner, common, method};
+use super::common::common;
 use super::local;
+use super::method::{Manner, method};
 use super::types::Types;
 use crate::model::Procedure;
 
@@ -17,39 +18,8 @@ pub(super) fn client(
     methods: &[Procedure<'_>],
 ) -> TokenStream {
     let (blocking, awaited) = (&types.client, &types.awaited);
-    let [client, door, path, deadline] = ["client", "door", "path", "deadline"].map(local);
-    let common = common(types, methods)
-        .map(|common| match common {
-            "open" => quote! {
-                /// Opens the door by its name.
-                ///
-                /// # Errors
-                /// As [`Door::open`](::doors::Door::open).
-                #visibility async fn open(
-                    #path: impl ::core::convert::AsRef<::std::path::Path>,
-                ) -> ::core::result::Result<Self, ::doors::DoorError> {
-                    ::core::result::Result::map(
-                        ::doors::typed::Awaited::open(#path).await,
-                        |target| Self { target },
-                    )
-                }
-            },
-            "door" => quote! {
-                /// The door that is called.
-                #[must_use]
-                #visibility fn door(&self) -> &::doors::Door {
-                    self.target.door()
-                }
-            },
-            _ => quote! {
-                /// A client of the same door whose calls all end at the deadline (monotonic clock).
-                #[must_use]
-                #visibility fn until(&self, #deadline: ::std::time::Instant) -> Self {
-                    Self { target: self.target.until(#deadline) }
-                }
-            },
-        })
-        .collect::<Vec<_>>();
+    let [client, door] = ["client", "door"].map(local);
+    let common = common(types, visibility, methods, Manner::Awaited);
     let methods = methods
         .iter()
         .map(|procedure| method(types, visibility, procedure, Manner::Awaited));

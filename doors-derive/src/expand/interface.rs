@@ -23,8 +23,7 @@ pub(super) fn interface(
     methods: &[Procedure<'_>],
 ) -> TokenStream {
     let interface = &types.name;
-    let Version { major, minor } = version;
-    let version = quote!(::doors::typed::Version::new(#major, #minor));
+    let version = version_of(version);
     let encoded = match codec {
         Codec::Fixed => quote!(),
         Codec::Rkyv => quote!(.encoded(::doors::typed::archive::CODEC)),
@@ -35,13 +34,15 @@ pub(super) fn interface(
         let (number, name, signature) = (method.number, method.text(), method.signature());
         let values = values(method);
         let docs = described(method.attributes);
+        let since = method.since.map(version_of);
+        let since = since.map(|version| quote!(.added(#version)));
         let callers = allowing(&method.rules);
         let conditions = types.conditions_of(method);
         quote! {
             #(#conditions)*
             ::doors::typed::Method::new(
                 #interface, #version, #number, #name, #signature, #values
-            )#encoded #docs #callers #leaf
+            )#encoded #docs #since #callers #leaf
         }
     });
     let docs = described(attributes);
@@ -51,6 +52,10 @@ pub(super) fn interface(
         static DOOR_INTERFACE: ::doors::typed::Interface =
             ::doors::typed::Interface::new(#interface, #version, &DOOR_METHODS)#encoded #docs #callers;
     }
+}
+
+fn version_of(Version { major, minor }: Version) -> TokenStream {
+    quote!(::doors::typed::Version::new(#major, #minor))
 }
 
 /// What is written above an item, for those who ask a door.

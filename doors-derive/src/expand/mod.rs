@@ -1,8 +1,11 @@
 //! The code of a checked item's door.
 
+mod arm;
 mod awaited;
 mod client;
+mod common;
 mod interface;
+mod method;
 mod server;
 mod types;
 

@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, ItemTrait, Visibility};
 
-use crate::model::{Procedure, client_name};
+use crate::model::Procedure;
 use crate::parse::Function;
 
 /// The names of all, and what goes with their declarations.
@@ -118,4 +118,15 @@ impl Types {
 pub(crate) fn conditions(attributes: &[Attribute]) -> Vec<Attribute> {
     let is_condition = |attribute: &&Attribute| attribute.path().is_ident("cfg");
     attributes.iter().filter(is_condition).cloned().collect()
+}
+
+/// The name of a client's type: `add_user` becomes `AddUserClient`.
+fn client_name(function: &Ident, suffix: &str) -> Ident {
+    let mut name = String::new();
+    for word in function.unraw().to_string().split('_') {
+        let mut letters = word.chars();
+        name.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        name.push_str(letters.as_str());
+    }
+    format_ident!("{name}{suffix}", span = function.span())
 }

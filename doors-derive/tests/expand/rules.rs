@@ -4,6 +4,7 @@ trait Safe {
     fn open(&self) -> u8;
     #[allow_callers(anyone)]
     fn knock(&self);
+    #[since("1.0")]
     #[leaf]
     fn shut(&self);
 }

@@ -25,6 +25,7 @@ mod found;
 pub(crate) mod futex;
 pub(crate) mod huge;
 pub(crate) mod ids;
+#[cfg(feature = "derive")]
 pub(crate) mod kind;
 pub(crate) mod limit;
 pub(crate) mod listen;
@@ -40,6 +41,7 @@ mod raw;
 mod rseq;
 pub(crate) mod shared;
 pub(crate) mod socket;
+#[cfg(feature = "derive")]
 pub(crate) mod stack;
 pub(crate) mod table;
 pub(crate) mod thread;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::allowed::Allowed;
 use super::client::Target;
 use super::error::{ProcedureError, Refused, Theirs};
 use super::frame::{self, Results};
@@ -25,6 +26,8 @@ pub struct Description {
     pub version: Version,
     /// What is written above it in the source.
     pub docs: String,
+    /// Who may call it, as in `#[allow_callers]`, where the source says so: for all methods that name no callers of their own.
+    pub callers: Option<Vec<String>>,
     /// How its values are put into bytes: [`CODEC`](super::CODEC) as a rule.
     pub codec: String,
     /// Its methods, in the order of the source.
@@ -45,6 +48,10 @@ pub struct MethodDescription {
     pub signature: String,
     /// What is written above it in the source.
     pub docs: String,
+    /// The version from which on the interface has it, where the source says so.
+    pub since: Option<Version>,
+    /// Who may call it, as in `#[allow_callers]`, where the source says so.
+    pub callers: Option<Vec<String>>,
     /// The types that its shapes name.
     pub types: Vec<Type>,
     /// The names of its arguments, and what they look like.
@@ -63,6 +70,7 @@ impl Description {
             name: interface.name().to_owned(),
             version: interface.version(),
             docs: interface.docs().to_owned(),
+            callers: interface.allowed().map(texts),
             codec: interface.codec().to_owned(),
             methods: interface
                 .methods()
@@ -95,6 +103,8 @@ impl MethodDescription {
             name: method.name().to_owned(),
             signature: method.signature().to_owned(),
             docs: method.docs().to_owned(),
+            since: method.since(),
+            callers: method.allowed().map(texts),
             types: values.types().to_vec(),
             arguments: values.arguments().iter().map(named).collect(),
             result: values.outcome().0.clone(),
@@ -168,6 +178,7 @@ static ASKING: Interface = Interface::new("", Version::FIRST, &[]);
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         comment(f, "", &self.docs)?;
+        callers(f, "", self.callers.as_deref())?;
         write!(f, "interface {} {}", Line(&self.name), self.version)?;
         if self.codec != CODEC {
             write!(f, " by {}", Line(&self.codec))?;
@@ -179,6 +190,10 @@ impl fmt::Display for Description {
             }
             comment(f, "    ", &method.docs)?;
             writeln!(f, "    #[id({})]", method.number)?;
+            if let Some(since) = method.since {
+                writeln!(f, "    #[since(\"{since}\")]")?;
+            }
+            callers(f, "    ", method.callers.as_deref())?;
             writeln!(f, "    {};", Line(&method.signature))?;
         }
         write!(f, "}}")?;
@@ -234,6 +249,18 @@ fn comment(f: &mut fmt::Formatter<'_>, indent: &str, docs: &str) -> fmt::Result 
     })
 }
 
+/// Callers in words.
+fn texts(allowed: &[Allowed]) -> Vec<String> {
+    allowed.iter().map(ToString::to_string).collect()
+}
+
+/// Who may call, if that is said.
+fn callers(f: &mut fmt::Formatter<'_>, indent: &str, callers: Option<&[String]>) -> fmt::Result {
+    callers.map_or(Ok(()), |callers| {
+        writeln!(f, "{indent}#[allow_callers({})]", Line(&callers.join(", ")))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,6 +274,8 @@ mod tests {
             name: hostile.to_owned(),
             signature: format!("fn {hostile}(&'_ str)"),
             docs: format!("One.\n{hostile}"),
+            since: Some(Version::FIRST),
+            callers: Some(vec![hostile.to_owned(), hostile.to_owned()]),
             types: vec![Type::Structure(hostile.to_owned(), vec![])],
             arguments: vec![(hostile.to_owned(), Shape::Named(0))],
             result: Shape::Named(7),
@@ -259,11 +288,13 @@ mod tests {
             version: Version::FIRST,
             codec: CODEC.to_owned(),
             docs: String::new(),
+            callers: Some(vec![hostile.to_owned()]),
             methods: vec![method],
         };
         let text = description.to_string();
-        // Its beginning and its end, the number, the signature, three lines of the documentation, and a type below an empty one.
-        assert_eq!(text.lines().count(), 9, "{text}");
+        // Its beginning and its end, two lines of callers, the number, the version, the signature, three lines of the
+        // documentation, and a type below an empty one.
+        assert_eq!(text.lines().count(), 12, "{text}");
         let all = [text, shown, whole].concat();
         assert!(all.chars().all(|c| c == '\n' || !c.is_control()), "{all}");
         assert!(all.contains("(&'_ str)"), "{all}");

@@ -50,6 +50,7 @@ pub struct Method {
     name: &'static str,
     signature: &'static str,
     docs: &'static str,
+    since: Option<Version>,
     allowed: Option<&'static [Allowed]>,
     leaf: bool,
     values: fn(&mut Values),
@@ -197,6 +198,7 @@ impl Method {
             name,
             signature,
             docs: "",
+            since: None,
             allowed: None,
             leaf: false,
             values,
@@ -217,6 +219,19 @@ impl Method {
     #[must_use]
     pub const fn docs(&self) -> &'static str {
         self.docs
+    }
+
+    /// The same, as one that the interface has from this version on.
+    #[must_use]
+    pub const fn added(mut self, version: Version) -> Self {
+        self.since = Some(version);
+        self
+    }
+
+    /// The version from which on the interface has it, where the source says so.
+    #[must_use]
+    pub const fn since(&self) -> Option<Version> {
+        self.since
     }
 
     /// The same, for these callers only.

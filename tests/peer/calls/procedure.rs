@@ -86,10 +86,6 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
             shared.marked.lock().unwrap().push(number(1));
             call.door_return(b"", vec![])
         }
-        "sleep" => {
-            std::thread::sleep(Duration::from_millis(u64::try_from(number(1)).unwrap()));
-            call.door_return(words[1].as_bytes(), vec![])
-        }
         "die" => {
             println!("begun");
             std::process::exit(3)
@@ -119,6 +115,7 @@ pub(crate) fn procedure(shared: &Arc<Shared>, mut call: Invocation<'_>) -> Retur
             call.on_cancel(|| println!("called back"));
             println!("begun");
             while !call.is_cancelled() {
+                // A pause between two looks: nothing but the call itself tells.
                 std::thread::sleep(Duration::from_millis(1));
             }
             println!("cancelled");

@@ -61,7 +61,7 @@ pub(super) fn procedure(mut call: Invocation<'_>) -> Returned {
             }
             call.door_return(b"released", vec![])
         }
-        // Takes so many milliseconds.
+        // Takes so many milliseconds: time is the subject of who asks for it.
         Some(b's') => {
             let millis = text(&call.data()[1..]).parse().unwrap();
             std::thread::sleep(Duration::from_millis(millis));

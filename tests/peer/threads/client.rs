@@ -181,7 +181,8 @@ pub(super) fn hammer(arguments: &[&str]) {
                 for _ in 0..calls {
                     let until = Instant::now() + Duration::from_secs(20);
                     door.call_until(b"t", vec![], until).unwrap();
-                    // Up to 500 us on either side, by a small generator of numbers.
+                    // Time is the subject: what ends after a pause ends about now. Up to 500 us on either side, by a small generator of
+                    // numbers.
                     noise = noise
                         .wrapping_mul(6_364_136_223_846_793_005)
                         .wrapping_add(1);
