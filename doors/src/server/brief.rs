@@ -79,7 +79,7 @@ impl Leader {
                     let _watched = self.runtime.watch_taken(&token);
                     is_all = false;
                 }
-                Seen::End => is_all &= self.take_leave(token),
+                Seen::End => is_all &= self.take_leave(&token),
             }
         }
         is_all
@@ -107,9 +107,9 @@ impl Leader {
     }
 
     /// The other side has hung up. If that is all, nobody needs to know; anything else comes the usual way, and this is false.
-    fn take_leave(&mut self, token: Arc<Token>) -> bool {
-        if token.socket.account().is_over() || self.might_hold_up(&token) {
-            let _watched = self.runtime.watch_taken(&token);
+    fn take_leave(&mut self, token: &Arc<Token>) -> bool {
+        if token.socket.account().is_over() || self.might_hold_up(token) {
+            let _watched = self.runtime.watch_taken(token);
             return false;
         }
         // Forgotten before it is read: one that was already is nobody's to read here.
@@ -122,10 +122,10 @@ impl Leader {
         if is_all {
             token.end();
         } else {
-            let source = Source::Token(Arc::clone(&token));
+            let source = Source::Token(Arc::clone(token));
             self.runtime.enter(token.key, source);
-            if self.runtime.watch_taken(&token) {
-                self.token_received(&token, EpollFlags::EPOLLHUP, &buffer, received);
+            if self.runtime.watch_taken(token) {
+                self.token_received(token, EpollFlags::EPOLLHUP, &buffer, received);
             }
         }
         self.buffer = buffer;

@@ -37,6 +37,8 @@ pub const CODEC: &str = "rkyv 0.8";
 const ALIGNMENT: usize = 16;
 /// An item's length, and what keeps the archive behind it aligned.
 const HEAD: usize = ALIGNMENT;
+/// What may stand behind an archive.
+const ZEROS: [u8; ALIGNMENT] = [0; ALIGNMENT];
 
 /// What values are put by.
 pub type Putting<'a> = Strategy<Serializer<&'a mut Sink, ArenaHandle<'a>, Share>, Failure>;
@@ -130,11 +132,10 @@ fn item<'data>(decoder: &mut Decoder<'data>) -> Result<&'data [u8], Malformed> {
     let head: [u8; HEAD] = decoder.fixed()?;
     let [a, b, c, d, zeros @ ..] = head;
     let len = usize::try_from(u32::from_le_bytes([a, b, c, d])).map_err(|_| Malformed::TooMany)?;
-    let content = decoder.part(len)?;
-    let rest = len.next_multiple_of(ALIGNMENT).saturating_sub(len);
-    let rest = decoder.part(rest)?;
+    let whole = decoder.part(len.next_multiple_of(ALIGNMENT))?;
+    let (content, zeros_behind) = whole.split_at_checked(len).ok_or(Malformed::Short)?;
     // Else two programs could tell each other what a third does not see.
-    if zeros != [0; HEAD - 4] || rest.iter().any(|byte| *byte != 0) {
+    if zeros != [0; HEAD - 4] || !ZEROS.starts_with(zeros_behind) {
         return Err(Malformed::BadValue);
     }
     Ok(content)

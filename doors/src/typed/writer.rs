@@ -103,8 +103,10 @@ impl Parcel<'_, '_> {
     #[inline]
     pub(super) fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
         let (put, inside) = travel::put(|| value.serialize(&mut Encoder::new(self.bytes)));
-        self.descriptors
-            .extend(inside.into_iter().map(DoorDesc::Released));
+        if !inside.is_empty() {
+            let inside = inside.into_iter().map(DoorDesc::Released);
+            self.descriptors.extend(inside);
+        }
         put
     }
 }
