@@ -1,6 +1,8 @@
 //! A reference to a door.
 
 mod in_process;
+#[cfg(feature = "tokio")]
+mod origin;
 mod own;
 mod remote;
 
@@ -8,6 +10,8 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+#[cfg(feature = "tokio")]
+pub(crate) use self::origin::Origin;
 pub(crate) use self::own::Own;
 pub(crate) use self::remote::Remote;
 use crate::client::arguments::Arguments;
