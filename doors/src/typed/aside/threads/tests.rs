@@ -1,3 +1,4 @@
+use std::sync::Barrier;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
@@ -96,4 +97,56 @@ fn nothing_that_waits_is_forgotten() {
     let state = lock(&threads.state);
     assert_eq!(state.lines.waiting(), 0);
     assert!(state.threads <= 8);
+}
+
+/// Is done when so many are being done at once.
+struct Meets(Arc<Barrier>, Sender<()>);
+
+impl Piece for Meets {
+    fn work(self: Box<Self>, done: &dyn Fn()) {
+        self.0.wait();
+        done();
+        self.1.send(()).unwrap();
+    }
+
+    fn end_late(self: Box<Self>) {
+        unreachable!("it has no deadline");
+    }
+}
+
+#[test]
+fn who_takes_a_piece_asks_for_the_next() {
+    let threads = Threads::new(64, 10);
+    let together = Arc::new(Barrier::new(5));
+    let (tell, told) = channel();
+    let piece = || Box::new(Meets(Arc::clone(&together), tell.clone()));
+    // As where the looks that were owed seemed to be too many for them.
+    for line in 0..4 {
+        let mut state = lock(&threads.state);
+        let pushed = state.lines.push(&Origin::Reference(line), None, piece());
+        assert!(pushed.is_ok());
+    }
+    threads.push(&Origin::Reference(4), None, piece()).unwrap();
+    for _ in 0..5 {
+        told.recv().unwrap();
+    }
+}
+
+#[test]
+fn who_looks_in_vain_calls_on_the_watch() {
+    let threads = Threads::new(2, 10);
+    let (open, gate) = channel();
+    let (first, _first_told) = told(Some(gate));
+    threads.push(&origin(), None, first).unwrap();
+    let (other, other_told) = told(None);
+    threads.push(&Origin::Reference(1), None, other).unwrap();
+    assert_eq!(other_told.recv(), Ok("done"));
+    // As where the look that was owed for it finds that it may not begin any more.
+    let (late, late_told) = told(None);
+    let soon = after(Instant::now(), Duration::from_millis(20));
+    let pushed = lock(&threads.state).lines.push(&origin(), Some(soon), late);
+    assert!(pushed.is_ok());
+    threads.more.notify_one();
+    assert_eq!(late_told.recv(), Ok("late"));
+    drop(open);
 }
