@@ -11,7 +11,11 @@ use doors::typed::{Refused, archive};
 use doors::{CallState, Client, Door, ProcedureError};
 use harness::typed::Server;
 use harness::{Census, Directory, Peer, Watchdog, skipped};
-use ledger::{Entry, LedgerClient, NoName, Note, TillClient, TillDoor, usual};
+use ledger::{
+    Entry, LedgerAsyncClient, LedgerClient, NoName, Note, TillAsyncClient, TillClient, TillDoor,
+    usual,
+};
+use tokio::runtime::Builder;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -55,6 +59,64 @@ fn archives_go_there_and_values_come_back() {
         let fresh: LedgerClient = Client::open(server.at("ledger")).unwrap();
         assert!(kept == large && fresh.keep(large.clone()).unwrap() == large);
     }
+}
+
+#[test]
+fn archives_go_with_calls_that_are_awaited() {
+    let _watchdog = Watchdog::new("archives_go_with_calls_that_are_awaited");
+    let server = Server::start(PEER, "awaited");
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let entry = entry();
+    let large = Entry {
+        amounts: vec![3; 200_000],
+        ..entry.clone()
+    };
+    let nameless = Entry {
+        name: String::new(),
+        ..entry.clone()
+    };
+    runtime.block_on(async {
+        let ledger = LedgerAsyncClient::open(server.at("ledger")).await.unwrap();
+        assert_eq!(
+            ledger.sum(&entry, &entry.name, &[3]).await.unwrap(),
+            Some(5)
+        );
+        assert_eq!(ledger.sum(&entry, "another", &[]).await.unwrap(), None);
+        // Archives lie right at any length of what goes with them.
+        for text in ["", "a", "some more", "and some more than that"] {
+            let sums = [ledger.sum(&entry, text, text.as_bytes()).await.unwrap()];
+            assert_eq!(sums, [None]);
+        }
+        for entry in [&entry, &large] {
+            assert_eq!(ledger.keep(entry.clone()).await.unwrap(), *entry);
+        }
+        let Err(ProcedureError::Returned(error)) = ledger.keep(nameless).await else {
+            panic!("it was kept");
+        };
+        assert_eq!(error, NoName { id: 7 });
+        // Many at once, of which some are given up.
+        let calls: Vec<_> = (0..100)
+            .map(|number| {
+                let (ledger, entry) = (ledger.clone(), entry.clone());
+                let call = tokio::spawn(async move { ledger.keep(entry).await });
+                if number % 3 == 0 {
+                    call.abort();
+                }
+                call
+            })
+            .collect();
+        for call in calls {
+            if let Ok(kept) = call.await {
+                assert_eq!(kept.unwrap(), entry);
+            }
+        }
+        let till = TillAsyncClient::open(server.at("till")).await.unwrap();
+        let soon = till.until(Instant::now() + Duration::from_mins(1));
+        let me = i32::try_from(std::process::id()).unwrap();
+        let who = soon.who(&entry, &entry.name).await.unwrap();
+        assert_eq!(who, (me, 7, false));
+        assert_eq!(till.later(entry.clone()).await.unwrap(), entry);
+    });
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod call;
 mod in_process;
+#[cfg(feature = "tokio")]
+mod origin;
 mod own;
 mod remote;
 
@@ -9,6 +11,8 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 
 pub use self::call::Reply;
+#[cfg(feature = "tokio")]
+pub(crate) use self::origin::Origin;
 pub(crate) use self::own::Own;
 pub(crate) use self::remote::Remote;
 use crate::client::petition::system;

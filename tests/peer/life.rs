@@ -12,6 +12,8 @@ mod server;
 mod storm;
 mod ticks;
 
+pub(crate) use server::said_by_child;
+
 /// Does one operation of this area; false if it has no such operation.
 pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
     match operation {

@@ -1,5 +1,6 @@
 //! What the tests of `typed` ask of a peer.
 
+pub(crate) mod awaiter;
 pub(crate) mod book;
 pub(crate) mod errands;
 pub(crate) mod finder;
@@ -13,6 +14,7 @@ pub(crate) mod safe;
 pub(crate) mod searcher;
 pub(crate) mod shelves;
 pub(crate) mod store;
+pub(crate) mod waiting_room;
 
 use std::io::BufRead;
 use std::os::fd::{AsFd, OwnedFd};
@@ -60,6 +62,10 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
         "typed-errands" => run_errands(Path::new(arguments[0])),
         "typed-errander" => run_errand(Path::new(arguments[0]), arguments[1]),
         "typed-waiting-room" => hold_all(Path::new(arguments[0]), arguments[1].parse().unwrap()),
+        "typed-awaiter" => awaiter::run(Path::new(arguments[0]), Path::new(arguments[1])),
+        "typed-victim" => {
+            awaiter::call_until_killed(Path::new(arguments[0]), arguments[1].parse().unwrap());
+        }
         "typed-liar" => lie(Path::new(arguments[0])),
         _ => return false,
     }

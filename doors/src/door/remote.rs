@@ -161,6 +161,11 @@ impl Remote {
         self.id.store(id, Ordering::Relaxed);
     }
 
+    #[cfg(feature = "tokio")]
+    pub(super) fn token(&self) -> BorrowedFd<'_> {
+        self.token.as_fd()
+    }
+
     pub(super) fn label(&self) -> DoorLabel {
         let link = self.ways.latest();
         DoorLabel {

@@ -64,15 +64,6 @@ impl Crew {
         lock(&self.state).threads > 0
     }
 
-    /// As [`push`](Self::push), with threads started only while there are fewer than so many.
-    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "nobody awaits"))]
-    pub(crate) fn push_within(self: &Arc<Self>, errand: Errand, most: usize) -> bool {
-        lock(&self.state).queue.push_back(errand);
-        self.more.notify_one();
-        while self.start(most.min(self.most)) {}
-        lock(&self.state).threads > 0
-    }
-
     /// Starts threads for what waits, as many as there may be. False: there is none.
     pub(crate) fn staff(self: &Arc<Self>) -> bool {
         while self.start(self.most) {}

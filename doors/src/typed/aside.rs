@@ -1,137 +1,143 @@
 //! Work that blocks, for a future that waits for it.
 //!
-//! A thread of its own for each piece of work that is on its way, up to [`MOST`]; those beyond wait in line. How many there are
-//! is counted down before the future is woken: whoever begins the next piece then does not have another thread started, which
-//! only finds that the first is free again.
+//! | the work | its place has | then |
+//! |---|---|---|
+//! | waits in its line | nothing | a thread takes it, or who keeps the watch over deadlines, or whoever drops the future: each by the one way out of [`lines`] |
+//! | is done by a thread | nothing | the thread puts down what came of it, and wakes |
+//! | was given up | nothing, and nobody looks | a thread that does it goes on to its end |
+//! | is over | what came of it | the future takes it |
+//!
+//! The place has a lock of its own, in which the waker is put down or what came of the work is: whoever is second sees what the first has
+//! put there.
+//!
+//! In a forked child there is no thread for what the parent has begun, and any lock may be held by a thread of the parent: a future that was
+//! begun there ends at once, and takes none.
+
+mod lines;
+mod threads;
+mod watch;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
-use arc_swap::ArcSwapOption;
-use nix::errno::Errno;
+pub(super) use threads::Refused;
 
-use crate::foreign::{Crew, forget};
+use crate::door::Origin;
+use crate::foreign::shielded;
 use crate::lock::lock;
-use crate::primitive::{AtomicUsize, Ordering};
 use crate::sys::fork;
+use lines::Ticket;
+use threads::{Piece, Threads};
 
-/// Pieces of work on their way at once: as many as tokio has threads for such things.
-const MOST: usize = 512;
-
-/// The threads of one process.
-#[derive(Debug)]
-struct Threads {
-    life: u64,
-    crew: Arc<Crew>,
-    /// Pieces of work that were begun and are not done.
-    going: AtomicUsize,
-}
-
-static CURRENT: ArcSwapOption<Threads> = ArcSwapOption::const_empty();
-
-fn threads() -> Arc<Threads> {
-    let life = fork::life();
-    let fresh = || {
-        Arc::new(Threads {
-            life,
-            crew: Crew::new("door-awaited", MOST),
-            going: AtomicUsize::new(0),
-        })
-    };
-    loop {
-        let current = CURRENT.load_full();
-        if let Some(threads) = &current
-            && threads.life == life
-        {
-            return Arc::clone(threads);
-        }
-        CURRENT.compare_and_swap(&current, Some(fresh()));
-        // After a fork it is the parent's, and so is what waits there.
-        forget(current);
-    }
-}
-
-/// A piece of work and what becomes of it.
-enum Stage<T> {
-    /// No thread has it yet.
-    Queued(Box<dyn FnOnce() -> T + Send>),
-    /// A thread has it; who is woken at its end.
-    Begun,
-    /// What came of it; nothing if it panicked.
-    Done(Option<T>),
+/// Why nothing came of a piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// Its time was over before a thread had it. It was not begun, and never will be.
+    Late,
+    /// It panicked, or goes on in the process that forked this one.
+    Unfinished,
 }
 
 struct Place<T> {
-    stage: Stage<T>,
+    outcome: Option<Result<T, Lost>>,
     waker: Option<Waker>,
 }
 
-/// The end of a piece of work. Dropped before any thread has it, there is no such work.
-pub(super) struct Aside<T>(Arc<Mutex<Place<T>>>);
-
-impl<T: Send + 'static> Aside<T> {
-    /// Has a thread do it.
-    ///
-    /// # Errors
-    /// If there is no thread and none can be started.
-    pub(super) fn begin(work: impl FnOnce() -> T + Send + 'static) -> Result<Self, Errno> {
-        let place = Arc::new(Mutex::new(Place {
-            stage: Stage::Queued(Box::new(work)),
-            waker: None,
-        }));
-        let threads = threads();
-        let going = threads.going.fetch_add(1, Ordering::Relaxed);
-        let errand = {
-            let (place, threads) = (Arc::clone(&place), Arc::clone(&threads));
-            move || {
-                let mut end = End(&threads, &place, None);
-                let stage = std::mem::replace(&mut lock(&place).stage, Stage::Begun);
-                if let Stage::Queued(work) = stage {
-                    end.2 = Some(work());
-                }
-            }
+impl<T> Place<T> {
+    fn put(place: &Mutex<Self>, outcome: Result<T, Lost>) {
+        let waker = {
+            let mut place = lock(place);
+            place.outcome = Some(outcome);
+            place.waker.take()
         };
-        let aside = Self(place);
-        let most = going.saturating_add(1).min(MOST);
-        if threads.crew.push_within(Box::new(errand), most) {
-            Ok(aside)
-        } else {
-            // What was queued is found empty by whichever thread comes first.
-            Err(Errno::EAGAIN)
-        }
-    }
-}
-
-/// Puts down what came of the work, also if it panicked.
-struct End<'a, T>(&'a Threads, &'a Mutex<Place<T>>, Option<T>);
-
-impl<T> Drop for End<'_, T> {
-    fn drop(&mut self) {
-        // Before the waker: see the head of the module.
-        self.0.going.fetch_sub(1, Ordering::Relaxed);
-        let mut place = lock(self.1);
-        place.stage = Stage::Done(self.2.take());
-        let waker = place.waker.take();
-        drop(place);
+        // Foreign: outside of the lock.
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 }
 
-impl<T> Future for Aside<T> {
-    /// Nothing, if the work panicked.
-    type Output = Option<T>;
+/// Work for a thread, and where what comes of it is put down.
+struct Errand<F, T> {
+    work: F,
+    place: Arc<Mutex<Place<T>>>,
+}
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
-        let mut place = lock(&self.0);
-        if let Stage::Done(done) = &mut place.stage {
-            return Poll::Ready(done.take());
+impl<F: FnOnce() -> T + Send, T: Send> Piece for Errand<F, T> {
+    fn work(self: Box<Self>, done: &dyn Fn()) {
+        let Self { work, place } = *self;
+        let outcome = shielded(work).ok_or(Lost::Unfinished);
+        done();
+        Place::put(&place, outcome);
+    }
+
+    fn end_late(self: Box<Self>) {
+        let Self { work, place } = *self;
+        drop(work);
+        Place::put(&place, Err(Lost::Late));
+    }
+}
+
+/// The end of a piece of work. Dropped before any thread has it, there is no such work.
+pub(super) struct Aside<T> {
+    place: Arc<Mutex<Place<T>>>,
+    threads: Arc<Threads>,
+    ticket: Ticket,
+}
+
+impl<T: Send + 'static> Aside<T> {
+    /// Has a thread do it, unless it has none until its time is over.
+    ///
+    /// # Errors
+    /// [`Refused`]; there is no such work then.
+    pub(super) fn begin(
+        origin: &Origin,
+        until: Option<Instant>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Self, Refused> {
+        let place = Arc::new(Mutex::new(Place {
+            outcome: None,
+            waker: None,
+        }));
+        let errand = Box::new(Errand {
+            work,
+            place: Arc::clone(&place),
+        });
+        let threads = Threads::current();
+        let ticket = threads.push(origin, until, errand)?;
+        Ok(Self {
+            place,
+            threads,
+            ticket,
+        })
+    }
+}
+
+impl<T> Aside<T> {
+    /// Whether it was begun by the process that forked this one.
+    fn is_the_parents(&self) -> bool {
+        self.threads.life != fork::life()
+    }
+}
+
+impl<T> Future for Aside<T> {
+    type Output = Result<T, Lost>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.is_the_parents() {
+            return Poll::Ready(Err(Lost::Unfinished));
         }
-        let before = place.waker.replace(context.waker().clone());
+        // To copy a waker is foreign, and so is to drop one: outside of the lock.
+        let waker = context.waker().clone();
+        let mut place = lock(&self.place);
+        if let Some(outcome) = place.outcome.take() {
+            drop(place);
+            return Poll::Ready(outcome);
+        }
+        let before = place.waker.replace(waker);
         drop(place);
-        // Foreign: outside of the lock.
         drop(before);
         Poll::Pending
     }
@@ -139,14 +145,10 @@ impl<T> Future for Aside<T> {
 
 impl<T> Drop for Aside<T> {
     fn drop(&mut self) {
-        let mut place = lock(&self.0);
-        let waker = place.waker.take();
-        let queued = match place.stage {
-            Stage::Queued(_) => std::mem::replace(&mut place.stage, Stage::Done(None)),
-            Stage::Begun | Stage::Done(_) => Stage::Begun,
-        };
-        drop(place);
-        // Foreign, both of them: outside of the lock.
-        drop((waker, queued));
+        if self.is_the_parents() || self.threads.remove(&self.ticket) {
+            return;
+        }
+        let waker = lock(&self.place).waker.take();
+        drop(waker);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 
-use super::aside::Aside;
+use super::aside::{Aside, Lost, Refused};
 use super::client::{Target, unclaimed};
 use super::error::{Malformed, ProcedureError, Unreadable};
 use super::interface::{Interface, Method};
@@ -20,9 +20,10 @@ use super::travel;
 use super::writer::Writer;
 use crate::client::cancel::Cancel;
 use crate::desc::DoorDesc;
-use crate::door::Door;
+use crate::door::{Door, Origin};
 use crate::error::{CallCondition, CallError, DoorCondition, DoorError, ReturnError};
 use crate::local::copies;
+use crate::sys::unclaimed::Unclaimed as Kept;
 
 /// What could not be done for want of a thread.
 const START: &str = "start a thread for the call";
@@ -49,16 +50,19 @@ impl Awaited {
     /// Opens a door by its name.
     ///
     /// # Errors
-    /// As [`Door::open`].
+    /// As [`Door::open`], and [`DoorCondition::NoRoom`] if too many wait for the same name.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, DoorError> {
-        let path = path.as_ref().to_owned();
-        let opened = match Aside::begin(move || Door::open(path)) {
-            Ok(opening) => opening.await.ok_or((FINISH, Errno::ECANCELED)),
-            Err(source) => Err((START, source)),
-        };
-        match opened {
+        let path: Arc<Path> = path.as_ref().into();
+        let origin = Origin::Name(Arc::clone(&path));
+        let system = |op, source| DoorCondition::System { op, source };
+        let opening = Aside::begin(&origin, None, move || Door::open(path));
+        let opening = opening.map_err(|refused| match refused {
+            Refused::Full => DoorCondition::NoRoom,
+            Refused::NoThread => system(START, Errno::EAGAIN),
+        })?;
+        match opening.await {
             Ok(opened) => opened.map(Self::from),
-            Err((op, source)) => Err(DoorCondition::System { op, source }.into()),
+            Err(Lost::Late | Lost::Unfinished) => Err(system(FINISH, Errno::ECANCELED).into()),
         }
     }
 
@@ -106,9 +110,7 @@ impl Awaited {
     ) -> Result<T, ProcedureError<E>> {
         let going = self.begin((interface, method), write)?;
         let brought = match going {
-            Ok(going) => going
-                .await
-                .unwrap_or_else(|| Err(self.lost(FINISH, Errno::ECANCELED))),
+            Ok(going) => going.await.unwrap_or_else(|lost| Err(self.without(lost))),
             Err(error) => Err(error),
         };
         let (mut results, arrived) = brought.map_err(ProcedureError::Call)?;
@@ -131,20 +133,37 @@ impl Awaited {
             _ => self.lost("copy a descriptor", Errno::EMFILE),
         });
         Ok(copies.and_then(|copies| {
-            Going::begin(&self.0, called, data, copies).map_err(|source| self.lost(START, source))
+            let begun = Going::begin(&self.0, called, data, copies);
+            begun.map_err(|refused| match refused {
+                Refused::Full => self.failed(CallCondition::NoRoom),
+                Refused::NoThread => self.lost(START, Errno::EAGAIN),
+            })
         }))
+    }
+
+    /// The error of a call of which nothing came.
+    #[cold]
+    fn without(&self, lost: Lost) -> CallError {
+        match lost {
+            Lost::Late => self.failed(CallCondition::TimedOut { taken: false }),
+            Lost::Unfinished => self.lost(FINISH, Errno::ECANCELED),
+        }
     }
 
     /// A call that this process could not make.
     #[cold]
     fn lost(&self, op: &'static str, source: Errno) -> CallError {
+        self.failed(CallCondition::System {
+            op,
+            source,
+            taken: op == FINISH,
+        })
+    }
+
+    fn failed(&self, condition: CallCondition) -> CallError {
         CallError {
             door: self.door().label(),
-            condition: CallCondition::System {
-                op,
-                source,
-                taken: op == FINISH,
-            },
+            condition,
         }
     }
 }
@@ -168,13 +187,17 @@ impl Going {
         called: Called,
         data: Vec<u8>,
         descriptors: Vec<OwnedFd>,
-    ) -> Result<Self, Errno> {
+    ) -> Result<Self, Refused> {
+        let origin = target.door().origin();
         let (door, deadline) = (target.door().clone(), target.deadline());
         let cancel = Arc::new(Cancel::new());
         let call = {
             let cancel = Arc::clone(&cancel);
+            // If it never begins they are closed where that holds up nobody.
+            let mut kept = Kept::default();
+            kept.extend(descriptors);
             move || {
-                let descriptors = descriptors.into_iter().map(DoorDesc::Released).collect();
+                let descriptors = kept.take().into_iter().map(DoorDesc::Released).collect();
                 let mut results = Vec::new();
                 let make = |data: &[u8], descriptors, out: &mut Vec<u8>| {
                     door.call_cancellable(data, descriptors, deadline, &cancel, out)
@@ -193,16 +216,16 @@ impl Going {
         };
         Ok(Self {
             cancel,
-            thread: Aside::begin(call)?,
+            thread: Aside::begin(&origin, deadline, call)?,
             over: false,
         })
     }
 }
 
 impl Future for Going {
-    type Output = Option<Brought>;
+    type Output = Result<Brought, Lost>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Brought>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let polled = Pin::new(&mut self.thread).poll(context);
         self.over = polled.is_ready();
         polled

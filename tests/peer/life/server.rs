@@ -280,7 +280,7 @@ fn fork_idle() -> String {
 }
 
 /// Runs `work` in a forked child; what it came to.
-pub(super) fn said_by_child(work: impl FnOnce() -> String) -> String {
+pub(crate) fn said_by_child(work: impl FnOnce() -> String) -> String {
     let (mut reader, mut writer) = std::io::pipe().unwrap();
     // SAFETY: the child goes on with a copy of this process; that it may use doors there is what is under test, and
     // the C library makes its allocator usable after a fork.
