@@ -1,9 +1,11 @@
 //! What the tests of `typed` ask of a peer.
 
 pub(crate) mod book;
+pub(crate) mod custody;
 pub(crate) mod errands;
 pub(crate) mod finder;
 pub(crate) mod ground;
+pub(crate) mod keeper;
 pub(crate) mod ledger;
 pub(crate) mod library;
 pub(crate) mod office;
@@ -23,11 +25,13 @@ use doors::{
     Attachment, Door, DoorAttributes, Held, Invocation, Options, Returned, Waiting, set_waiting,
 };
 
+use custody::CustodyDoor;
 use errands::{ErrandsClient, ErrandsDoor, Office};
 use harness::raw::Slow;
 
 use finder::{FinderDoor, LookerDoor};
 use ground::{Earth, GroundDoor, whole};
+use keeper::Keeper;
 use ledger::{LedgerDoor, TillDoor, usual};
 use library::{LibraryClient, LibraryDoor};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -72,6 +76,7 @@ fn serve(directory: &Path) {
     let doors = [
         ("add", add::door()),
         ("count", count::door()),
+        ("custody", CustodyDoor::serve(Keeper)),
         ("executed", executed::door()),
         ("finder", FinderDoor::serve(Searcher::default())),
         ("greet", greet::door()),

@@ -14,7 +14,8 @@ use super::error::{Malformed, Refused, Unreadable};
 use super::frame::{self, Results, Unfit};
 use super::front::Front;
 use super::interface::{Interface, Method, Version};
-use super::reader::{Reader, Unclaimed};
+use super::reader::Reader;
+use super::unclaimed::Unclaimed;
 use super::writer::Writer;
 use super::{DEPTH, Outgoing};
 

@@ -6,10 +6,10 @@
 //! here before comes back in any case.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::thread::LocalKey;
 
+use super::unclaimed::Unclaimed;
 use crate::desc::DoorDesc;
 use crate::door::Door;
 use crate::error::DoorError;
@@ -21,7 +21,7 @@ thread_local! {
     /// What is put at the moment leaves with a message; `None` if nothing is put.
     static LEAVING: RefCell<Option<Vec<OwnedFd>>> = const { RefCell::new(None) };
     /// What has arrived with the message that is taken at the moment.
-    static ARRIVED: RefCell<VecDeque<OwnedFd>> = const { RefCell::new(VecDeque::new()) };
+    static ARRIVED: RefCell<Unclaimed> = const { RefCell::new(Unclaimed::NONE) };
 }
 
 /// Puts a value; returns the descriptors in it, too.
@@ -35,7 +35,7 @@ pub(super) fn put<T>(put: impl FnOnce() -> T) -> (T, Vec<OwnedFd>) {
 
 /// Takes a value, with the descriptors that are left.
 #[inline]
-pub(super) fn take<T>(arrived: &mut VecDeque<OwnedFd>, take: impl FnOnce() -> T) -> T {
+pub(super) fn take<T>(arrived: &mut Unclaimed, take: impl FnOnce() -> T) -> T {
     let mut place = InPlace::of(&ARRIVED, std::mem::take(arrived));
     let result = take();
     *arrived = place.restore().unwrap_or_default();
@@ -78,8 +78,19 @@ pub(super) fn at_once<T>(put: impl FnOnce() -> T) -> T {
 
 /// The next descriptor, if there is one left.
 pub(super) fn arrive() -> Option<OwnedFd> {
-    let arrived = ARRIVED.try_with(|arrived| arrived.borrow_mut().pop_front());
+    let arrived = ARRIVED.try_with(|arrived| arrived.borrow_mut().next());
     arrived.ok().flatten()
+}
+
+/// Whether what arrives at the moment stands for something else.
+#[cfg(feature = "rkyv")]
+pub(super) fn is_trial() -> bool {
+    ARRIVED.try_with(|arrived| arrived.borrow().is_ours()) == Ok(true)
+}
+
+/// Gives one back that is not what it should be.
+pub(super) fn refuse(descriptor: OwnedFd) {
+    let _ended = ARRIVED.try_with(|arrived| arrived.borrow_mut().refuse(descriptor));
 }
 
 /// Something in a place of the thread, for as long as this lives; what was there comes back after it.
@@ -120,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_one_value_leaves_behind_by_a_panic_is_no_other_values() {
-        let mut arrived = VecDeque::from([some(), some()]);
+        let mut arrived = Unclaimed::ours(vec![some(), some()]);
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             take(&mut arrived, || {
                 assert!(arrive().is_some());
@@ -134,9 +145,9 @@ mod tests {
 
     #[test]
     fn a_call_inside_a_value_has_descriptors_of_its_own() {
-        let mut arrived = VecDeque::from([some()]);
+        let mut arrived = Unclaimed::ours(vec![some()]);
         take(&mut arrived, || {
-            take(&mut VecDeque::new(), || assert!(arrive().is_none()));
+            take(&mut Unclaimed::default(), || assert!(arrive().is_none()));
             assert!(arrive().is_some());
         });
         let ((), outer) = put(|| {

@@ -133,22 +133,29 @@ where
         Self::read(pour::pour(value)?, LIMIT)
     }
 
-    /// Verifies, maps and checks.
-    fn read(memory: OwnedFd, limit: usize) -> Result<Self, FrozenError> {
+    fn read(descriptor: OwnedFd, limit: usize) -> Result<Self, FrozenError> {
+        Self::find(descriptor, limit).map_err(|(_closed, error)| error)
+    }
+
+    /// Verifies, maps and checks; gives back what is none.
+    fn find(descriptor: OwnedFd, limit: usize) -> Result<Self, (OwnedFd, FrozenError)> {
         const {
             assert!(
                 align_of::<T::Archived>() <= PAGE.get(),
                 "a mapping is aligned by a page"
             );
         }
-        let (view, descriptor) = Frozen::from_descriptor(memory, limit)?.into_parts();
         // The mapping begins at a page, so the root lies as aligned as its place in the archive is, which the check looks at.
-        let archive =
-            Placed::find(view, check::<T::Archived>).map_err(|_| FrozenError::NotArchive)?;
-        Ok(Self(Arc::new(Memory {
-            archive: Some(archive),
-            descriptor,
-        })))
+        let archive = Frozen::view(&descriptor, limit).and_then(|view| {
+            Placed::find(view, check::<T::Archived>).map_err(|_| FrozenError::NotArchive)
+        });
+        match archive {
+            Ok(archive) => Ok(Self(Arc::new(Memory {
+                archive: Some(archive),
+                descriptor,
+            }))),
+            Err(error) => Err((descriptor, error)),
+        }
     }
 }
 

@@ -13,8 +13,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Types;
 use crate::typed::encode::Encoder;
-use crate::typed::reader::{Reader, Unclaimed};
+use crate::typed::reader::Reader;
 use crate::typed::shape::Type;
+use crate::typed::unclaimed::Unclaimed;
 use crate::typed::values::Values;
 
 /// What a type shows of itself, and then each type that it names.

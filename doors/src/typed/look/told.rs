@@ -43,12 +43,15 @@ pub(in crate::typed) fn refuse() -> ! {
 
 /// Looks, perhaps to that end.
 pub(super) fn look(look: impl FnOnce() -> bool) -> bool {
-    // What a look leaves behind is read only as far as it was written down.
-    catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|payload| {
-        if payload.is::<NoArchive>() {
-            false
-        } else {
-            resume_unwind(payload)
-        }
-    })
+    reads(look).unwrap_or(false)
+}
+
+/// Reads, perhaps to that end, which is `None`.
+pub(in crate::typed) fn reads<T>(read: impl FnOnce() -> T) -> Option<T> {
+    // What is left behind is read only as far as it was written down.
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(value) => Some(value),
+        Err(payload) if payload.is::<NoArchive>() => None,
+        Err(payload) => resume_unwind(payload),
+    }
 }
