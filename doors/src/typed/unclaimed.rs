@@ -55,6 +55,7 @@ impl Unclaimed {
     }
 
     /// Whether they stand for others.
+    #[cfg(feature = "rkyv")]
     pub(super) fn is_ours(&self) -> bool {
         matches!(&self.0, Some(brought) if brought.account.is_none())
     }
