@@ -162,8 +162,10 @@ where
 impl<T: Archive, const LIMIT: usize> FrozenArchive<T, LIMIT> {
     /// The archive, where it lies.
     ///
-    /// A `Deserialize` that looks into an archive which is a part of what it reads is tried without one when the method's types are looked at:
-    /// it is left at this place then.
+    /// A `Deserialize` that looks into an archive which is a part of what it reads is tried without one when the method's types are looked at,
+    /// and where the value has an [`Fd`](crate::typed::Fd) beside: it is left at this place then, by unwinding. A program with
+    /// `panic = "abort"` cannot do that and would end here, when it makes the door or the client's first call: there such a `Deserialize`
+    /// has to keep the archive, and somebody else to look into it.
     #[must_use]
     pub fn get(&self) -> &T::Archived {
         self.placed().get()

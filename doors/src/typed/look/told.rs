@@ -36,7 +36,16 @@ pub(in crate::typed) fn tell(shape: impl FnOnce() -> Shape) -> bool {
 }
 
 /// Ends a look; nobody else has an archive that is none.
+///
+/// Where panics abort nothing can be ended but the program, so it hears why.
+#[cfg_attr(panic = "abort", expect(clippy::panic, reason = "nobody goes on"))]
 pub(in crate::typed) fn refuse() -> ! {
+    #[cfg(panic = "abort")]
+    panic!(
+        "a `Deserialize` looks into a `FrozenArchive` inside its value, which it is given without an archive while its type is \
+         looked at: that needs `panic = \"unwind\"`"
+    );
+    #[cfg(not(panic = "abort"))]
     // Without a word of the panic hook: nothing is wrong.
     resume_unwind(Box::new(NoArchive))
 }
