@@ -22,14 +22,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use doors::{
-    Attachment, Door, DoorAttributes, Held, Invocation, Options, Returned, Waiting, set_waiting,
+    Attachment, Door, DoorAttributes, Frozen, FrozenArchive, FrozenError, Held, Invocation,
+    Options, Returned, Waiting, set_waiting,
 };
 
 use custody::CustodyDoor;
 use errands::{ErrandsClient, ErrandsDoor, Office};
 use harness::raw::Slow;
 
-use finder::{FinderDoor, LookerDoor};
+use finder::{FinderClient, FinderDoor, Index, LookerDoor};
 use ground::{Earth, GroundDoor, whole};
 use keeper::Keeper;
 use ledger::{LedgerDoor, TillDoor, usual};
@@ -65,6 +66,7 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
         "typed-errander" => run_errand(Path::new(arguments[0]), arguments[1]),
         "typed-waiting-room" => hold_all(Path::new(arguments[0]), arguments[1].parse().unwrap()),
         "typed-liar" => lie(Path::new(arguments[0])),
+        "typed-limited" => freeze_within_limit(Path::new(arguments[0])),
         _ => return false,
     }
     true
@@ -361,4 +363,28 @@ fn lie(path: &Path) {
         println!("set");
     }
     drop(name);
+}
+
+/// `typed-limited PATH`: freezes what its limit of a file's size allows, and what it does not; has a finder read the former.
+fn freeze_within_limit(path: &Path) {
+    const LIMIT: u64 = 1 << 20;
+    let finder = FinderClient::open(path).unwrap();
+    let index = |places| Index {
+        words: vec!["a".to_owned(), "b".to_owned()],
+        places: (0..places).collect(),
+    };
+    let failed = |outcome: Result<(), FrozenError>| match outcome {
+        Ok(()) => "made".to_owned(),
+        Err(error) => std::io::Error::from_raw_os_error(error.errno()).to_string(),
+    };
+    let (_, most) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
+    // The default action of SIGXFSZ, which comes with the limit, is to end the process.
+    setrlimit(Resource::RLIMIT_FSIZE, LIMIT, most).unwrap();
+    let large = index(LIMIT);
+    println!("archive: {}", failed(FrozenArchive::new(&large).map(drop)));
+    let bytes = vec![1; usize::try_from(LIMIT).unwrap() + 1];
+    println!("bytes: {}", failed(Frozen::new(&bytes).map(drop)));
+    println!("as many: {}", failed(Frozen::new(&bytes[1..]).map(drop)));
+    let small = FrozenArchive::new(&index(2)).unwrap();
+    println!("found: {:?}", finder.find(&small, "b").unwrap());
 }
