@@ -142,6 +142,20 @@ fn an_archive_stays_when_its_maker_is_killed() {
 }
 
 #[test]
+fn an_archive_beyond_the_limit_of_a_file_is_an_error_and_not_the_end() {
+    let _watchdog =
+        Watchdog::new("an_archive_beyond_the_limit_of_a_file_is_an_error_and_not_the_end");
+    let server = Server::start(PEER, "finder-limited");
+    let path = server.at("finder");
+    let mut limited = Peer::start(PEER, "typed-limited", &[path.to_str().unwrap()]);
+    limited.expect("archive: File too large (os error 27)");
+    limited.expect("bytes: File too large (os error 27)");
+    limited.expect("as many: made");
+    limited.expect("found: Some(1)");
+    assert!(limited.finish().success());
+}
+
+#[test]
 fn an_archive_of_another_type_is_another_method() {
     let _watchdog = Watchdog::new("an_archive_of_another_type_is_another_method");
     let server = Server::start(PEER, "finder-type");

@@ -83,12 +83,19 @@ impl Door {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_descriptor(descriptor: OwnedFd) -> Result<Self, DoorError> {
+        Self::of_descriptor(descriptor).map_err(|(_closed, error)| error)
+    }
+
+    /// As [`from_descriptor`](Self::from_descriptor); gives back what is none of a door.
+    pub(crate) fn of_descriptor(descriptor: OwnedFd) -> Result<Self, (OwnedFd, DoorError)> {
         if !socket::is_packet_socket(&descriptor) {
-            return Err(DoorCondition::NotADoor.into());
+            return Err((descriptor, DoorCondition::NotADoor.into()));
         }
         // A door that came without stamps (from a C program, say) must name its senders too.
-        socket::name_senders(&descriptor).map_err(|e| system("set up the descriptor", e))?;
-        Ok(Self::remote(Remote::new(descriptor, None, false)))
+        match socket::name_senders(&descriptor) {
+            Ok(()) => Ok(Self::remote(Remote::new(descriptor, None, false))),
+            Err(errno) => Err((descriptor, system("set up the descriptor", errno).into())),
+        }
     }
 
     /// Who pays for what an answer has brought and nobody wants; nobody if it came from this process.

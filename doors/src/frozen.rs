@@ -121,7 +121,10 @@ impl Frozen {
             source,
         };
         let memory = memfd::frozen(c"doors-frozen", bytes).map_err(failed)?;
-        Self::map(memory, bytes.len()).map_err(failed)?
+        let view = View::new(&memory, bytes.len()).map_err(failed)?;
+        let limit = bytes.len();
+        let view = view.map_err(|len| FrozenError::TooLarge { len, limit })?;
+        Ok(Self { view, memory })
     }
 
     /// Takes bytes that came as a descriptor, at most so many, after a look at what it is: memory in all four seals, all of
@@ -138,6 +141,12 @@ impl Frozen {
     /// # Death
     /// The bytes stay when their giver dies.
     pub fn from_descriptor(memory: OwnedFd, limit: usize) -> Result<Self, FrozenError> {
+        let view = Self::view(&memory, limit)?;
+        Ok(Self { view, memory })
+    }
+
+    /// The bytes of a descriptor that is still somebody else's to close.
+    pub(crate) fn view(memory: &OwnedFd, limit: usize) -> Result<View, FrozenError> {
         let failed = |source| match source {
             Errno::EINVAL | Errno::ENOSYS | Errno::EBADF => FrozenError::NotFrozen,
             source => FrozenError::System {
@@ -145,20 +154,8 @@ impl Frozen {
                 source,
             },
         };
-        Self::map(memory, limit).map_err(failed)?
-    }
-
-    /// The mapping, and the descriptor.
-    #[cfg(feature = "rkyv")]
-    pub(crate) fn into_parts(self) -> (View, OwnedFd) {
-        (self.view, self.memory)
-    }
-
-    fn map(memory: OwnedFd, limit: usize) -> nix::Result<Result<Self, FrozenError>> {
-        let view = View::new(&memory, limit)?;
-        Ok(view
-            .map(|view| Self { view, memory })
-            .map_err(|len| FrozenError::TooLarge { len, limit }))
+        let view = View::new(memory, limit).map_err(failed)?;
+        view.map_err(|len| FrozenError::TooLarge { len, limit })
     }
 }
 

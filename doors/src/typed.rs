@@ -91,6 +91,7 @@ mod frame;
 mod front;
 mod interface;
 mod keep;
+mod kept;
 mod line;
 mod look;
 mod question;
@@ -101,6 +102,8 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod travel;
+mod trial;
+mod unclaimed;
 mod values;
 mod writer;
 
@@ -137,6 +140,7 @@ pub use error::{Malformed, ProcedureError, Refused, Unreadable};
 pub use fallible::Fallible;
 pub use fd::{Fd, put_door, take_door};
 pub use interface::{CODEC, Interface, Method, Version};
+pub use kept::Kept;
 pub use reader::Reader;
 pub use server::{Incoming, Outgoing, create};
 pub use shape::{Plain, Shape, Type, Variant};

@@ -2,9 +2,11 @@
 
 pub(crate) mod awaiter;
 pub(crate) mod book;
+pub(crate) mod custody;
 pub(crate) mod errands;
 pub(crate) mod finder;
 pub(crate) mod ground;
+pub(crate) mod keeper;
 pub(crate) mod ledger;
 pub(crate) mod library;
 pub(crate) mod office;
@@ -22,14 +24,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use doors::{
-    Attachment, Door, DoorAttributes, Held, Invocation, Options, Returned, Waiting, set_waiting,
+    Attachment, Door, DoorAttributes, Frozen, FrozenArchive, FrozenError, Held, Invocation,
+    Options, Returned, Waiting, set_waiting,
 };
 
+use custody::CustodyDoor;
 use errands::{ErrandsClient, ErrandsDoor, Office};
 use harness::raw::Slow;
 
-use finder::{FinderDoor, LookerDoor};
+use finder::{FinderClient, FinderDoor, Index, LookerDoor};
 use ground::{Earth, GroundDoor, whole};
+use keeper::Keeper;
 use ledger::{LedgerDoor, TillDoor, usual};
 use library::{LibraryClient, LibraryDoor};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -67,6 +72,7 @@ pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
             awaiter::call_until_killed(Path::new(arguments[0]), arguments[1].parse().unwrap());
         }
         "typed-liar" => lie(Path::new(arguments[0])),
+        "typed-limited" => freeze_within_limit(Path::new(arguments[0])),
         _ => return false,
     }
     true
@@ -78,6 +84,7 @@ fn serve(directory: &Path) {
     let doors = [
         ("add", add::door()),
         ("count", count::door()),
+        ("custody", CustodyDoor::serve(Keeper)),
         ("executed", executed::door()),
         ("finder", FinderDoor::serve(Searcher::default())),
         ("greet", greet::door()),
@@ -362,4 +369,28 @@ fn lie(path: &Path) {
         println!("set");
     }
     drop(name);
+}
+
+/// `typed-limited PATH`: freezes what its limit of a file's size allows, and what it does not; has a finder read the former.
+fn freeze_within_limit(path: &Path) {
+    const LIMIT: u64 = 1 << 20;
+    let finder = FinderClient::open(path).unwrap();
+    let index = |places| Index {
+        words: vec!["a".to_owned(), "b".to_owned()],
+        places: (0..places).collect(),
+    };
+    let failed = |outcome: Result<(), FrozenError>| match outcome {
+        Ok(()) => "made".to_owned(),
+        Err(error) => std::io::Error::from_raw_os_error(error.errno()).to_string(),
+    };
+    let (_, most) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
+    // The default action of SIGXFSZ, which comes with the limit, is to end the process.
+    setrlimit(Resource::RLIMIT_FSIZE, LIMIT, most).unwrap();
+    let large = index(LIMIT);
+    println!("archive: {}", failed(FrozenArchive::new(&large).map(drop)));
+    let bytes = vec![1; usize::try_from(LIMIT).unwrap() + 1];
+    println!("bytes: {}", failed(Frozen::new(&bytes).map(drop)));
+    println!("as many: {}", failed(Frozen::new(&bytes[1..]).map(drop)));
+    let small = FrozenArchive::new(&index(2)).unwrap();
+    println!("found: {:?}", finder.find(&small, "b").unwrap());
 }

@@ -30,19 +30,19 @@ pub(super) fn arm(
         .map(|(argument, local)| match argument.passing() {
             Passing::Whole
             | Passing::Bytes
-            | Passing::Carried
             | Passing::ArchiveOf { .. }
             | Passing::Restored
             | Passing::TextBeside
             | Passing::BytesBeside => quote!(#local),
-            Passing::SliceOf(_)
-            | Passing::ReferenceTo(_)
-            | Passing::ReferenceToCarried(_)
-            | Passing::SliceOfCarried(_) => quote!(&#local),
-            Passing::Borrowed => quote!(::std::os::fd::AsFd::as_fd(&#local)),
-            Passing::BorrowedIf => {
-                quote!(::core::option::Option::as_ref(&#local).map(::std::os::fd::AsFd::as_fd))
+            Passing::Carried => quote!(#local.release()),
+            Passing::SliceOf(_) | Passing::ReferenceTo(_) => quote!(&#local),
+            Passing::ReferenceToCarried(_) | Passing::SliceOfCarried(_) => {
+                quote!(&#local.release())
             }
+            Passing::Borrowed => quote!(::std::os::fd::AsFd::as_fd(&#local.release())),
+            Passing::BorrowedIf => quote! {
+                ::core::option::Option::as_ref(&#local.release()).map(::std::os::fd::AsFd::as_fd)
+            },
         })
         .collect();
     let mut given = quote!(_,);

@@ -137,7 +137,7 @@ fn read(ty: &TokenStream, span: Span, kind: Kind) -> TokenStream {
     let what = Literal::string("results");
     match kind {
         Kind::Bytes => quote_spanned!(span=> |#reader| #reader.take_bytes(#what),),
-        Kind::Carried => quote_spanned!(span=> |#reader| #reader.take_carried::<#ty>(#what),),
+        Kind::Carried => quote_spanned!(span=> |#reader| #reader.take_carried_alone::<#ty>(#what),),
         Kind::Value => quote_spanned!(span=> |#reader| #reader.take::<#ty>(#what),),
         Kind::Archived => quote_spanned!(span=> |#reader| #reader.take_restored::<#ty>(#what),),
     }

@@ -15,8 +15,9 @@ use super::client::{Target, unclaimed};
 use super::error::{Malformed, ProcedureError, Unreadable};
 use super::interface::{Interface, Method};
 use super::question;
-use super::reader::{Reader, Unclaimed};
+use super::reader::Reader;
 use super::travel;
+use super::unclaimed::Unclaimed;
 use super::writer::Writer;
 use crate::client::cancel::Cancel;
 use crate::desc::DoorDesc;
@@ -87,7 +88,7 @@ impl Awaited {
         interface: &'static Interface,
         method: &'static Method,
         write: impl FnOnce(&mut Writer<'_, 'fd>),
-        read: impl FnOnce(&mut Reader<'_>) -> Result<T, Unreadable>,
+        read: impl Fn(&mut Reader<'_>) -> Result<T, Unreadable>,
     ) -> Result<T, ProcedureError> {
         let read_error = |_: &mut Reader<'_>| Err(Unreadable::new("", Malformed::NotTyped));
         self.call_fallible::<T, Infallible>(interface, method, write, read, read_error)
@@ -105,8 +106,8 @@ impl Awaited {
         interface: &'static Interface,
         method: &'static Method,
         write: impl FnOnce(&mut Writer<'_, 'fd>),
-        read: impl FnOnce(&mut Reader<'_>) -> Result<T, Unreadable>,
-        read_error: impl FnOnce(&mut Reader<'_>) -> Result<E, Unreadable>,
+        read: impl Fn(&mut Reader<'_>) -> Result<T, Unreadable>,
+        read_error: impl Fn(&mut Reader<'_>) -> Result<E, Unreadable>,
     ) -> Result<T, ProcedureError<E>> {
         let going = self.begin((interface, method), write)?;
         let brought = match going {

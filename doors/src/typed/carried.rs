@@ -1,6 +1,5 @@
 //! Arguments and results that are descriptors.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -12,6 +11,7 @@ use super::encode::{Encoder, Unwritable};
 use super::error::Malformed;
 use super::shape::Shape;
 use super::travel;
+use super::unclaimed::Unclaimed;
 use crate::desc::DoorDesc;
 use crate::door::Door;
 
@@ -26,7 +26,7 @@ pub struct Parcel<'p, 'fd> {
 #[derive(Debug)]
 pub struct Arrived<'a, 'data> {
     pub(super) decoder: &'a mut Decoder<'data>,
-    pub(super) descriptors: &'a mut VecDeque<OwnedFd>,
+    pub(super) unclaimed: &'a mut Unclaimed,
 }
 
 /// A type whose values are descriptors, alone, in an `Option` or in a `Vec`.
@@ -49,8 +49,11 @@ pub trait Carried: Sized {
     /// Takes them.
     ///
     /// # Errors
-    /// If there is none left.
+    /// If there is none left. What it has taken until then is given back.
     fn take(arrived: &mut Arrived<'_, '_>) -> Result<Self, Malformed>;
+
+    /// Takes them out of a value that nobody wants: those of which somebody else decides how long their last close takes.
+    fn give_up(self, left: &mut Vec<OwnedFd>);
 
     /// What they look like.
     #[must_use]
@@ -71,8 +74,12 @@ macro_rules! descriptors {
             }
 
             fn take(arrived: &mut Arrived<'_, '_>) -> Result<Self, Malformed> {
-                let next = arrived.descriptors.pop_front();
+                let next = arrived.unclaimed.next();
                 next.map(Self::from).ok_or(Malformed::NoDescriptor)
+            }
+
+            fn give_up(self, left: &mut Vec<OwnedFd>) {
+                left.push(self.into());
             }
 
             fn shape() -> Shape {
@@ -99,8 +106,14 @@ impl Carried for Door {
 
     fn take(arrived: &mut Arrived<'_, '_>) -> Result<Self, Malformed> {
         let next = OwnedFd::take(arrived)?;
-        Door::from_descriptor(next).map_err(|_| Malformed::BadValue)
+        Door::of_descriptor(next).map_err(|(refused, _)| {
+            arrived.unclaimed.refuse(refused);
+            Malformed::BadValue
+        })
     }
+
+    /// A door sees to the end of its socket itself.
+    fn give_up(self, _: &mut Vec<OwnedFd>) {}
 
     fn shape() -> Shape {
         Shape::Door(String::new())
@@ -131,6 +144,12 @@ impl<C: Carried> Carried for Option<C> {
             .transpose()
     }
 
+    fn give_up(self, left: &mut Vec<OwnedFd>) {
+        if let Some(some) = self {
+            some.give_up(left);
+        }
+    }
+
     fn shape() -> Shape {
         Shape::Option(Box::new(C::shape()))
     }
@@ -148,10 +167,28 @@ impl<C: Carried> Carried for Vec<C> {
     }
 
     fn take(arrived: &mut Arrived<'_, '_>) -> Result<Self, Malformed> {
+        let mut all = Self::new();
         // The first that has no descriptor ends it.
-        (0..arrived.decoder.elements()?)
-            .map(|_| C::take(arrived))
-            .collect()
+        for _ in 0..arrived.decoder.elements()? {
+            match C::take(arrived) {
+                Ok(each) => all.push(each),
+                Err(reason) => {
+                    let mut left = Vec::new();
+                    all.give_up(&mut left);
+                    for one in left {
+                        arrived.unclaimed.refuse(one);
+                    }
+                    return Err(reason);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn give_up(self, left: &mut Vec<OwnedFd>) {
+        for each in self {
+            each.give_up(left);
+        }
     }
 
     fn shape() -> Shape {

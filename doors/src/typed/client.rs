@@ -11,7 +11,8 @@ use super::frame::{self, Results};
 use super::front::Front;
 use super::interface::{Interface, Method};
 use super::question;
-use super::reader::{Reader, Unclaimed};
+use super::reader::Reader;
+use super::unclaimed::Unclaimed;
 use super::writer::Writer;
 use crate::desc::DoorDesc;
 use crate::door::Door;
@@ -122,7 +123,7 @@ impl Target {
         interface: &Interface,
         method: &Method,
         write: impl FnOnce(&mut Writer<'_, 'fd>),
-        read: impl FnOnce(&mut Reader<'_>) -> Result<T, Unreadable>,
+        read: impl Fn(&mut Reader<'_>) -> Result<T, Unreadable>,
     ) -> Result<T, ProcedureError> {
         let read_error = |_: &mut Reader<'_>| Err(Unreadable::new("", Malformed::NotTyped));
         self.call_fallible::<T, Infallible>(interface, method, write, read, read_error)
@@ -137,8 +138,8 @@ impl Target {
         interface: &Interface,
         method: &Method,
         write: impl FnOnce(&mut Writer<'_, 'fd>),
-        read: impl FnOnce(&mut Reader<'_>) -> Result<T, Unreadable>,
-        read_error: impl FnOnce(&mut Reader<'_>) -> Result<E, Unreadable>,
+        read: impl Fn(&mut Reader<'_>) -> Result<T, Unreadable>,
+        read_error: impl Fn(&mut Reader<'_>) -> Result<E, Unreadable>,
     ) -> Result<T, ProcedureError<E>> {
         let mut arguments = Buffer::take();
         let (before, descriptors) = self.put(method, &mut arguments.0, write)?;
@@ -202,8 +203,8 @@ impl Target {
         (interface, method): (&Interface, &Method),
         (results, behind): (&mut Vec<u8>, &mut Vec<u8>),
         arrived: Unclaimed,
-        read: impl FnOnce(&mut Reader<'_>) -> Result<T, Unreadable>,
-        read_error: impl FnOnce(&mut Reader<'_>) -> Result<E, Unreadable>,
+        read: impl Fn(&mut Reader<'_>) -> Result<T, Unreadable>,
+        read_error: impl Fn(&mut Reader<'_>) -> Result<E, Unreadable>,
     ) -> Result<T, ProcedureError<E>> {
         let bad = |reason| ProcedureError::BadResults {
             door: self.door.label(),
@@ -223,14 +224,16 @@ impl Target {
         } else {
             data
         };
+        let has_inside = arrived.count() > 0 && method.inside().results;
         match frame::open_results(data, differ).map_err(bad)? {
-            Results::Value(data) => {
-                Reader::all(front, data, arrived, read).map_err(|unreadable| bad(unreadable.reason))
+            Results::Value(data) => Reader::all_of(front, data, arrived, has_inside, read)
+                .map_err(|unreadable| bad(unreadable.reason)),
+            Results::Error(data) => {
+                match Reader::all_of(Front::None, data, arrived, has_inside, read_error) {
+                    Ok(error) => Err(ProcedureError::Returned(error)),
+                    Err(unreadable) => Err(bad(unreadable.reason)),
+                }
             }
-            Results::Error(data) => match Reader::all(Front::None, data, arrived, read_error) {
-                Ok(error) => Err(ProcedureError::Returned(error)),
-                Err(unreadable) => Err(bad(unreadable.reason)),
-            },
             Results::Refused(reason) => Err(ProcedureError::Refused {
                 door: self.door.label(),
                 reason,

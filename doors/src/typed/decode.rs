@@ -7,7 +7,7 @@ mod parts;
 
 use std::fmt::Display;
 
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{Deserializer, Error, Expected, Unexpected, Visitor};
 
 use self::parts::{Parts, parts};
 use super::encode::IN_FRONT;
@@ -15,6 +15,7 @@ use super::error::Malformed;
 use super::fd::NO_DESCRIPTOR;
 use super::front::Front;
 use super::room::Room;
+use super::trial;
 
 /// How deep values may be nested: each sequence, map, tuple, structure, variant, newtype and `Some` is a level.
 ///
@@ -43,7 +44,29 @@ impl Error for Malformed {
         [Self::NotFrozen, Self::TooLarge, Self::NoRoom]
             .into_iter()
             .find(|reason| reason.to_string() == message)
-            .unwrap_or(Self::BadValue)
+            .unwrap_or_else(|| {
+                trial::note_refusal();
+                Self::BadValue
+            })
+    }
+
+    /// Whatever stands for a descriptor, this is about the bytes.
+    #[cold]
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        if matches!(unexpected, Unexpected::Other(_)) {
+            return Self::custom(expected);
+        }
+        Self::BadValue
+    }
+
+    #[cold]
+    fn invalid_length(_: usize, _: &dyn Expected) -> Self {
+        Self::BadValue
+    }
+
+    #[cold]
+    fn unknown_variant(_: &str, _: &'static [&'static str]) -> Self {
+        Self::BadValue
     }
 }
 

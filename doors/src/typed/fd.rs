@@ -26,6 +26,9 @@ pub(super) const NO_DESCRIPTOR: &str = "there is no descriptor for it";
 ///
 /// Arguments and results that *are* descriptors need no wrapper.
 ///
+/// Whoever receives such a value reads it twice, first without its descriptors, so that nonsense does not get as far as to them:
+/// [What may arrive](macro@crate::door#what-may-arrive).
+///
 /// # Examples
 /// ```
 /// use std::fs::File;
@@ -102,7 +105,10 @@ pub fn put_door<C: Client, S: Serializer>(client: &C, serializer: S) -> Result<S
 /// # Errors
 /// The deserializer's, if there is no descriptor, or none of a door.
 pub fn take_door<'de, C: Client, D: Deserializer<'de>>(deserializer: D) -> Result<C, D::Error> {
-    let door = |arrived| Door::from_descriptor(arrived).map(C::from).map_err(drop);
+    let door = |arrived| {
+        let door = Door::of_descriptor(arrived);
+        door.map(C::from).map_err(|(refused, _)| refused)
+    };
     let take = Take(door, C::INTERFACE.name(), PhantomData);
     deserializer.deserialize_newtype_struct(DOOR, take)
 }
@@ -121,10 +127,10 @@ pub(super) fn leave<S: Serializer>(
     }
 }
 
-/// Takes the descriptor and makes something of it. In the bytes it is a unit structure of the name.
+/// Takes the descriptor and makes something of it, or gives it back. In the bytes it is a unit structure of the name.
 struct Take<F, T>(F, &'static str, PhantomData<fn() -> T>);
 
-impl<'de, T, F: FnOnce(OwnedFd) -> Result<T, ()>> Visitor<'de> for Take<F, T> {
+impl<'de, T, F: FnOnce(OwnedFd) -> Result<T, OwnedFd>> Visitor<'de> for Take<F, T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,7 +141,10 @@ impl<'de, T, F: FnOnce(OwnedFd) -> Result<T, ()>> Visitor<'de> for Take<F, T> {
         use serde::de::Error;
         inner.deserialize_unit_struct(self.1, Nothing)?;
         let arrived = travel::arrive().ok_or_else(|| D::Error::custom(NO_DESCRIPTOR))?;
-        (self.0)(arrived).map_err(|()| D::Error::custom("it is none of a door"))
+        (self.0)(arrived).map_err(|refused| {
+            travel::refuse(refused);
+            D::Error::custom("it is none of a door")
+        })
     }
 }
 

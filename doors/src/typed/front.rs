@@ -42,6 +42,14 @@ impl<'data> Front<'data> {
         std::mem::take(self)
     }
 
+    /// The same bytes twice: they stay in their memory.
+    pub(super) fn twice(self) -> (Self, Self) {
+        match self.lent() {
+            None => (Self::None, Self::None),
+            Some(bytes) => (Self::Lent(bytes), Self::Lent(bytes)),
+        }
+    }
+
     /// The bytes, for as long as the message lives.
     pub(super) fn lent(self) -> Option<&'data [u8]> {
         match self {

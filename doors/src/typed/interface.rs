@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::allowed::Allowed;
 use super::look::lacked;
-use super::values::Values;
+use super::values::{Inside, Values};
 
 /// The name of the default encoding of values. Its name is part of every tag: the same types over another one are another interface.
 pub const CODEC: &str = "fixed 1";
@@ -57,7 +57,14 @@ pub struct Method {
     codec: &'static str,
     /// Of all but the codec and the values.
     begun: Tag,
-    tag: OnceLock<[u8; TAG_BYTES]>,
+    known: OnceLock<Known>,
+}
+
+/// What is found out about a method once.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    tag: [u8; TAG_BYTES],
+    inside: Inside,
 }
 
 impl Interface {
@@ -204,7 +211,7 @@ impl Method {
             values,
             codec: CODEC,
             begun,
-            tag: OnceLock::new(),
+            known: OnceLock::new(),
         }
     }
 
@@ -298,23 +305,35 @@ impl Method {
     #[inline]
     #[must_use]
     pub fn tag(&self) -> [u8; TAG_BYTES] {
-        if let Some(tag) = self.tag.get() {
-            return *tag;
-        }
-        self.tag_anew()
+        self.known().tag
     }
 
-    /// Of a look that lacked a descriptor to try the tag may be wrong: it is for now only.
-    #[cold]
-    fn tag_anew(&self) -> [u8; TAG_BYTES] {
-        let _before = lacked();
-        let tag = self.begun.text(self.codec);
-        let tag = tag.text(&self.values().to_string());
-        let [tag @ .., _, _, _] = tag.0.to_le_bytes();
-        if !lacked() {
-            return *self.tag.get_or_init(|| tag);
+    /// Which of its values have descriptors inside.
+    pub(super) fn inside(&self) -> Inside {
+        self.known().inside
+    }
+
+    #[inline]
+    fn known(&self) -> Known {
+        if let Some(known) = self.known.get() {
+            return *known;
         }
-        tag
+        self.known_anew()
+    }
+
+    /// Of a look that lacked a descriptor to try this may be wrong: it is for now only.
+    #[cold]
+    fn known_anew(&self) -> Known {
+        let _before = lacked();
+        let values = self.values();
+        let tag = self.begun.text(self.codec).text(&values.to_string());
+        let [tag @ .., _, _, _] = tag.0.to_le_bytes();
+        let inside = values.inside();
+        let known = Known { tag, inside };
+        if !lacked() {
+            return *self.known.get_or_init(|| known);
+        }
+        known
     }
 }
 

@@ -1,53 +1,21 @@
 //! The values of a message, taken one after the other.
 
-use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
-
 use serde::Deserialize;
 
 use super::carried::{Arrived, Carried};
 use super::decode::Decoder;
 use super::error::{Malformed, Unreadable};
 use super::front::Front;
+use super::kept::Kept;
 use super::travel;
-use crate::sys::account::Account;
-use crate::sys::closer;
+use super::trial;
+use super::unclaimed::Unclaimed;
 
 /// Takes values one after the other; those that borrow point into the data.
 #[derive(Debug)]
 pub struct Reader<'data> {
     pub(super) decoder: Decoder<'data>,
     unclaimed: Unclaimed,
-}
-
-/// Descriptors that no value has taken yet. What is left over of them is closed where it holds up nobody: the last close can take as
-/// long as whoever sent it likes, and nobody has asked for it.
-#[derive(Debug, Default)]
-pub(super) struct Unclaimed {
-    descriptors: VecDeque<OwnedFd>,
-    /// Who pays.
-    account: Option<Account>,
-}
-
-impl Unclaimed {
-    /// What came with a message, and who pays for it.
-    #[inline]
-    pub(super) fn new((descriptors, account): (Vec<OwnedFd>, Option<Account>)) -> Self {
-        Self {
-            descriptors: descriptors.into(),
-            account,
-        }
-    }
-}
-
-impl Drop for Unclaimed {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.descriptors.is_empty() {
-            let left = std::mem::take(&mut self.descriptors);
-            closer::close(left.into(), &self.account.take().unwrap_or_default());
-        }
-    }
 }
 
 impl<'data> Reader<'data> {
@@ -70,6 +38,35 @@ impl<'data> Reader<'data> {
         Ok(value)
     }
 
+    /// As [`all`](Self::all); by way of trial first where values have descriptors inside.
+    #[inline]
+    pub(super) fn all_of<T>(
+        mut front: Front<'data>,
+        data: &'data [u8],
+        unclaimed: Unclaimed,
+        has_inside: bool,
+        take: impl Fn(&mut Self) -> Result<T, Unreadable>,
+    ) -> Result<T, Unreadable> {
+        if has_inside {
+            front = Self::try_out(front, data, &unclaimed, &take)?;
+        }
+        Self::all(front, data, unclaimed, take)
+    }
+
+    #[inline(never)]
+    fn try_out<T>(
+        front: Front<'data>,
+        data: &'data [u8],
+        unclaimed: &Unclaimed,
+        take: &impl Fn(&mut Self) -> Result<T, Unreadable>,
+    ) -> Result<Front<'data>, Unreadable> {
+        let (front, again) = front.twice();
+        if let Some(stand_ins) = trial::stand_ins(unclaimed) {
+            trial::run(|| Self::all(front, data, stand_ins, take))?;
+        }
+        Ok(again)
+    }
+
     /// Takes the next value; the name is for the error.
     ///
     /// # Errors
@@ -77,7 +74,7 @@ impl<'data> Reader<'data> {
     #[inline]
     pub fn take<T: Deserialize<'data>>(&mut self, name: &'static str) -> Result<T, Unreadable> {
         let decoder = &mut self.decoder;
-        travel::take(&mut self.unclaimed.descriptors, || T::deserialize(decoder))
+        travel::take(&mut self.unclaimed, || T::deserialize(decoder))
             .map_err(|reason| Unreadable::new(name, reason))
     }
 
@@ -92,15 +89,29 @@ impl<'data> Reader<'data> {
             .map_err(|reason| Unreadable::new(name, reason))
     }
 
-    /// Takes descriptors.
+    /// Takes descriptors, behind which there may be more.
     ///
     /// # Errors
     /// [`Unreadable`] if there are not enough.
-    pub fn take_carried<C: Carried>(&mut self, name: &'static str) -> Result<C, Unreadable> {
+    #[inline]
+    pub fn take_carried<C: Carried>(&mut self, name: &'static str) -> Result<Kept<C>, Unreadable> {
         let mut arrived = Arrived {
             decoder: &mut self.decoder,
-            descriptors: &mut self.unclaimed.descriptors,
+            unclaimed: &mut self.unclaimed,
         };
-        C::take(&mut arrived).map_err(|reason| Unreadable::new(name, reason))
+        let value = C::take(&mut arrived).map_err(|reason| Unreadable::new(name, reason))?;
+        Ok(Kept::new(value, self.unclaimed.account()))
+    }
+
+    /// Takes descriptors that are all there is.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if there are not enough, or more is behind them.
+    pub fn take_carried_alone<C: Carried>(&mut self, name: &'static str) -> Result<C, Unreadable> {
+        let kept = self.take_carried(name)?;
+        if !self.decoder.is_at_end() {
+            return Err(Unreadable::new("", Malformed::LeftOver));
+        }
+        Ok(kept.release())
     }
 }

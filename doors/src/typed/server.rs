@@ -16,7 +16,8 @@ use super::frame::{self, FAILED, RETURNED, Unfit};
 use super::front::Front;
 use super::interface::{Interface, Method};
 use super::look::lacked;
-use super::reader::{Reader, Unclaimed};
+use super::reader::Reader;
+use super::unclaimed::Unclaimed;
 use super::writer::Bytes;
 use crate::attributes::DoorAttributes;
 use crate::create::Options;
@@ -166,7 +167,7 @@ impl<'call> Incoming<'call> {
     pub fn serve<A>(
         mut self,
         method: &Method,
-        read: impl FnOnce(&mut Reader<'call>) -> Result<A, Unreadable>,
+        read: impl Fn(&mut Reader<'call>) -> Result<A, Unreadable>,
         run: impl FnOnce(A, &mut Outgoing<'_>),
     ) -> Returned {
         let arguments = match self.take(method, read) {
@@ -187,7 +188,7 @@ impl<'call> Incoming<'call> {
     pub fn serve_call<A>(
         mut self,
         method: &Method,
-        read: impl FnOnce(&mut Reader<'call>) -> Result<A, Unreadable>,
+        read: impl Fn(&mut Reader<'call>) -> Result<A, Unreadable>,
         run: impl FnOnce(A, &Call<'call>, &mut Outgoing<'_>),
     ) -> Returned {
         // Before the arguments are read, which may take long.
@@ -214,7 +215,7 @@ impl<'call> Incoming<'call> {
     pub fn serve_answer<A, T: 'static>(
         mut self,
         method: &Method,
-        read: impl FnOnce(&mut Reader<'call>) -> Result<A, Unreadable>,
+        read: impl Fn(&mut Reader<'call>) -> Result<A, Unreadable>,
         put: &'static fn(T, &mut Outgoing<'_>),
         run: impl FnOnce(A, &Call<'call>) -> Answer<T>,
     ) -> Returned {
@@ -243,7 +244,7 @@ impl<'call> Incoming<'call> {
     fn take<A>(
         &mut self,
         method: &Method,
-        read: impl FnOnce(&mut Reader<'call>) -> Result<A, Unreadable>,
+        read: impl Fn(&mut Reader<'call>) -> Result<A, Unreadable>,
     ) -> Result<A, Unfit> {
         let head = &self.head;
         if head.tag != method.tag() {
@@ -256,7 +257,8 @@ impl<'call> Incoming<'call> {
         }
         let unclaimed = Unclaimed::new(self.invocation.take_claimable());
         let front = self.front.take();
-        Reader::all(front, head.arguments, unclaimed, read).map_err(Unfit::Argument)
+        let has_inside = unclaimed.count() > 0 && method.inside().arguments;
+        Reader::all_of(front, head.arguments, unclaimed, has_inside, read).map_err(Unfit::Argument)
     }
 
     /// Says that there is no such method here, and what is here instead.

@@ -147,6 +147,18 @@ impl Shape {
     /// Whether a descriptor can be in a value; `types` are those beside it.
     #[must_use]
     pub fn has_descriptors(&self, types: &[Type]) -> bool {
+        self.has(types, |_| true)
+    }
+
+    /// Whether a descriptor can be in a value whose close is the value's own affair: a door and a frozen archive see to theirs.
+    pub(super) fn has_plain_descriptors(&self, types: &[Type]) -> bool {
+        self.has(types, |shape| {
+            matches!(shape, Self::Descriptor | Self::Hidden)
+        })
+    }
+
+    /// Whether one of its descriptors is such a one.
+    fn has(&self, types: &[Type], is_such: impl Fn(&Self) -> bool) -> bool {
         let mut seen = vec![false; types.len()];
         let mut left = vec![self];
         while let Some(shape) = left.pop() {
@@ -164,7 +176,9 @@ impl Shape {
                 }
                 // Nobody knows what is in one that is hidden.
                 Self::Descriptor | Self::Door(_) | Self::FrozenArchive(_) | Self::Hidden => {
-                    return true;
+                    if is_such(shape) {
+                        return true;
+                    }
                 }
             }
         }

@@ -6,10 +6,10 @@
 //! here before comes back in any case.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::thread::LocalKey;
 
+use super::unclaimed::Unclaimed;
 use crate::desc::DoorDesc;
 use crate::door::Door;
 use crate::error::DoorError;
@@ -26,7 +26,7 @@ thread_local! {
     /// Something is in the place of what has arrived.
     static HAS_ARRIVED: Cell<bool> = const { Cell::new(false) };
     /// What has arrived with the message that is taken at the moment.
-    static ARRIVED: RefCell<VecDeque<OwnedFd>> = const { RefCell::new(VecDeque::new()) };
+    static ARRIVED: RefCell<Unclaimed> = const { RefCell::new(Unclaimed::NONE) };
 }
 
 /// What is put at the moment.
@@ -49,8 +49,8 @@ pub(super) fn put<T>(put: impl FnOnce() -> T) -> (T, Vec<OwnedFd>) {
 
 /// Takes a value, with the descriptors that are left.
 #[inline]
-pub(super) fn take<T>(arrived: &mut VecDeque<OwnedFd>, take: impl FnOnce() -> T) -> T {
-    if arrived.is_empty() && !HAS_ARRIVED.get() {
+pub(super) fn take<T>(arrived: &mut Unclaimed, take: impl FnOnce() -> T) -> T {
+    if arrived.is_nothing() && !HAS_ARRIVED.get() {
         return take();
     }
     let _word = Word(HAS_ARRIVED.replace(true));
@@ -101,8 +101,19 @@ pub(super) fn arrive() -> Option<OwnedFd> {
     if !HAS_ARRIVED.get() {
         return None;
     }
-    let arrived = ARRIVED.try_with(|arrived| arrived.borrow_mut().pop_front());
+    let arrived = ARRIVED.try_with(|arrived| arrived.borrow_mut().next());
     arrived.ok().flatten()
+}
+
+/// Whether what arrives at the moment stands for something else.
+#[cfg(feature = "rkyv")]
+pub(super) fn is_trial() -> bool {
+    HAS_ARRIVED.get() && ARRIVED.try_with(|arrived| arrived.borrow().is_ours()) == Ok(true)
+}
+
+/// Gives one back that is not what it should be.
+pub(super) fn refuse(descriptor: OwnedFd) {
+    let _ended = ARRIVED.try_with(|arrived| arrived.borrow_mut().refuse(descriptor));
 }
 
 /// A value is put, for as long as this lives.
@@ -196,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_one_value_leaves_behind_by_a_panic_is_no_other_values() {
-        let mut arrived = VecDeque::from([some(), some()]);
+        let mut arrived = Unclaimed::ours(vec![some(), some()]);
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             take(&mut arrived, || {
                 assert!(arrive().is_some());
@@ -210,9 +221,9 @@ mod tests {
 
     #[test]
     fn a_call_inside_a_value_has_descriptors_of_its_own() {
-        let mut arrived = VecDeque::from([some()]);
+        let mut arrived = Unclaimed::ours(vec![some()]);
         take(&mut arrived, || {
-            take(&mut VecDeque::new(), || assert!(arrive().is_none()));
+            take(&mut Unclaimed::default(), || assert!(arrive().is_none()));
             assert!(arrive().is_some());
         });
         let ((), outer) = put(|| {

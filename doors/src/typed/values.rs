@@ -15,6 +15,16 @@ pub struct Values {
     arguments: Vec<(&'static str, Shape)>,
     result: Shape,
     error: Option<Shape>,
+    inside: Inside,
+}
+
+/// Whether values have descriptors inside that are closed with them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Inside {
+    /// Some argument can.
+    pub(super) arguments: bool,
+    /// The result can, or the error.
+    pub(super) results: bool,
 }
 
 impl Default for Values {
@@ -24,14 +34,24 @@ impl Default for Values {
             arguments: Vec::new(),
             result: Shape::Plain(Plain::Unit),
             error: None,
+            inside: Inside::default(),
         }
     }
 }
 
 impl Values {
+    /// What values of `T` look like, and whether descriptors are inside.
+    fn look<T: Deserialize<'static>>(&mut self) -> (Shape, bool) {
+        let shape = self.types.look::<T>();
+        let inside = shape.has_plain_descriptors(self.types());
+        (shape, inside)
+    }
+
     /// Adds an argument.
     pub fn argument<T: Deserialize<'static>>(&mut self, name: &'static str) {
-        self.arguments.push((name, self.types.look::<T>()));
+        let (shape, inside) = self.look::<T>();
+        self.arguments.push((name, shape));
+        self.inside.arguments |= inside;
     }
 
     /// Adds an argument that is put as bytes at once.
@@ -51,7 +71,9 @@ impl Values {
 
     /// Says what the result is; it is nothing otherwise.
     pub fn result<T: Deserialize<'static>>(&mut self) {
-        self.result = self.types.look::<T>();
+        let (shape, inside) = self.look::<T>();
+        self.result = shape;
+        self.inside.results |= inside;
     }
 
     /// Says that the result is bytes, put at once.
@@ -61,7 +83,9 @@ impl Values {
 
     /// Says what the error is; there is none otherwise.
     pub fn error<E: Deserialize<'static>>(&mut self) {
-        self.error = Some(self.types.look::<E>());
+        let (shape, inside) = self.look::<E>();
+        self.error = Some(shape);
+        self.inside.results |= inside;
     }
 
     #[cfg(feature = "rkyv")]
@@ -95,6 +119,10 @@ impl Values {
     #[must_use]
     pub fn types(&self) -> &[Type] {
         self.types.all()
+    }
+
+    pub(super) fn inside(&self) -> Inside {
+        self.inside
     }
 
     /// Whether descriptors can come with a call.

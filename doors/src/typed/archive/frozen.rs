@@ -133,30 +133,39 @@ where
         Self::read(pour::pour(value)?, LIMIT)
     }
 
-    /// Verifies, maps and checks.
-    fn read(memory: OwnedFd, limit: usize) -> Result<Self, FrozenError> {
+    fn read(descriptor: OwnedFd, limit: usize) -> Result<Self, FrozenError> {
+        Self::find(descriptor, limit).map_err(|(_closed, error)| error)
+    }
+
+    /// Verifies, maps and checks; gives back what is none.
+    fn find(descriptor: OwnedFd, limit: usize) -> Result<Self, (OwnedFd, FrozenError)> {
         const {
             assert!(
                 align_of::<T::Archived>() <= PAGE.get(),
                 "a mapping is aligned by a page"
             );
         }
-        let (view, descriptor) = Frozen::from_descriptor(memory, limit)?.into_parts();
         // The mapping begins at a page, so the root lies as aligned as its place in the archive is, which the check looks at.
-        let archive =
-            Placed::find(view, check::<T::Archived>).map_err(|_| FrozenError::NotArchive)?;
-        Ok(Self(Arc::new(Memory {
-            archive: Some(archive),
-            descriptor,
-        })))
+        let archive = Frozen::view(&descriptor, limit).and_then(|view| {
+            Placed::find(view, check::<T::Archived>).map_err(|_| FrozenError::NotArchive)
+        });
+        match archive {
+            Ok(archive) => Ok(Self(Arc::new(Memory {
+                archive: Some(archive),
+                descriptor,
+            }))),
+            Err(error) => Err((descriptor, error)),
+        }
     }
 }
 
 impl<T: Archive, const LIMIT: usize> FrozenArchive<T, LIMIT> {
     /// The archive, where it lies.
     ///
-    /// A `Deserialize` that looks into an archive which is a part of what it reads is tried without one when the method's types are looked at:
-    /// it is left at this place then.
+    /// A `Deserialize` that looks into an archive which is a part of what it reads is tried without one when the method's types are looked at,
+    /// and where the value has an [`Fd`](crate::typed::Fd) beside: it is left at this place then, by unwinding. A program with
+    /// `panic = "abort"` cannot do that and would end here, when it makes the door or the client's first call: there such a `Deserialize`
+    /// has to keep the archive, and somebody else to look into it.
     #[must_use]
     pub fn get(&self) -> &T::Archived {
         self.placed().get()

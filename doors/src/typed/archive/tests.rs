@@ -8,7 +8,8 @@ use super::{ALIGNMENT, aligned, check, put};
 use crate::typed::Malformed;
 use crate::typed::error::Unreadable;
 use crate::typed::front::Front;
-use crate::typed::reader::{Reader, Unclaimed};
+use crate::typed::reader::Reader;
+use crate::typed::unclaimed::Unclaimed;
 use crate::typed::writer::Writer;
 
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]

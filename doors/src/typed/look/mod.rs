@@ -14,7 +14,6 @@ mod types;
 mod view;
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::OwnedFd;
 
@@ -27,6 +26,7 @@ pub(super) use self::types::Types;
 use self::view::View;
 use super::shape::{Plain, Shape};
 use super::travel;
+use super::unclaimed::Unclaimed;
 use crate::sys::{kind, socket};
 
 /// The newtype around a descriptor is called so.
@@ -253,7 +253,7 @@ impl Deserializer<'static> for Look<'_> {
         let view = self.view;
         #[cfg(feature = "rkyv")]
         if name == FROZEN_ARCHIVE {
-            let mut arrived = VecDeque::from_iter(sample());
+            let mut arrived = Unclaimed::ours(sample().into_iter().collect());
             let look = Look::new(view, self.out);
             let take = || visitor.visit_newtype_struct(look);
             let (value, told) = told::ask(|| travel::take(&mut arrived, take));
@@ -261,7 +261,7 @@ impl Deserializer<'static> for Look<'_> {
             return value;
         }
         if name == DESCRIPTOR || name == DOOR {
-            let mut arrived = VecDeque::from_iter(sample());
+            let mut arrived = Unclaimed::ours(sample().into_iter().collect());
             let mut inner = Shape::Hidden;
             let look = Look::new(view, &mut inner);
             let value = travel::take(&mut arrived, || visitor.visit_newtype_struct(look));

@@ -36,19 +36,31 @@ pub(in crate::typed) fn tell(shape: impl FnOnce() -> Shape) -> bool {
 }
 
 /// Ends a look; nobody else has an archive that is none.
+///
+/// Where panics abort nothing can be ended but the program, so it hears why.
+#[cfg_attr(panic = "abort", expect(clippy::panic, reason = "nobody goes on"))]
 pub(in crate::typed) fn refuse() -> ! {
+    #[cfg(panic = "abort")]
+    panic!(
+        "a `Deserialize` looks into a `FrozenArchive` inside its value, which it is given without an archive while its type is \
+         looked at: that needs `panic = \"unwind\"`"
+    );
+    #[cfg(not(panic = "abort"))]
     // Without a word of the panic hook: nothing is wrong.
     resume_unwind(Box::new(NoArchive))
 }
 
 /// Looks, perhaps to that end.
 pub(super) fn look(look: impl FnOnce() -> bool) -> bool {
-    // What a look leaves behind is read only as far as it was written down.
-    catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|payload| {
-        if payload.is::<NoArchive>() {
-            false
-        } else {
-            resume_unwind(payload)
-        }
-    })
+    reads(look).unwrap_or(false)
+}
+
+/// Reads, perhaps to that end, which is `None`.
+pub(in crate::typed) fn reads<T>(read: impl FnOnce() -> T) -> Option<T> {
+    // What is left behind is read only as far as it was written down.
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(value) => Some(value),
+        Err(payload) if payload.is::<NoArchive>() => None,
+        Err(payload) => resume_unwind(payload),
+    }
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::typed::encode::{Encoder, Unwritable};
 use crate::typed::error::Malformed;
-use crate::typed::reader::{Reader, Unclaimed};
+use crate::typed::reader::Reader;
+use crate::typed::unclaimed::Unclaimed;
 use crate::typed::values::Values;
 
 /// 32 KiB of each.

@@ -4,7 +4,8 @@ use super::{METHODS, bytes, opened, read};
 use crate::typed::error::{Malformed, Unreadable};
 use crate::typed::frame::{self, Results};
 use crate::typed::front::Front;
-use crate::typed::reader::{Reader, Unclaimed};
+use crate::typed::reader::Reader;
+use crate::typed::unclaimed::Unclaimed;
 use crate::typed::writer::Writer;
 
 /// Reads bytes from a message with some of them before its values.

@@ -14,7 +14,8 @@ use super::error::{Malformed, Refused};
 use super::frame::{self, Results};
 use super::front::Front;
 use super::interface::{Interface, Method, Version};
-use super::reader::{Reader, Unclaimed};
+use super::reader::Reader;
+use super::unclaimed::Unclaimed;
 
 static METHODS: [Method; 1] = [method("fn add(a: u32, b: u32) -> u32")];
 static ADD: Interface = Interface::new("Sums", Version::new(1, 2), &METHODS);

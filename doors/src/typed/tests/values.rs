@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{bytes, read};
 use crate::typed::front::Front;
-use crate::typed::reader::{Reader, Unclaimed};
+use crate::typed::reader::Reader;
+use crate::typed::unclaimed::Unclaimed;
 use crate::typed::writer::Writer;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -27,12 +27,24 @@ impl<T: Archive, const LIMIT: usize> FrozenArchive<T, LIMIT>
 where
     T::Archived: for<'check> CheckBytes<Checking<'check>>,
 {
-    fn arrived(memory: OwnedFd) -> Result<Self, Malformed> {
-        Self::read(memory, LIMIT).map_err(|error| match error {
-            FrozenError::NotFrozen => Malformed::NotFrozen,
-            FrozenError::TooLarge { .. } => Malformed::TooLarge,
-            FrozenError::System { .. } => Malformed::NoRoom,
-            FrozenError::NotArchive | FrozenError::Unwritable => Malformed::BadValue,
+    fn without_archive(descriptor: OwnedFd) -> Self {
+        let archive = None;
+        Self(Arc::new(Memory {
+            archive,
+            descriptor,
+        }))
+    }
+
+    /// Takes what has arrived; gives back what is no such archive.
+    fn arrived(memory: OwnedFd) -> Result<Self, (OwnedFd, Malformed)> {
+        Self::find(memory, LIMIT).map_err(|(refused, error)| {
+            let reason = match error {
+                FrozenError::NotFrozen => Malformed::NotFrozen,
+                FrozenError::TooLarge { .. } => Malformed::TooLarge,
+                FrozenError::System { .. } => Malformed::NoRoom,
+                FrozenError::NotArchive | FrozenError::Unwritable => Malformed::BadValue,
+            };
+            (refused, reason)
         })
     }
 }
@@ -53,8 +65,18 @@ where
     }
 
     fn take(arrived: &mut Arrived<'_, '_>) -> Result<Self, Malformed> {
-        Self::arrived(OwnedFd::take(arrived)?)
+        let memory = OwnedFd::take(arrived)?;
+        if arrived.unclaimed.is_ours() {
+            return Ok(Self::without_archive(memory));
+        }
+        Self::arrived(memory).map_err(|(refused, reason)| {
+            arrived.unclaimed.refuse(refused);
+            reason
+        })
     }
+
+    /// Its memory was verified to be a memfd, whose close waits for nobody.
+    fn give_up(self, _: &mut Vec<OwnedFd>) {}
 
     fn shape() -> Shape {
         shape_of::<T>()
@@ -93,15 +115,14 @@ where
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Self::Value, D::Error> {
         inner.deserialize_unit_struct("", Nothing)?;
         let descriptor = travel::arrive().ok_or_else(|| D::Error::custom(NO_DESCRIPTOR))?;
-        if told::tell(shape_of::<T>) {
-            // Somebody wants to know what this looks like, and has no archive of every type at hand.
-            let archive = None;
-            return Ok(FrozenArchive(Arc::new(Memory {
-                archive,
-                descriptor,
-            })));
+        // Somebody wants to know what this looks like, or what is behind it, and has no archive of every type at hand.
+        if told::tell(shape_of::<T>) || travel::is_trial() {
+            return Ok(FrozenArchive::without_archive(descriptor));
         }
-        FrozenArchive::arrived(descriptor).map_err(D::Error::custom)
+        FrozenArchive::arrived(descriptor).map_err(|(refused, reason)| {
+            travel::refuse(refused);
+            D::Error::custom(reason)
+        })
     }
 }
 

@@ -9,8 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::text;
 use crate::typed::encode::Encoder;
 use crate::typed::front::Front;
-use crate::typed::reader::{Reader, Unclaimed};
+use crate::typed::reader::Reader;
 use crate::typed::shape::Type;
+use crate::typed::unclaimed::Unclaimed;
 use crate::typed::values::Values;
 
 #[test]
