@@ -31,40 +31,42 @@ impl<'data> Reader<'data> {
             decoder: Decoder::new(front, data),
             unclaimed,
         };
-        let value = take(&mut reader)?;
-        if !reader.decoder.is_at_end() {
+        let value = take(&mut reader);
+        if value.is_ok() && !reader.decoder.is_at_end() {
             return Err(Unreadable::new("", Malformed::LeftOver));
         }
-        Ok(value)
+        // As it is: taken out and put in again, it would be moved.
+        value
     }
 
     /// As [`all`](Self::all); by way of trial first where values have descriptors inside.
     #[inline]
     pub(super) fn all_of<T>(
-        mut front: Front<'data>,
+        front: Front<'data>,
         data: &'data [u8],
         unclaimed: Unclaimed,
         has_inside: bool,
         take: impl Fn(&mut Self) -> Result<T, Unreadable>,
     ) -> Result<T, Unreadable> {
         if has_inside {
-            front = Self::try_out(front, data, &unclaimed, &take)?;
+            Self::twice(front, data, unclaimed, take)
+        } else {
+            Self::all(front, data, unclaimed, take)
         }
-        Self::all(front, data, unclaimed, take)
     }
 
     #[inline(never)]
-    fn try_out<T>(
+    fn twice<T>(
         front: Front<'data>,
         data: &'data [u8],
-        unclaimed: &Unclaimed,
-        take: &impl Fn(&mut Self) -> Result<T, Unreadable>,
-    ) -> Result<Front<'data>, Unreadable> {
+        unclaimed: Unclaimed,
+        take: impl Fn(&mut Self) -> Result<T, Unreadable>,
+    ) -> Result<T, Unreadable> {
         let (front, again) = front.twice();
-        if let Some(stand_ins) = trial::stand_ins(unclaimed) {
-            trial::run(|| Self::all(front, data, stand_ins, take))?;
+        if let Some(stand_ins) = trial::stand_ins(&unclaimed) {
+            trial::run(|| Self::all(front, data, stand_ins, &take))?;
         }
-        Ok(again)
+        Self::all(again, data, unclaimed, take)
     }
 
     /// Takes the next value; the name is for the error.
