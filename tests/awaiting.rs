@@ -85,6 +85,55 @@ fn a_forked_child_hears_that_its_parents_calls_are_not_its_own() {
     stuck.ask("let go", "256");
 }
 
+/// Rooms, one of which never answers, and a client that can be denied threads: the superuser cannot, so it is somebody else then.
+fn poor(directory: &Directory, uid: &str) -> (Peer, Peer, Peer) {
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
+    std::fs::set_permissions(directory.path(), open).unwrap();
+    let never = u32::MAX.to_string();
+    let (stuck, stuck_at) = start("typed-waiting-room", directory, "stuck", &[&never]);
+    let (room, room_at) = start("typed-waiting-room", directory, "room", &["1"]);
+    let mut words = vec![stuck_at.as_str(), &room_at];
+    words.extend(nix::unistd::geteuid().is_root().then_some(uid));
+    let mut client = Peer::start(PEER, "typed-awaiter", &words);
+    client.ask("reach", "met 1");
+    client.expect("met 1");
+    (stuck, room, client)
+}
+
+#[test]
+fn a_call_for_which_there_is_no_thread_does_not_wait_for_another_servers() {
+    let _watchdog = Watchdog::new("a_call_for_which_there_is_no_thread");
+    let _alone = alone();
+    let directory = Directory::new("poor");
+    let (mut stuck, _room, mut client) = poor(&directory, "51239");
+    client.ask("begin 1", "begun");
+    stuck.expect("begun");
+    client.ask("nproc 1", "limited");
+    let said = client.query("ask");
+    assert!(said.contains("start a thread for the call"), "{said}");
+    client.ask("nproc 4096", "limited");
+    client.ask("ask", "begun");
+    client.ask("hear", "met 1");
+}
+
+#[test]
+fn a_call_that_waits_for_a_thread_has_one_when_there_are_some_again() {
+    let _watchdog = Watchdog::new("a_call_that_waits_for_a_thread_has_one");
+    let _alone = alone();
+    let directory = Directory::new("heals");
+    let (mut stuck, _room, mut client) = poor(&directory, "51240");
+    // The last waits for a thread, and somebody watches over its deadline.
+    client.ask("begin 257 timed", "begun");
+    for _ in 0..256 {
+        stuck.expect("begun");
+    }
+    client.ask("nproc 1", "limited");
+    client.ask("ask", "begun");
+    client.ask("nproc 4096", "limited");
+    // No further call comes, and no thread has done its work.
+    client.ask("hear", "met 1");
+}
+
 #[test]
 fn a_client_that_is_killed_while_it_awaits_leaves_nothing() {
     let _watchdog = Watchdog::new("a_client_that_is_killed_while_it_awaits_leaves_nothing");

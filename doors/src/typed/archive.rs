@@ -26,6 +26,7 @@ use rkyv::{Archive, Deserialize, Portable, Serialize};
 use super::decode::{DEPTH, Decoder};
 use super::encode::Unwritable;
 use super::error::Malformed;
+use super::room;
 use super::shape::Shape;
 
 pub use frozen::{Freezing, FrozenArchive, Pour};
@@ -39,6 +40,13 @@ const ALIGNMENT: usize = 16;
 const HEAD: usize = ALIGNMENT;
 /// What may stand behind an archive.
 const ZEROS: [u8; ALIGNMENT] = [0; ALIGNMENT];
+
+/// Values of this size have all their levels on any stack.
+const SMALL: usize = 512;
+/// So often a value is on the stack while it is taken out of its archive, where nothing is optimized.
+const COPIES: usize = 8;
+/// So many levels have also types that are too large to contain themselves so often.
+const FEW: usize = 4;
 
 /// What values are put by.
 pub type Putting<'a> = Strategy<Serializer<&'a mut Sink, ArenaHandle<'a>, Share>, Failure>;
@@ -148,9 +156,30 @@ fn check<'data, A>(bytes: &'data [u8]) -> Result<&'data A, Malformed>
 where
     A: Portable + for<'check> CheckBytes<Checking<'check>>,
 {
-    let depth = usize::try_from(DEPTH).ok().and_then(NonZeroUsize::new);
+    check_down_to(bytes, usize::try_from(DEPTH).unwrap_or(0))
+}
+
+fn check_down_to<A>(bytes: &[u8], depth: usize) -> Result<&A, Malformed>
+where
+    A: Portable + for<'check> CheckBytes<Checking<'check>>,
+{
+    let depth = NonZeroUsize::new(depth);
     let mut context = ArchiveValidator::with_max_depth(bytes, depth);
     access_with_context::<A, _, Failure>(bytes, &mut context).map_err(|_| Malformed::BadValue)
+}
+
+/// How deep an archive may go down from which a value is taken.
+///
+/// Nobody is asked on the way down, and each level takes stack: where a type contains itself, its size a few times over. What lies deeper
+/// in another type is not known here.
+fn levels<T>() -> usize {
+    let all = usize::try_from(DEPTH).unwrap_or(0);
+    if size_of::<T>() <= SMALL {
+        return all;
+    }
+    let level = size_of::<T>().saturating_mul(COPIES);
+    let levels = room::left().checked_div(level).unwrap_or(all);
+    levels.clamp(FEW, all)
 }
 
 /// The value of an archive.
@@ -160,7 +189,7 @@ where
     T: Archive,
     T::Archived: for<'check> CheckBytes<Checking<'check>> + Deserialize<T, Restoring>,
 {
-    let archived = check::<T::Archived>(bytes)?;
+    let archived = check_down_to::<T::Archived>(bytes, levels::<T>())?;
     deserialize_using::<T, _, Failure>(archived, &mut Pool::new()).map_err(|_| Malformed::BadValue)
 }
 

@@ -89,6 +89,13 @@ impl Room {
     }
 }
 
+/// How much values may take from here on.
+#[cfg(feature = "rkyv")]
+pub(super) fn left() -> usize {
+    let room = Room::here();
+    room.top.saturating_sub(room.end())
+}
+
 /// Of something on the stack.
 #[inline]
 fn address() -> usize {

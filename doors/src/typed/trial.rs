@@ -5,10 +5,8 @@
 //! would not do: close(2) flushes a file of FUSE or NFS each time, not the last time only. So no value has what was brought until
 //! the message has been read once with something harmless in its place; whoever sends nonsense gets no further than that.
 //!
-//! It costs honest callers two system calls for each such descriptor, and the values are made twice: 0.8 us of 6.4 for a small structure
-//! with one of them. Descriptors that are
-//! arguments or results themselves need none of it (`kept.rs`), doors and frozen archives see to their own end, and most
-//! messages bring nothing.
+//! It costs honest callers two system calls for each such descriptor, and the values are made twice. Descriptors that are arguments or
+//! results themselves need none of it (`kept.rs`), doors and frozen archives see to their own end, and most messages bring nothing.
 //!
 //! What remains: a type that refuses a value by an error of its own (`serde::de::Error::custom`) may have refused the stand-in, so
 //! that this is no answer; if it does so again it has closed what it had taken. And one may read the same bytes in two ways. Its
@@ -51,14 +49,44 @@ pub(super) fn stand_ins(brought: &Unclaimed) -> Option<Unclaimed> {
 /// # Errors
 /// If there is no value in the message, whatever stands for its descriptors.
 pub(super) fn run<T>(read: impl FnOnce() -> Result<T, Unreadable>) -> Result<(), Unreadable> {
-    let before = REFUSED.replace(false);
+    // Also after a panic: somebody whose own trial goes on may catch it.
+    let _before = Before(REFUSED.replace(false));
     #[cfg(feature = "rkyv")]
     let outcome = super::look::told::reads(read);
     #[cfg(not(feature = "rkyv"))]
     let outcome = Some(read());
-    let refused = REFUSED.replace(before);
     match outcome {
-        Some(Err(unreadable)) if !refused => Err(unreadable),
+        Some(Err(unreadable)) if !REFUSED.get() => Err(unreadable),
         _ => Ok(()),
+    }
+}
+
+/// What a trial of this thread has noted that goes on meanwhile.
+struct Before(bool);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        REFUSED.set(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::typed::error::Malformed;
+
+    #[test]
+    fn what_a_trial_has_noted_is_not_lost_by_one_inside_that_panics() {
+        let unreadable = || Err::<(), _>(Unreadable::new("", Malformed::BadValue));
+        let outer = run(|| {
+            note_refusal();
+            let inner = AssertUnwindSafe(|| run(|| -> Result<(), _> { panic!("in the middle") }));
+            assert!(catch_unwind(inner).is_err());
+            unreadable()
+        });
+        assert_eq!(outer, Ok(()));
+        assert_eq!(run(unreadable), unreadable());
     }
 }

@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use doors::ProcedureError;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::unistd::{Uid, setuid};
 use tokio::runtime::{Builder, Runtime};
 
 use super::library::{CounterAsyncClient, CounterClient, LibraryAsyncClient, file_with};
@@ -28,16 +31,27 @@ fn room(path: &Path) -> WaitingRoomAsyncClient {
 }
 
 /// `typed-awaiter STUCK ROOM`: of a room that never answers and one that does at once, until the input ends. `begin NUMBER` begins calls of the
-/// first, `fork` has a child look at these, and call both rooms, `drop` gives them up.
-pub(super) fn run(stuck: &Path, answers: &Path) {
+/// first, with `timed` such that end in an hour, `fork` has a child look at these, and call both rooms, `drop` gives them up. `reach` calls the second
+/// without awaiting it, `nproc NUMBER` sets the limit, as the user whose number follows the paths, `ask` begins a call of the second room, whose
+/// answer `hear` awaits.
+pub(super) fn run(stuck: &Path, answers: &Path, uid: Option<&str>) {
+    if let Some(uid) = uid {
+        setuid(Uid::from_raw(uid.parse().unwrap())).unwrap();
+    }
+    let reached = WaitingRoomClient::open(answers).unwrap();
     let (stuck, answers) = (room(stuck), room(answers));
     let mut calls: Vec<Call> = Vec::new();
+    let mut asked: Option<Call> = None;
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["begin", number] => {
+            ["begin", number, ref timed @ ..] => {
                 for _ in 0..number.parse().unwrap() {
-                    let client = stuck.clone();
+                    let mut client = stuck.clone();
+                    if !timed.is_empty() {
+                        let soon = Instant::now().checked_add(Duration::from_hours(1));
+                        client = client.until(soon.unwrap());
+                    }
                     let mut call: Call = Box::pin(async move { client.meet().await });
                     assert!(poll(&mut call).is_pending());
                     calls.push(call);
@@ -62,6 +76,29 @@ pub(super) fn run(stuck: &Path, answers: &Path) {
                 });
                 let met = runtime().block_on(answers.meet()).unwrap();
                 println!("{said}; met {met}");
+            }
+            ["reach"] => {
+                // The first call needs no session yet.
+                for _ in 0..2 {
+                    println!("met {}", reached.meet().unwrap());
+                }
+            }
+            ["nproc", limit] => {
+                setrlimit(Resource::RLIMIT_NPROC, limit.parse().unwrap(), 4096).unwrap();
+                println!("limited");
+            }
+            ["ask"] => {
+                let client = answers.clone();
+                let mut call: Call = Box::pin(async move { client.meet().await });
+                match poll(&mut call) {
+                    Poll::Pending => println!("begun"),
+                    Poll::Ready(outcome) => println!("{:?}", outcome.map_err(|e| e.to_string())),
+                }
+                asked = Some(call);
+            }
+            ["hear"] => {
+                let met = runtime().block_on(asked.take().unwrap()).unwrap();
+                println!("met {met}");
             }
             ["drop"] => {
                 // The last first: none that waits gets the thread of another.

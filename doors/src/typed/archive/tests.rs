@@ -34,6 +34,16 @@ enum Part {
 #[rkyv(bytecheck(bounds(__C: rkyv::validation::ArchiveContext, __C::Error: rkyv::rancor::Source)))]
 struct List(#[rkyv(omit_bounds)] Option<Box<List>>);
 
+/// A list of elements that are large.
+#[derive(Archive, Serialize, Deserialize)]
+#[rkyv(serialize_bounds(__S: rkyv::ser::Writer, __S::Error: rkyv::rancor::Source))]
+#[rkyv(deserialize_bounds(__D::Error: rkyv::rancor::Source))]
+#[rkyv(bytecheck(bounds(__C: rkyv::validation::ArchiveContext, __C::Error: rkyv::rancor::Source)))]
+struct Pages<const PARTS: usize>(
+    #[rkyv(omit_bounds)] Option<Box<Pages<PARTS>>>,
+    [[u64; 32]; PARTS],
+);
+
 fn entry() -> Entry {
     let pair = Part::Pair {
         flag: true,
@@ -204,6 +214,47 @@ fn archives_nested_too_deep_are_refused_without_going_down() {
     assert_eq!(nested(100), Ok(true));
     assert_eq!(nested(130), Err(Malformed::BadValue));
     assert_eq!(nested(3000), Err(Malformed::BadValue));
+}
+
+/// What becomes of so many pages of so many parts of 256 bytes on a stack; without a bound the process ends.
+fn paged<const PARTS: usize>(pages: usize, stack: usize) -> Result<bool, Malformed> {
+    let on_a_stack = |size| std::thread::Builder::new().stack_size(size);
+    let put_all = move || {
+        let mut list = Pages(None, [[0; 32]; PARTS]);
+        for _ in 1..pages {
+            list = Pages(Some(Box::new(list)), [[0; 32]; PARTS]);
+        }
+        let mut out = Vec::new();
+        put(&mut out, &list).unwrap();
+        out
+    };
+    let out = on_a_stack(256 << 20)
+        .spawn(put_all)
+        .unwrap()
+        .join()
+        .unwrap();
+    let restored = on_a_stack(stack).spawn(move || {
+        read(&message(&out), |reader| {
+            let list = reader.take_restored::<Pages<PARTS>>("list")?;
+            Ok(list.0.is_some())
+        })
+    });
+    restored.unwrap().join().unwrap()
+}
+
+#[test]
+fn large_values_nested_end_before_the_stack_does() {
+    for stack in [1 << 20, 2 << 20, 8 << 20] {
+        for pages in [60, 125] {
+            assert_eq!(paged::<128>(pages, stack), Err(Malformed::BadValue));
+            assert_eq!(paged::<64>(pages.max(70), stack), Err(Malformed::BadValue));
+            let _either = paged::<8>(pages, stack);
+            let _either = paged::<2>(pages, stack);
+            let _either = paged::<1>(pages, stack);
+        }
+        assert_eq!(paged::<64>(3, stack), Ok(true));
+        assert_eq!(paged::<1>(20, stack), Ok(true));
+    }
 }
 
 proptest::proptest! {

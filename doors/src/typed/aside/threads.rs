@@ -10,8 +10,9 @@
 //! | 2 | while a piece may begin, a look is owed | who pushes a piece and who takes one ask for another look where more wait than looks are owed, and [`Lines::may_begin_beside`] these. That takes all of them for pieces of every line, which is too many; but then one is owed, and whoever makes that one asks again, or finds that none may begin |
 //! | 3 | while a piece with a deadline waits, the watch sleeps no longer than until then; or a look is owed for each that waits | whoever pushes or looks calls on the watch (`watch.rs`) |
 //!
-//! Where no thread can be started, 2 is put off until the next push or the end of a piece, and 3 is why such a piece ends in time. A piece that nobody
-//! would ever look at, or whose deadline nobody would watch, is refused.
+//! Where no thread can be started, 2 is put off until the next push, the end of a piece, or the watch, which tries again every 100 ms; and 3 is why such
+//! a piece ends in time. The pieces that go on may never end, so one that nobody would look after is refused: there is no thread, or none can be
+//! started for it and none for the watch.
 //!
 //! A piece stops going on before its future is woken: whoever begins the next piece then has this thread do it, which is not asleep yet, and not another.
 
@@ -24,6 +25,7 @@ use super::lines::{Lines, Ticket};
 use crate::door::Origin;
 use crate::foreign::{forget, shielded, stay_out};
 use crate::lock::lock;
+use crate::sys::clock::after;
 use crate::sys::{fork, thread};
 
 /// Pieces of work on their way at once: as many as tokio has threads for such things. So one server gets 256, the channels of a session.
@@ -32,6 +34,8 @@ const MOST: usize = 512;
 const MOST_WAITING: usize = 65_536;
 /// A thread without work ends after this time.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
+/// How long nobody tries to start a thread after one could not be started.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// A piece of work.
 pub(super) trait Piece: Send {
@@ -64,6 +68,8 @@ pub(super) struct State {
     pub(super) lines: Lines<Box<dyn Piece>>,
     threads: usize,
     pub(super) owed: usize,
+    /// When to try again to start a thread that a piece lacks.
+    pub(super) again: Option<Instant>,
     /// How long the watch sleeps; nothing if there is none.
     pub(super) watched: Option<Instant>,
 }
@@ -94,6 +100,7 @@ impl Threads {
                 lines: Lines::new(most, most_waiting),
                 threads: 0,
                 owed: 0,
+                again: None,
                 watched: None,
             }),
             more: Condvar::new(),
@@ -131,13 +138,13 @@ impl Threads {
         was_there
     }
 
-    /// Keeps 2 and 3 of the head of this module. False: there is no thread, or none that watches over what has a deadline.
-    fn look_after<'a>(
+    /// Keeps 2 and 3 of the head of this module. False: there is no thread, or none that watches over what has a deadline or lacks a thread.
+    pub(super) fn look_after<'a>(
         self: &'a Arc<Self>,
         mut state: MutexGuard<'a, State>,
         has_deadline: bool,
     ) -> bool {
-        let mut is_cared_for = true;
+        let mut has_thread = true;
         let is_short = state.lines.waiting() > state.owed;
         if is_short && state.lines.may_begin_beside(state.owed) {
             let free = state.threads.saturating_sub(state.lines.going());
@@ -145,14 +152,17 @@ impl Threads {
                 state.owed = state.owed.saturating_add(1);
                 self.more.notify_one();
             } else {
-                (state, is_cared_for) = self.add(state);
+                (state, has_thread) = self.add(state);
             }
         }
-        let is_watched = self.watch(&mut state) || !has_deadline;
-        is_cared_for && is_watched
+        if !has_thread {
+            state.again = Some(after(Instant::now(), AGAIN));
+        }
+        let is_watched = self.watch(&mut state) || has_thread && !has_deadline;
+        state.threads > 0 && is_watched
     }
 
-    /// Starts a thread, which will look. False: there is none.
+    /// Starts a thread, which will look. False: it could not be.
     fn add<'a>(
         self: &'a Arc<Self>,
         mut state: MutexGuard<'a, State>,
@@ -167,8 +177,7 @@ impl Threads {
             state.threads = state.threads.saturating_sub(1);
             state.owed = state.owed.saturating_sub(1);
         }
-        let is_one = state.threads > 0;
-        (state, is_one)
+        (state, started.is_ok())
     }
 
     /// The life of a thread.

@@ -1,4 +1,4 @@
-//! The watch over the deadlines of those who wait for a thread.
+//! The watch over those who wait for a thread: over their deadlines, and over those for whom none could be started.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -10,12 +10,23 @@ use crate::sys::clock::after;
 use crate::sys::thread;
 
 impl State {
-    /// The next deadline of those that wait, if nobody looks at it in time.
+    /// The next deadline of those that wait, and the next attempt to start a thread for them, if nobody looks at it in time.
     fn unwatched(&self) -> Option<Instant> {
-        let next = self.lines.first_deadline()?;
+        let deadline = self.lines.first_deadline();
+        let deadline = deadline.filter(|_| self.lines.waiting() > self.owed);
+        let next = sooner(deadline, self.again)?;
         let is_watched = self.watched.is_some_and(|watched| watched <= next);
-        (self.lines.waiting() > self.owed && !is_watched).then_some(next)
+        (!is_watched).then_some(next)
     }
+
+    /// Whether it is time to try again; nobody is about to any more then.
+    fn is_time(&mut self, now: Instant) -> bool {
+        self.again.take_if(|again| *again <= now).is_some()
+    }
+}
+
+fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
 }
 
 impl Threads {
@@ -37,8 +48,8 @@ impl Threads {
         started
     }
 
-    /// Ends what waits when its time is over.
-    fn keep_watch(&self) {
+    /// Ends what waits when its time is over, and starts threads that could not be started.
+    fn keep_watch(self: &Arc<Self>) {
         // What it drops may be the last of a door: nothing of that runs here.
         keep_free();
         let mut last = None;
@@ -51,7 +62,12 @@ impl Threads {
                 state = lock(&self.state);
                 continue;
             }
-            let next = match (state.lines.first_deadline(), last) {
+            if state.is_time(now) {
+                self.look_after(state, false);
+                state = lock(&self.state);
+                continue;
+            }
+            let next = match (sooner(state.lines.first_deadline(), state.again), last) {
                 (Some(next), _) => {
                     last = None;
                     next
