@@ -1,13 +1,10 @@
 //! Names whose listener was made by a service manager before the server was started.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use std::process::Command;
 
 use doors::Door;
 use harness::life::{server_of, try_open};
-use harness::{Census, Directory, Peer, Watchdog, life, skipped};
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
+use harness::{Census, Directory, Peer, Watchdog, life, skipped, stay_on_one_processor};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -86,7 +83,7 @@ fn a_dropped_attachment_of_a_passed_listener_leaves_the_name() {
 #[test]
 fn a_passed_listener_that_blocks_again_holds_up_nobody_else() {
     let _watchdog = Watchdog::new("a_passed_listener_that_blocks_again");
-    one_processor();
+    stay_on_one_processor();
     let directory = Directory::new("names");
     let paths = ["door", "other", "blocks"].map(|name| directory.join(name));
     let [path, other, blocks] = paths.each_ref().map(|path| path.to_str().unwrap());
@@ -104,16 +101,6 @@ fn a_passed_listener_that_blocks_again_holds_up_nobody_else() {
             assert_eq!(reply.data, b"hello");
         }
     }
-}
-
-/// Keeps this thread and the processes that it starts on one processor, where a server looks for the next caller when
-/// that has had the processor.
-fn one_processor() {
-    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
-    let cpu = (0..CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap());
-    let mut set = CpuSet::new();
-    set.set(cpu.unwrap()).unwrap();
-    sched_setaffinity(Pid::from_raw(0), &set).unwrap();
 }
 
 #[test]
