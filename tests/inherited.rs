@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
+use doors::Door;
 use harness::life::{server_of, try_open};
-use harness::{Census, Directory, Peer, Watchdog, life, skipped};
+use harness::{Census, Directory, Peer, Watchdog, life, skipped, stay_on_one_processor};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -50,7 +51,7 @@ fn doors_on_a_passed_listener_share_a_session() {
     server.ask("create none", "created");
     server.ask("attach-inherited", "inherited 1");
     // The manager lives, and is who the kernel names at the other end of each connection.
-    let doors = [0, 1, 2].map(|_| doors::Door::open(&path).unwrap());
+    let doors = [0, 1, 2].map(|_| Door::open(&path).unwrap());
     for door in &doors {
         for _ in 0..2 {
             assert_eq!(door.call(b"ehello", vec![]).unwrap().data, b"hello");
@@ -75,6 +76,31 @@ fn a_dropped_attachment_of_a_passed_listener_leaves_the_name() {
     // The manager goes on listening: whoever connects waits for the next server.
     let mut client = life::stranger(PEER);
     assert_eq!(try_open(&mut client, "p", &path), "open");
+}
+
+/// A manager that starts another server with the listener makes it blocking for all who have it (`NonBlocking=`,
+/// systemd.service(5)).
+#[test]
+fn a_passed_listener_that_blocks_again_holds_up_nobody_else() {
+    let _watchdog = Watchdog::new("a_passed_listener_that_blocks_again");
+    stay_on_one_processor();
+    let directory = Directory::new("names");
+    let paths = ["door", "other", "blocks"].map(|name| directory.join(name));
+    let [path, other, blocks] = paths.each_ref().map(|path| path.to_str().unwrap());
+    let mut server = Peer::start(PEER, "life-activate", &[path, blocks]);
+    server.ask("create none", "created");
+    server.ask(&format!("attach other {other} 600"), "attached");
+    server.ask("attach-inherited", "inherited 1");
+    while !paths[2].exists() {
+        std::thread::yield_now();
+    }
+    // First calls that come at once, as long as it takes to learn that they do, and then none.
+    for _ in 0..10 {
+        for path in [path; 100].into_iter().chain([other]) {
+            let reply = Door::open(path).unwrap().call(b"ehello", vec![]).unwrap();
+            assert_eq!(reply.data, b"hello");
+        }
+    }
 }
 
 #[test]

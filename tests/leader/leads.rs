@@ -1,8 +1,11 @@
 //! A first call may run on the thread that read it: another leads then.
 
+use std::os::fd::AsFd;
 use std::thread::JoinHandle;
 
 use doors::{CallCondition, CallError, CallState, Door, Reply};
+use harness::raw::{self, Packet, kind};
+use harness::stay_on_one_processor;
 
 use crate::{Scene, soon};
 
@@ -223,6 +226,37 @@ fn many_in_a_row_whose_callers_stay_are_heard_again_and_gone_when_they_go() {
     }
     assert!(references() > before);
     drop(stay);
+    while references() > before {
+        std::thread::yield_now();
+    }
+    scene.others_are_served();
+}
+
+/// Whoever leads looks at the connection of a call that it ran by itself, until it sleeps.
+#[test]
+fn what_comes_with_the_end_of_a_connection_is_answered_and_the_connection_is_gone() {
+    stay_on_one_processor();
+    let scene = Scene::new("what_comes_with_the_end_of_a_connection");
+    scene.lead();
+    let watches = Door::open(scene.plain()).unwrap();
+    let references = || watches.info().unwrap().figures.unwrap().references;
+    let before = references();
+    let call = Packet::new(kind::CALL).u64(1).u32(0).payload(b"anothing");
+    for _ in 0..300 {
+        let connection = raw::connect(&scene.plain());
+        raw::send(&connection, &call.bytes(), &[]).unwrap();
+        raw::receive(&connection).unwrap();
+        let asked = [(); 2].map(|()| {
+            let (answers, private) = raw::pair();
+            let info = Packet::new(kind::INFO).bytes();
+            raw::send(&connection, &info, &[private.as_fd()]).unwrap();
+            answers
+        });
+        drop(connection);
+        for answers in asked {
+            raw::receive(&answers).unwrap();
+        }
+    }
     while references() > before {
         std::thread::yield_now();
     }

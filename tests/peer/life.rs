@@ -18,7 +18,7 @@ pub(crate) use server::said_by_child;
 pub(crate) fn run(operation: &str, arguments: &[&str]) -> bool {
     match operation {
         "life-server" => server::run(),
-        "life-activate" => activate::run(arguments[0]),
+        "life-activate" => activate::run(arguments[0], arguments.get(1).copied()),
         "life-client" => client::run(),
         "life-after-exec" => client::after_exec(),
         "life-storm" => storm::run(arguments),

@@ -325,6 +325,7 @@ impl Leader {
         match self.runtime.take_connection(attached) {
             Ok(Taken::One(token, uid)) => {
                 self.table.took(1);
+                self.brief.near.came_by(attached);
                 self.greet(&token, uid);
             }
             Ok(Taken::Refused) => {}

@@ -5,7 +5,9 @@
 //! |---|---|---|
 //! | every fourth one | all that is watched, and the connections | `epoll_wait(2)`, and poll(2) if that has shown nothing |
 //! | while there is one connection | listener and connection | poll(2) |
-//! | the first after a yield, where that has found the next caller in each turn before | none: accept4(2) tells, and the connection is looked at beside the pidfd of who has come | - |
+//! | the first after a yield, where that has found the next caller in each turn before, at a listener that nobody else has | none: accept4(2) tells, and the connection is looked at beside the pidfd of who has come | - |
+//!
+//! Whoever else holds a listener may have it block: at one that was not made here nobody is taken for granted, for accept4(2) would wait.
 //!
 //! So everybody else is looked at after three calls at most, all of which were over at once: after one that was not, somebody
 //! else has led already (`seat.rs`).
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
 use super::runtime::{Attached, Runtime, Source};
-use super::token::{Origin, Token};
+use super::token::Token;
 use crate::sys::process::Process;
 use crate::sys::socket::{self, Seen};
 
@@ -38,8 +40,10 @@ pub(super) struct Near {
     left: usize,
     /// What this turn's look has shown of the first of them.
     seen: Option<Seen>,
-    /// The key of the listener by which the last call has come.
+    /// The key of the listener by which the last connection has come.
     listener: Option<u64>,
+    /// Nobody else was given that listener.
+    is_ours: bool,
     /// How often was looked.
     looks: u32,
     /// No look was made in this turn since the processor was offered.
@@ -71,7 +75,7 @@ impl Near {
         });
         let found = match listener {
             Some(key) => {
-                let is_sure = is_first && self.hits >= SURE_AFTER;
+                let is_sure = is_first && self.is_ours && self.hits >= SURE_AFTER;
                 let comes = is_sure || self.look_at(runtime, key);
                 let event = events.first_mut().filter(|_| comes);
                 let count = event.map(|event| {
@@ -129,6 +133,12 @@ impl Near {
         exited
     }
 
+    /// Somebody has come by this listener.
+    pub(super) fn came_by(&mut self, attached: &Attached) {
+        self.listener = Some(attached.key);
+        self.is_ours = attached.born_here;
+    }
+
     /// Nobody had come who was taken for granted.
     pub(super) fn nobody_came(&mut self) {
         self.hits = 0;
@@ -143,9 +153,6 @@ impl Near {
     pub(super) fn add(&mut self, token: &Arc<Token>) -> bool {
         if self.connections.len() >= MOST {
             return false;
-        }
-        if let Origin::Path { listener, .. } = token.origin {
-            self.listener = listener;
         }
         self.connections.push_back(Arc::clone(token));
         true

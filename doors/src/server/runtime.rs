@@ -162,7 +162,8 @@ impl Runtime {
             .filter(|runtime| runtime.life == fork::life())
     }
 
-    fn new(life: u64) -> sys::Result<Self> {
+    /// One that nobody leads yet.
+    pub(super) fn new(life: u64) -> sys::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let wakeup = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let flags =

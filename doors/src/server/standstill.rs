@@ -126,7 +126,12 @@ pub(crate) struct Still {
 impl Still {
     /// Waits, at most so long, until nobody is busy with a reference.
     pub(crate) fn begin(runtime: &Arc<Runtime>, within: Duration) -> Result<Self, DoorCondition> {
-        runtime.standstill.begin(within)?;
+        let begun = runtime.standstill.begin(within);
+        if begun.is_err() {
+            // The leader may have put something off while the passes were waited for.
+            runtime.wake();
+        }
+        begun?;
         let mut tokens = runtime.tokens();
         tokens.retain(|token| token.is_reference());
         let still = Self {
@@ -178,8 +183,10 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::Standstill;
+    use super::{Runtime, Standstill, Still};
     use crate::error::DoorCondition;
+    use crate::sys::fork;
+    use crate::sys::socket::has_something;
 
     const LONG: Duration = Duration::from_mins(1);
 
@@ -215,5 +222,15 @@ mod tests {
         assert!(standstill.pass().is_some());
         drop(pass);
         standstill.begin(within).unwrap();
+    }
+
+    #[test]
+    fn one_that_cannot_begin_wakes_the_leader_for_what_was_put_off() {
+        // Nobody leads here, so that the wake stays.
+        let runtime = Arc::new(Runtime::new(fork::life()).unwrap());
+        let _pass = runtime.standstill.pass();
+        assert!(!has_something(&runtime.wakeup));
+        assert!(Still::begin(&runtime, Duration::ZERO).is_err());
+        assert!(has_something(&runtime.wakeup));
     }
 }
