@@ -26,7 +26,7 @@ pub(crate) use self::memory::{FUTEX, HANDOFF, HANDOFF_WIDE, SPIN};
 pub(crate) use self::packet::SEQPACKET;
 pub(crate) use self::pipe::PIPE;
 pub(crate) use self::stream::STREAM;
-pub(crate) use self::values::{DOORS_BYTES, DOORS_RKYV, DOORS_VEC};
+pub(crate) use self::values::{DOORS_BY_HAND, DOORS_BYTES, DOORS_RKYV, DOORS_VEC};
 
 /// What keeps a server serving while it is held.
 pub type Service = Box<dyn Any>;
@@ -123,6 +123,7 @@ pub(crate) const OURS: &[&dyn Peer] = &[
     &DOORS,
     &DOORS_LEAF,
     &DOORS_BYTES,
+    &DOORS_BY_HAND,
     &DOORS_RKYV,
     &DOORS_VEC,
     &DOORS_REPLY,

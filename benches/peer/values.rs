@@ -1,8 +1,12 @@
 //! Doors with values, and with the bytes of the same values.
 
-use doors::{Attachment, Door, DoorAttributes, door};
-use rkyv::Archived;
-use rkyv::rancor::Error;
+use std::cell::Cell;
+
+use doors::{Attachment, Door, DoorAttributes, Invocation, Returned, door};
+use rkyv::api::high::to_bytes_in;
+use rkyv::rancor::{Error, Failure};
+use rkyv::util::AlignedVec;
+use rkyv::{Archived, access, deserialize};
 
 use super::{Caller, Peer, Scratch, Service};
 use crate::Result;
@@ -16,6 +20,8 @@ enum Way {
     Bytes,
     /// The structure, by rkyv.
     Rkyv,
+    /// The structure by rkyv, put, checked and taken by hand on both sides of a call with bytes.
+    Hand,
     /// Bytes, as a value of both sides.
     Own,
 }
@@ -36,6 +42,12 @@ pub(crate) const DOORS_RKYV: Values = Values {
     way: Way::Rkyv,
 };
 
+/// What the same archives take without the macro.
+pub(crate) const DOORS_BY_HAND: Values = Values {
+    name: "doors by hand",
+    way: Way::Hand,
+};
+
 pub(crate) const DOORS_VEC: Values = Values {
     name: "doors Vec<u8>",
     way: Way::Own,
@@ -47,7 +59,40 @@ const SAMPLE_BYTES: usize = 844;
 /// Gives back what it got.
 #[door(codec = "rkyv")]
 fn read_and_write(sample: &Archived<Sample>) -> Option<Sample> {
-    rkyv::deserialize::<Sample, Error>(sample).ok()
+    deserialize::<Sample, Error>(sample).ok()
+}
+
+thread_local! {
+    /// Where an answer is put together by hand.
+    static ANSWER: Cell<AlignedVec> = Cell::default();
+}
+
+/// The structure of an archive, which is checked.
+fn taken(archive: &[u8]) -> Result<Sample> {
+    let mut copy = AlignedVec::<16>::new();
+    let aligned = archive.as_ptr().addr().is_multiple_of(16);
+    let archive = if aligned {
+        archive
+    } else {
+        copy.extend_from_slice(archive);
+        &copy
+    };
+    let archived = access::<Archived<Sample>, Failure>(archive)?;
+    Ok(deserialize::<_, Failure>(archived)?)
+}
+
+/// The archive of the structure, in memory that was used before.
+fn put(sample: &Sample, mut used: AlignedVec) -> Result<AlignedVec> {
+    used.clear();
+    Ok(to_bytes_in::<_, Failure>(sample, used)?)
+}
+
+fn serve_by_hand(call: Invocation<'_>) -> Returned {
+    let answer = taken(call.data()).and_then(|sample| put(&sample, ANSWER.take()));
+    let answer = answer.unwrap_or_default();
+    let returned = call.door_return(&answer, vec![]);
+    ANSWER.set(answer);
+    returned
 }
 
 /// Gives back what it got.
@@ -63,7 +108,7 @@ impl Peer for Values {
 
     fn does(&self, job: &Job) -> bool {
         let kind = match self.way {
-            Way::Bytes | Way::Rkyv => Kind::Struct,
+            Way::Bytes | Way::Rkyv | Way::Hand => Kind::Struct,
             Way::Own => Kind::Echo,
         };
         job.kind == kind
@@ -79,6 +124,7 @@ impl Peer for Values {
                 DoorAttributes::empty(),
             ),
             Way::Rkyv => read_and_write::door(),
+            Way::Hand => Door::create(serve_by_hand, DoorAttributes::empty()),
             Way::Own => give_back::door(),
         }?;
         let attachment: Attachment = door.attach(job.path("door"), 0o600)?;
@@ -91,6 +137,10 @@ impl Peer for Values {
             match self.way {
                 Way::Bytes => Box::new(Bytes(door)),
                 Way::Rkyv => Box::new(Archives(ReadAndWriteClient::from(door))),
+                Way::Hand => Box::new(ByHand {
+                    door,
+                    arguments: AlignedVec::new(),
+                }),
                 Way::Own => Box::new(Owner {
                     client: GiveBackClient::from(door),
                     own: Vec::new(),
@@ -132,6 +182,28 @@ impl Caller for Archives {
         self.0
             .call(sample)?
             .ok_or_else(|| "the server could not read it".into())
+    }
+}
+
+/// Calls with archives that are put and taken by hand.
+#[derive(Debug)]
+struct ByHand {
+    door: Door,
+    arguments: AlignedVec,
+}
+
+impl Caller for ByHand {
+    fn call(&mut self, _: &[u8], _: &mut Vec<u8>) -> Result<()> {
+        Err("this door takes values".into())
+    }
+
+    fn call_struct(&mut self, sample: &Sample, scratch: &mut Scratch) -> Result<Sample> {
+        self.arguments = put(sample, std::mem::take(&mut self.arguments))?;
+        let results = &mut scratch.results;
+        results.clear();
+        self.door
+            .call_into(&self.arguments, Vec::new(), None, results)?;
+        taken(results)
     }
 }
 

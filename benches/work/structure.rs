@@ -4,7 +4,7 @@ use super::{ALL, ASLEEP};
 use crate::Result;
 use crate::contest::{self, Setting};
 use crate::job::Kind;
-use crate::peer::{DOORS, DOORS_BYTES, DOORS_RKYV, DOORS_VEC, Peer};
+use crate::peer::{DOORS, DOORS_BY_HAND, DOORS_BYTES, DOORS_RKYV, DOORS_VEC, Peer};
 use crate::pin::Pin;
 use crate::record::Record;
 use crate::sample::Sample;
@@ -17,10 +17,11 @@ pub(crate) fn run(suite: &Suite) -> Result<Vec<Record>> {
     let mut setting = Setting {
         kind: Kind::Struct,
         size: Sample::size()?,
+        floors: &[("doors rkyv", "doors by hand")],
         ..Setting::new("struct", suite)
     };
     let apart = suite.processors.all().len() > 1;
-    let mut peers: Vec<&dyn Peer> = vec![&DOORS_RKYV, &DOORS_BYTES];
+    let mut peers: Vec<&dyn Peer> = vec![&DOORS_RKYV, &DOORS_BY_HAND, &DOORS_BYTES];
     peers.extend(if apart { ALL } else { ASLEEP });
     let mut records = contest::run(suite, &setting, &peers)?;
     // The floor of a peer that spins has a processor for each side.

@@ -19,6 +19,11 @@ impl Rows<'_> {
             let above = values.and_then(|values| Some((values - bytes?) / nanos));
             self.at_most(what, above, bound);
         }
+        // What archives take by themselves, on both sides of a call with bytes.
+        let by_hand = self.p50(structure(), "doors by hand");
+        let above = by_hand.and_then(|by_hand| Some(by_hand - bytes?));
+        let beside = self.beside(structure(), "doors rkyv", |beside| beside.p50);
+        self.floor(above, beside);
         let large = Place {
             size: VEC_BYTES,
             ..place("struct", "Vec<u8>")
