@@ -44,6 +44,8 @@ impl Threads {
         let started = thread::start("door-deadlines", move || threads.keep_watch()).is_ok();
         if !started {
             state.watched = None;
+            // Nobody does, and who comes next, and has a thread, needs nobody to.
+            state.again = None;
         }
         started
     }
