@@ -112,7 +112,9 @@ impl Leader {
             let _watched = self.runtime.watch_taken(token);
             return false;
         }
-        // Forgotten before it is read: one that was already is nobody's to read here.
+        // Forgotten before it is read: one that was already is nobody's to read here. Nobody misses it until it is entered again:
+        // whoever collects references waits for the pass that the leader has for this turn, and the others who look for a key
+        // do so for one that rests, is judged or is received elsewhere, which none is that was not read since its call.
         if self.runtime.forget(token.key).is_none() {
             return true;
         }

@@ -12,6 +12,9 @@
 //! So everybody else is looked at after three calls at most, all of which were over at once: after one that was not, somebody
 //! else has led already (`seat.rs`).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::collections::vec_deque::Drain;
 use std::os::fd::AsFd;

@@ -88,7 +88,8 @@ impl Leader {
             return Ok(());
         }
         let lent = judged.and_then(|_| self.lent(core));
-        // Any other may wait for long, for a verdict or for a thread.
+        // It runs next, on this thread or on the one whose place it has: there is no second one before that, and what runs is paid
+        // for by nobody. Any other may wait for long, for a verdict or for a thread.
         let charge = if lent.is_none() {
             let charge = self.runtime.quotas.charge(Opener::payer(token), count);
             let charge = charge.and_then(|mut charge| charge.add(payload.len()).then_some(charge));

@@ -161,7 +161,8 @@ impl Unread {
         let _gone = lock(&self.0).take(socket.as_raw_fd());
     }
 
-    /// How many sockets are kept, as far as is known.
+    /// How many sockets are kept, as far as is known. Where there are none in all there are none here: one is counted there
+    /// before it is put here, and until it has been taken.
     pub(super) fn kept(&self) -> usize {
         if some_are_kept() {
             lock(&self.0).kept
