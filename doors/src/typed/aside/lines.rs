@@ -122,7 +122,7 @@ impl<P> Lines<P> {
         Some(piece)
     }
 
-    /// Origin turn it is, if so many more went on, all of them in each line.
+    /// Whose turn it is, if so many more went on, all of them in each line.
     fn turn(&self, more: usize) -> Option<u64> {
         let left = self.threads.saturating_sub(self.going).saturating_sub(more);
         // From here on a line that may not has something going on, so that few of them are looked at in vain.

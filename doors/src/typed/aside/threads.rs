@@ -215,7 +215,7 @@ impl Threads {
     }
 
     /// Foreign code may have forked.
-    fn stay_with_the_parent(&self) {
+    pub(super) fn stay_with_the_parent(&self) {
         if fork::life() != self.life {
             stay_out();
         }

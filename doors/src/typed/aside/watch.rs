@@ -61,6 +61,7 @@ impl Threads {
             if let Some(piece) = state.lines.late(now) {
                 drop(state);
                 let _panicked = shielded(|| piece.end_late());
+                self.stay_with_the_parent();
                 state = lock(&self.state);
                 continue;
             }
