@@ -34,7 +34,7 @@ test:
 
 # Run each measurement of what runs in one process once.
 bench-once:
-    cargo test -p doors-benches --benches --locked
+    cargo test --workspace --locked --bench area --bench channel --bench in_process --bench values
 
 # Run what waits once more, on one processor.
 one-processor:
